@@ -1,0 +1,147 @@
+/* Options as people know them from qemu-user and strace: one table for the parser and the help. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/app.h"
+
+extern char **environ;
+
+static int set_cpu(struct app_options *o, const char *v) {
+  char err[256];
+  if (!model_parse(v, &o->model, err, sizeof err)) return 0;
+  app_error("-cpu: %s", err);
+  return -1;
+}
+static int set_vendor(struct app_options *o, const char *v) {
+  char err[256];
+  if (!model_for_vendor(&o->model, v, err, sizeof err)) return 0;
+  app_error("--vendor: %s", err);
+  return -1;
+}
+static int set_argv0(struct app_options *o, const char *v) {
+  o->argv0 = v;
+  return 0;
+}
+static int set_output(struct app_options *o, const char *v) {
+  o->output = v;
+  return 0;
+}
+static int set_filter(struct app_options *o, const char *v) {
+  if (!strncmp(v, "trace=", 6)) {
+    o->filter = v + 6;
+    return 0;
+  }
+  app_error("-e %s: only -e trace=NAME[,NAME...] or trace=!NAME[,NAME...] is known", v);
+  return -1;
+}
+
+/* Sets or replaces VAR=VALUE in the guest's environment. */
+static int set_env(struct app_options *o, const char *v) {
+  const char *eq = strchr(v, '=');
+  size_t n = 0, key = eq ? (size_t)(eq - v) + 1 : 0;
+  if (!key) {
+    app_error("-E %s: not VAR=VALUE", v);
+    return -1;
+  }
+  while (o->env[n] && strncmp(o->env[n], v, key)) n++;
+  if (!o->env[n]) {
+    char **more = realloc(o->env, (n + 2) * sizeof *more);
+    if (!more) return -1;
+    o->env = more;
+    o->env[n + 1] = NULL;
+  }
+  o->env[n] = (char *)(uintptr_t)v;
+  return 0;
+}
+static int unset_env(struct app_options *o, const char *v) {
+  size_t n = 0, key = strlen(v), to = 0;
+  for (; o->env[n]; n++)
+    if (strncmp(o->env[n], v, key) || o->env[n][key] != '=') o->env[to++] = o->env[n];
+  o->env[to] = NULL;
+  return 0;
+}
+#define FLAG(field)                                                   \
+  static int set_##field(struct app_options *o, const char *v) {      \
+    (void)v;                                                          \
+    o->field = true;                                                  \
+    return 0;                                                         \
+  }
+FLAG(stats)
+FLAG(transitions)
+FLAG(insns)
+FLAG(json)
+
+static const struct app_option options[] = {
+    {"-cpu", "MODEL[,+F,-F]", "the processor: ringwalk info cpus lists them", set_cpu, APP_RUN | APP_TRACE | APP_INFO},
+    {"--vendor", "intel|amd", "the same processor by the other vendor's rules", set_vendor, APP_RUN | APP_TRACE | APP_INFO},
+    {"-E", "VAR=VALUE", "set an environment variable of the program", set_env, APP_RUN | APP_TRACE},
+    {"-U", "VAR", "unset one", unset_env, APP_RUN | APP_TRACE},
+    {"-0", "ARG0", "argv[0] for the program", set_argv0, APP_RUN | APP_TRACE},
+    {"--stats", NULL, "count instructions, blocks, TLB misses and transitions, on standard error", set_stats, APP_RUN | APP_TRACE},
+    {"-o", "FILE", "print the trace there instead of on standard error", set_output, APP_TRACE},
+    {"-e", "trace=NAMES", "only these system calls (comma-separated, ! for all but these)", set_filter, APP_TRACE},
+    {"--transitions", NULL, "print each ring change: CS:RIP, SS:RSP and CPL on both sides", set_transitions, APP_TRACE},
+    {"--insns", NULL, "print each instruction", set_insns, APP_TRACE},
+    {"--json", NULL, "one JSON object a line", set_json, APP_TRACE},
+};
+
+int app_options_init(struct app_options *o) {
+  size_t n = 0;
+  *o = (struct app_options){.model = *model_default(VENDOR_INTEL)};
+  while (environ[n]) n++;
+  o->env = malloc((n + 1) * sizeof *o->env);
+  if (!o->env) {
+    app_error("out of memory");
+    return -1;
+  }
+  memcpy(o->env, environ, (n + 1) * sizeof *o->env);
+  return 0;
+}
+void app_options_free(struct app_options *o) { free(o->env); }
+
+void app_options_help(unsigned command) {
+  puts("\noptions:");
+  for (unsigned k = 0; k < ARRAY_SIZE(options); k++)
+    if (options[k].commands & command)
+      printf("  %-14s %-14s %s\n", options[k].name, options[k].arg ? options[k].arg : "", options[k].help);
+}
+
+/* The value of an option: the next word, or what follows "=" in "--name=value". NULL: it is another option. */
+static const char *match(const struct app_option *opt, const char *word, const char *next, bool *took_next) {
+  size_t n = strlen(opt->name);
+  *took_next = false;
+  if (strncmp(word, opt->name, n)) return NULL;
+  if (!opt->arg) return word[n] ? NULL : "";
+  if (word[n] == '=' && word[1] == '-') return word + n + 1;
+  if (word[n]) return NULL;
+  *took_next = true;
+  return next ? next : "";
+}
+
+int app_parse(struct app_options *o, unsigned command, int argc, char **argv) {
+  int a = 1;
+  for (; a < argc && argv[a][0] == '-' && argv[a][1]; a++) {
+    if (!strcmp(argv[a], "--")) return a + 1;
+    const char *value = NULL;
+    const struct app_option *opt = options;
+    bool took = false;
+    for (; opt < options + ARRAY_SIZE(options); opt++) {
+      if (!(opt->commands & command)) continue;
+      value = match(opt, argv[a], a + 1 < argc ? argv[a + 1] : NULL, &took);
+      if (value) break;
+    }
+    if (!value) {
+      app_error("%s: no such option; see ringwalk %s --help", argv[a], argv[0]);
+      return -1;
+    }
+    if (took && a + 1 >= argc) {
+      app_error("%s needs %s", opt->name, opt->arg);
+      return -1;
+    }
+    if (opt->set(o, value)) return -1;
+    a += took;
+  }
+  return a;
+}

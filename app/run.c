@@ -1,0 +1,63 @@
+/* `ringwalk run`: a Linux program under emulation, its exit status passed through. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "app/app.h"
+#include "cpu/transition.h"
+
+static void print_stats(struct linux_vm *lvm) {
+  struct cpu *cpu = lx_cpu(lvm);
+  fprintf(stderr, "ringwalk: %" PRIu64 " instructions, %" PRIu64 " blocks of %" PRIu64 " decoded instructions, %" PRIu64
+          " TLB misses\n", cpu_icount(cpu), cpu->stat_blocks, cpu->stat_decoded, cpu->stat_tlb_misses);
+  fputs("ringwalk: transitions (full; none is fused):", stderr);
+  for (unsigned k = 0; k < TR_KINDS; k++)
+    if (cpu->stat_transitions[k])
+      fprintf(stderr, " %s %" PRIu64, transition_name((enum transition_kind)k), cpu->stat_transitions[k]);
+  const struct lx_stats *s = lx_stats(lvm);
+  static const char *const kind[] = {"syscall", "syscall32", "sysenter", "int80", "exception"};
+  fputs("\nringwalk: kernel entries:", stderr);
+  for (unsigned k = 0; k < ARRAY_SIZE(kind); k++) fprintf(stderr, " %s %" PRIu64, kind[k], s->kind[k]);
+  fprintf(stderr, "; page faults %" PRIu64 ", pages mapped %" PRIu64 "\n", s->faults, s->pages);
+}
+
+int app_run_program(const struct app_options *o, char **argv, const struct app_listener *listener) {
+  char err[512];
+  struct lx_options lo = {.model = &o->model, .argv0 = o->argv0, .log_fd = -1};
+  if (listener) lo.hooks = listener->hooks;
+  struct linux_vm *lvm = lx_create(&lo, err, sizeof err);
+  if (!lvm) {
+    app_error("%s", err);
+    return APP_CANNOT_RUN;
+  }
+  int status, r = lx_exec(lvm, argv[0], argv, o->env, err, sizeof err);
+  if (r) {
+    app_error("%s", err);
+    status = r == -ENOENT ? APP_NOT_FOUND : APP_CANNOT_RUN;
+  } else {
+    struct lx_status end;
+    if (listener && listener->ready) listener->ready(listener->hooks.opaque, lvm);
+    lx_run(lvm, &end);
+    if (listener && listener->done) listener->done(listener->hooks.opaque, lvm, &end);
+    if (o->stats) print_stats(lvm);
+    switch (end.how) {
+      case LX_EXITED: status = end.code; break;
+      case LX_SIGNALED: status = 128 + end.code; break;
+      default:
+        app_error("%s", end.why ? end.why : "stopped");
+        status = APP_FAILED;
+    }
+  }
+  lx_destroy(lvm);
+  return status;
+}
+
+int app_run(int argc, char **argv) {
+  struct app_options o;
+  if (app_options_init(&o)) return APP_FAILED;
+  int a = app_parse(&o, APP_RUN, argc, argv), status = APP_CANNOT_RUN;
+  if (a >= argc) app_error("run: no program given; see ringwalk run --help");
+  else if (a > 0) status = app_run_program(&o, argv + a, NULL);
+  app_options_free(&o);
+  return status;
+}

@@ -1,0 +1,383 @@
+/* The decode cache: building blocks, finding them, linking them, and forgetting them when bytes or translations
+ * change. SDM 3A 11.6 (Self-Modifying Code). */
+#include "cpu/code.h"
+
+#include <stdlib.h>
+
+#include "cpu/decode.h"
+#include "cpu/mem.h"
+
+enum { HASH_BITS = 14, PAGE_HASH_BITS = 12 };
+enum { CACHE_BYTES_MAX = 64 << 20 };
+
+struct code_page {
+  u64 page; /* guest-physical */
+  struct block *blocks;
+  struct code_page *next;
+};
+
+struct code_cache {
+  struct block *hash[1 << HASH_BITS];
+  struct code_page *pages[1 << PAGE_HASH_BITS];
+  struct block *dead; /* unlinked; some processor may still be inside: freed by code_collect() */
+  size_t bytes;
+  const struct insn **link_site; /* branches linked to another page */
+  size_t links, links_room;
+};
+
+struct code_cache *code_create(void) { return calloc(1, sizeof(struct code_cache)); }
+
+static void free_all(struct code_cache *c) {
+  for (unsigned h = 0; h < ARRAY_SIZE(c->hash); h++)
+    for (struct block *b = c->hash[h], *next; b; b = next) {
+      next = b->hash_next;
+      free(b);
+    }
+  for (struct block *b = c->dead, *next; b; b = next) {
+    next = b->hash_next;
+    free(b);
+  }
+  for (unsigned h = 0; h < ARRAY_SIZE(c->pages); h++)
+    for (struct code_page *p = c->pages[h], *next; p; p = next) {
+      next = p->next;
+      free(p);
+    }
+  free(c->link_site);
+  memset(c, 0, sizeof *c);
+}
+
+void code_destroy(struct code_cache *c) {
+  if (!c) return;
+  free_all(c);
+  free(c);
+}
+
+static struct block **hash_slot(struct code_cache *c, u64 rip, u64 gpa, u32 mode) {
+  u64 h = gpa ^ gpa >> HASH_BITS ^ rip >> 30 ^ (u64)mode * 0x9e3779b97f4a7c15u >> 40;
+  return &c->hash[h & ((1 << HASH_BITS) - 1)];
+}
+static struct code_page **page_slot(struct code_cache *c, u64 gpa) {
+  u64 n = gpa >> PAGE_SHIFT;
+  return &c->pages[(n ^ n >> PAGE_HASH_BITS) & ((1 << PAGE_HASH_BITS) - 1)];
+}
+static struct code_page *page_find(const struct vm *vm, u64 gpa) {
+  struct code_page *p = *page_slot(vm->code, gpa);
+  while (p && p->page != (gpa & PAGE_MASK)) p = p->next;
+  return p;
+}
+bool code_page_present(const struct vm *vm, u64 gpa) { return page_find(vm, gpa) != NULL; }
+
+/* Write hits on the page must take the slow path from now on. */
+static void protect_page(struct vm *vm, u64 gpa) {
+  for (unsigned n = 0; n < vm->cpus; n++)
+    for (unsigned u = 0; u < 2; u++) {
+      struct tlb *t = &vm->cpu[n]->tlbs[u];
+      for (unsigned k = 0; k < TLB_SIZE; k++)
+        if (t->e[k].gpa == gpa) t->e[k].tag[ACC_WRITE] = TLB_NEVER;
+    }
+}
+
+static bool page_add(struct vm *vm, u64 gpa, struct block *b, unsigned which) {
+  struct code_page *p = page_find(vm, gpa);
+  if (!p) {
+    p = calloc(1, sizeof *p);
+    if (!p) return false;
+    p->page = gpa & PAGE_MASK;
+    struct code_page **slot = page_slot(vm->code, gpa);
+    p->next = *slot;
+    *slot = p;
+    protect_page(vm, p->page);
+  }
+  b->page_next[which] = p->blocks;
+  p->blocks = b;
+  return true;
+}
+
+/* ---- killing blocks ---- */
+
+/* A block's first instruction once it is dead: whoever still arrives looks again. */
+static const struct insn *h_dead(struct cpu *restrict cpu, const struct insn *restrict i) {
+  cpu->budget = (s16)(cpu->budget + i->left);
+  cpu->rip = insn_rip(i);
+  cpu->insn = NULL;
+  return NULL;
+}
+
+static unsigned page_index(const struct block *b, u64 page) { return (b->gpa & PAGE_MASK) == page ? 0 : 1; }
+
+static void page_remove(struct vm *vm, u64 gpa, struct block *b) {
+  struct code_page *p = page_find(vm, gpa);
+  if (!p) return;
+  for (struct block **at = &p->blocks; *at; at = &(*at)->page_next[page_index(*at, p->page)])
+    if (*at == b) {
+      *at = b->page_next[page_index(b, p->page)];
+      break;
+    }
+  if (p->blocks) return;
+  struct code_page **slot = page_slot(vm->code, gpa);
+  while (*slot != p) slot = &(*slot)->next;
+  *slot = p->next;
+  free(p);
+}
+
+static void block_kill(struct vm *vm, struct block *b) {
+  struct code_cache *c = vm->code;
+  struct block **at = hash_slot(c, b->rip, b->gpa, b->mode);
+  while (*at && *at != b) at = &(*at)->hash_next;
+  if (*at) *at = b->hash_next;
+  page_remove(vm, b->gpa, b);
+  if (b->crosses) page_remove(vm, b->gpa2, b);
+  b->dead = true;
+  b->insn[0].fn = h_dead;
+  b->hash_next = c->dead;
+  c->dead = b;
+}
+
+static bool block_covers(const struct block *b, u64 gpa, u64 n) {
+  u64 in_first = b->crosses ? PAGE_SIZE - (b->gpa & 0xfff) : b->bytes;
+  if (gpa < b->gpa + in_first && b->gpa < gpa + n) return true;
+  return b->crosses && gpa < b->gpa2 + (b->bytes - in_first) && b->gpa2 < gpa + n;
+}
+
+/* Cuts the links that lead to a dead block: those of its own page, and those across pages if there are any. */
+static void cut_links(struct vm *vm, const struct block *b, const struct code_page *p) {
+  for (struct block *a = p->blocks; a; a = a->page_next[page_index(a, p->page)])
+    for (unsigned k = 0; k <= a->count; k++)
+      if (a->insn[k].seg == SEG_LINK && a->insn[k].link == b->insn) a->insn[k].link = NULL;
+  for (size_t k = 0; b->linked_across && k < vm->code->links; k++) {
+    struct insn *from = (struct insn *)(uintptr_t)vm->code->link_site[k];
+    if (from->link == b->insn) from->link = NULL;
+  }
+}
+
+static bool kill_range(struct vm *vm, u64 gpa, u64 n) {
+  bool any = false;
+  struct code_page *p = page_find(vm, gpa);
+  for (struct block *b = p ? p->blocks : NULL, *next; b; b = next) {
+    next = b->page_next[page_index(b, gpa & PAGE_MASK)];
+    if (!block_covers(b, gpa, n)) continue;
+    cut_links(vm, b, p);
+    bool last = p->blocks == b && !next;
+    block_kill(vm, b);
+    if (last) p = NULL;
+    any = true;
+  }
+  if (any)
+    for (unsigned k = 0; k < vm->cpus; k++) memset(vm->cpu[k]->jump, 0xff, sizeof vm->cpu[k]->jump);
+  return any;
+}
+
+void code_written(struct cpu *cpu, u64 gpa, unsigned n) {
+  if (kill_range(cpu->vm, gpa, n)) cpu->leave = 1;
+}
+
+void vm_code_changed(struct vm *vm, u64 gpa, u64 len) {
+  while (len) {
+    u64 part = PAGE_SIZE - (gpa & 0xfff);
+    if (part > len) part = len;
+    if (page_find(vm, gpa)) kill_range(vm, gpa, part);
+    gpa += part;
+    len -= part;
+  }
+}
+
+void code_mapping_gone(struct cpu *cpu) {
+  struct code_cache *c = cpu->vm->code;
+  memset(cpu->jump, 0xff, sizeof cpu->jump);
+  memset(cpu->xpage, 0xff, sizeof cpu->xpage);
+  memset(cpu->xused, 0, sizeof cpu->xused);
+  for (size_t k = 0; k < c->links; k++) ((struct insn *)(uintptr_t)c->link_site[k])->link = NULL;
+  c->links = 0;
+}
+
+void code_collect(struct vm *vm) {
+  struct code_cache *c = vm->code;
+  if (c->bytes < CACHE_BYTES_MAX) return;
+  free_all(c);
+  for (unsigned n = 0; n < vm->cpus; n++) cpu_tlb_flush(vm->cpu[n]);
+}
+
+/* ---- linking ---- */
+
+void code_link(struct cpu *cpu, const struct insn *from, const struct insn *to) {
+  const struct block *a = insn_block(from), *b = insn_block(to);
+  if (a->dead || b->dead) return;
+  if (a->crosses || b->crosses || (a->rip ^ b->rip) & PAGE_MASK) {
+    struct code_cache *c = cpu->vm->code;
+    if (c->links == c->links_room) {
+      size_t room = c->links_room ? c->links_room * 2 : 1024;
+      const struct insn **more = realloc(c->link_site, room * sizeof *more);
+      if (!more) return;
+      c->link_site = more;
+      c->links_room = room;
+    }
+    c->link_site[c->links++] = from;
+    ((struct block *)(uintptr_t)b)->linked_across = true;
+  }
+  ((struct insn *)(uintptr_t)from)->link = to;
+}
+
+/* ---- building ---- */
+
+/* The pseudo-instruction after a block's last: goes on at the next address, linked like a branch of distance 0. */
+static const struct insn *h_fall(struct cpu *restrict cpu, const struct insn *restrict i) {
+  const struct insn *t = i->link;
+  if (unlikely(!t)) return block_fall(cpu, i);
+  ENTER(cpu, t);
+}
+
+static const struct insn *h_fetch_too_long(struct cpu *restrict cpu, const struct insn *restrict i) {
+  return raise_gp0(cpu, i);
+}
+
+/* Where the bytes of the next instruction are: up to two pages. */
+struct source {
+  u64 lin;               /* linear address of the block's start */
+  const u8 *host;        /* of its page */
+  u64 gpa2;
+};
+
+/* Linear address of the fetch at rip, with the checks a fetch makes. SDM 3A 5.3, SDM 1 3.3.7.1 */
+static u64 fetch_linear(struct cpu *cpu, u64 rip) {
+  if ((cpu->mode & MODE_CODE_MASK) == MODE_CODE64) {
+    if (!canonical(rip, cpu->cr4 & CR4_LA57 ? 57 : 48)) cpu_raise_error(cpu, VEC_GP, 0);
+    return rip;
+  }
+  if (rip > cpu->seg[CS].limit) cpu_raise_error(cpu, VEC_GP, 0);
+  return (cpu->seg[CS].base + rip) & cpu->lamask;
+}
+
+/* Bytes of code left before CS.limit, from rip on. */
+static u64 limit_room(const struct cpu *cpu, u64 rip) {
+  if ((cpu->mode & MODE_CODE_MASK) == MODE_CODE64) return ~UINT64_C(0);
+  return (u64)cpu->seg[CS].limit - rip + 1;
+}
+
+/* An instruction at the end of its page: its remaining bytes come from the next one. Raises that page's faults. */
+static unsigned gather_crossing(struct cpu *cpu, struct source *s, unsigned off, u8 buf[INSN_MAX_BYTES]) {
+  unsigned first = PAGE_SIZE - off;
+  u64 next = (s->lin + first) & cpu->lamask;
+  memcpy(buf, s->host + off, first);
+  const struct exec_page *xp = mem_fetch_page(cpu, next);
+  s->gpa2 = xp->gpa;
+  if (xp->host) memcpy(buf + first, xp->host, INSN_MAX_BYTES - first);
+  else memset(buf + first, 0xff, INSN_MAX_BYTES - first);
+  return INSN_MAX_BYTES;
+}
+
+struct build {
+  struct insn insn[BLOCK_MAX_INSNS + 2];
+  unsigned count, bytes;
+  bool crosses, ends;
+};
+
+/* Decodes one instruction into the block. Returns false when the block ends before it. */
+static bool build_one(struct cpu *cpu, struct source *s, u64 rip, struct build *b) {
+  struct insn *o = &b->insn[b->count];
+  const struct oprow *row;
+  unsigned off = (unsigned)(s->lin & 0xfff) + b->bytes, room = PAGE_SIZE - off, n;
+  u64 in_limit = limit_room(cpu, rip);
+  u8 buf[INSN_MAX_BYTES];
+  if (!room || !in_limit) return false;
+  n = room < INSN_MAX_BYTES ? room : INSN_MAX_BYTES;
+  bool limited = in_limit < n;
+  if (limited) n = (unsigned)in_limit;
+  enum decode_status st = decode_insn(cpu->vm->decoder, cpu->model, cpu->mode, rip, s->host + off, n, o, &row);
+  if (st == DECODE_MORE && !limited && n == room) {
+    if (b->count) return false; /* a crossing instruction has a block of its own */
+    n = gather_crossing(cpu, s, off, buf);
+    if (in_limit < n) n = (unsigned)in_limit, limited = true;
+    st = decode_insn(cpu->vm->decoder, cpu->model, cpu->mode, rip, buf, n, o, &row);
+    b->crosses = true;
+  }
+  if (st == DECODE_MORE) st = DECODE_TOO_LONG; /* cut by CS.limit: #GP(0) as well */
+  if (st == DECODE_INVALID || st == DECODE_TOO_LONG) {
+    o->fn = st == DECODE_INVALID ? raise_ud : h_fetch_too_long;
+    if (!o->len) o->len = 1;
+    b->ends = true;
+  }
+  o->off = (u16)b->bytes;
+  o->idx = (u8)b->count++;
+  b->bytes += o->len;
+  if (b->crosses && b->bytes <= room) b->crosses = false; /* decided by the first page's bytes after all */
+  if (st == DECODE_OK && (row->attrs & A_END)) {
+    b->ends = true;
+    b->insn[b->count].imm = rip + o->len; /* CALL's return address */
+  }
+  if (st == DECODE_OK && (row->attrs & A_BRANCH)) o->seg = SEG_LINK;
+  return !b->ends && !b->crosses;
+}
+
+static struct block *block_build(struct cpu *cpu, const struct exec_page *xp, u64 lin) {
+  struct build b = {.count = 0};
+  struct source s = {.lin = lin, .host = xp->host};
+  static const u8 floating[PAGE_SIZE] = {0}; /* code outside memory: what an open bus gives is not code either */
+  if (!s.host) s.host = floating;
+  unsigned most = cpu->mode & MODE_STEP ? 1 : BLOCK_MAX_INSNS;
+  while (b.count < most && build_one(cpu, &s, cpu->rip + b.bytes, &b)) {}
+  struct insn *end = &b.insn[b.count];
+  end->fn = h_fall;
+  end->off = (u16)b.bytes;
+  end->idx = (u8)b.count;
+  if (!b.ends) {
+    end->link = NULL;
+    end->seg = SEG_LINK;
+  }
+  for (unsigned k = 0; k < b.count; k++) b.insn[k].left = (u8)(b.count - k);
+  size_t size = sizeof(struct block) + (b.count + 1) * sizeof(struct insn);
+  struct block *blk = aligned_alloc(64, (size + 63) & ~(size_t)63);
+  if (!blk) return NULL;
+  memset(blk, 0, sizeof *blk);
+  memcpy(blk->insn, b.insn, (b.count + 1) * sizeof(struct insn));
+  blk->rip = cpu->rip;
+  blk->gpa = xp->gpa | (lin & 0xfff);
+  blk->gpa2 = b.crosses ? s.gpa2 : blk->gpa & PAGE_MASK;
+  blk->mode = cpu->mode;
+  blk->bytes = (u16)b.bytes;
+  blk->count = (u8)b.count;
+  blk->crosses = b.crosses;
+  cpu->vm->code->bytes += size;
+  cpu->stat_blocks++;
+  cpu->stat_decoded += b.count;
+  return blk;
+}
+
+MUST_CHECK static bool block_insert(struct cpu *cpu, struct block *b) {
+  struct block **slot = hash_slot(cpu->vm->code, b->rip, b->gpa, b->mode);
+  b->hash_next = *slot;
+  *slot = b;
+  if (!page_add(cpu->vm, b->gpa, b, 0) || (b->crosses && !page_add(cpu->vm, b->gpa2, b, 1)))
+    return block_kill(cpu->vm, b), false;
+  return true;
+}
+
+/* A crossing block still knows its second page. */
+static bool second_page_holds(struct cpu *cpu, const struct block *b, u64 lin) {
+  if (!b->crosses) return true;
+  return mem_fetch_page(cpu, ((lin | 0xfff) + 1) & cpu->lamask)->gpa == b->gpa2;
+}
+
+const struct insn *code_lookup(struct cpu *cpu) {
+  cpu->insn = NULL;
+  struct jump_entry *e = jump_slot(cpu, cpu->rip);
+  if (e->rip == cpu->rip && e->mode == cpu->mode) return e->insn;
+  u64 lin = fetch_linear(cpu, cpu->rip);
+  const struct exec_page *xp = mem_fetch_page(cpu, lin);
+  u64 gpa = xp->gpa | (lin & 0xfff);
+  struct block *b = *hash_slot(cpu->vm->code, cpu->rip, gpa, cpu->mode);
+  while (b && !(b->gpa == gpa && b->rip == cpu->rip && b->mode == cpu->mode)) b = b->hash_next;
+  if (b && (!second_page_holds(cpu, b, lin) || b->bytes > limit_room(cpu, cpu->rip))) {
+    block_kill(cpu->vm, b);
+    b = NULL;
+  }
+  if (!b) {
+    b = block_build(cpu, xp, lin);
+    if (!b || !block_insert(cpu, b)) return NULL;
+  }
+  if (!b->dead && !(cpu->mode & MODE_STEP)) {
+    e->rip = cpu->rip;
+    e->mode = cpu->mode;
+    e->insn = b->insn;
+  }
+  return b->insn;
+}

@@ -1,0 +1,458 @@
+/* The decoder: prefixes, opcode row, ModRM and SIB, immediates, and the choice of handler.
+ * SDM 2A 2.1 (Instruction Format), 2.2 (IA-32e Mode); SDM 2D A (Opcode Map). */
+#include "cpu/decode.h"
+
+#include <stdlib.h>
+
+#include "base/bits.h"
+
+enum operand_class { O_NONE, O_E, O_G, O_I, O_J, O_O, O_A, O_Z, O_S, O_C, O_D, O_V, O_W, O_P, O_Q, O_M, O_R, O_FIXED, O_TEXT };
+
+struct operand {
+  u8 cls;
+  char size; /* b w d q v z y x, 0: text only */
+  u8 reg;    /* O_FIXED */
+};
+
+enum { MAX_OPERANDS = 4 };
+
+struct decoder {
+  u16 first[4][256];    /* row number + 1 */
+  u16 (*next)[8];       /* by row, by the opcode's low three bits (rows may span eight opcodes) */
+  struct operand (*ops)[MAX_OPERANDS];
+};
+
+static struct operand parse_operand(const char *s, size_t n) {
+  static const struct {
+    const char *text;
+    char size;
+    u8 reg;
+  } fixed[] = {{"AL", 'b', RAX}, {"CL", 'b', RCX}, {"AX", 'w', RAX}, {"DX", 'w', RDX},
+               {"eAX", 'z', RAX}, {"rAX", 'v', RAX}, {"EAX", 'd', RAX}, {"RAX", 'q', RAX}};
+  for (unsigned k = 0; k < ARRAY_SIZE(fixed); k++)
+    if (strlen(fixed[k].text) == n && !memcmp(fixed[k].text, s, n))
+      return (struct operand){O_FIXED, fixed[k].size, fixed[k].reg};
+  static const char letters[] = "EGIJOAZSCDVWPQMRUNH";
+  static const u8 cls[] = {O_E, O_G, O_I, O_J, O_O, O_A, O_Z, O_S, O_C, O_D,
+                           O_V, O_W, O_P, O_Q, O_M, O_R, O_W, O_Q, O_TEXT};
+  const char *at = strchr(letters, s[0]);
+  char size = n > 1 ? s[1] : 0;
+  if ((s[0] == 'X' || s[0] == 'Y') && n > 1) return (struct operand){O_TEXT, size, 0};
+  if (!at || !strchr("bwdqvzyxpsta", size)) return (struct operand){O_TEXT, 0, 0};
+  return (struct operand){cls[at - letters], size, 0};
+}
+
+static void parse_operands(const char *text, struct operand *out) {
+  for (unsigned k = 0; k < MAX_OPERANDS && *text; k++) {
+    size_t n = strcspn(text, ",");
+    if (n) out[k] = parse_operand(text, n);
+    text += n + (text[n] == ',');
+  }
+}
+
+struct decoder *decoder_create(void) {
+  struct decoder *d = calloc(1, sizeof *d);
+  if (!d) return NULL;
+  d->next = calloc(opcode_row_count, sizeof *d->next);
+  d->ops = calloc(opcode_row_count, sizeof *d->ops);
+  if (!d->next || !d->ops) {
+    decoder_destroy(d);
+    return NULL;
+  }
+  for (unsigned r = opcode_row_count; r-- > 0;) { /* backwards: each chain is in table order */
+    const struct oprow *row = &opcode_rows[r];
+    parse_operands(row->operands, d->ops[r]);
+    unsigned span = row->attrs & A_ZREG ? 8 : 1;
+    for (unsigned k = 0; k < span; k++) {
+      unsigned opcode = (row->opcode + k) & 255;
+      d->next[r][opcode & 7] = d->first[row->map & 3][opcode];
+      d->first[row->map & 3][opcode] = (u16)(r + 1);
+    }
+  }
+  return d;
+}
+
+void decoder_destroy(struct decoder *d) {
+  if (!d) return;
+  free(d->next);
+  free(d->ops);
+  free(d);
+}
+
+/* What the bytes say before a row is chosen, and after. */
+struct fetch {
+  const u8 *p;
+  unsigned n, at;
+  u32 mode;
+  u8 code;          /* 0, 1, 2: 16-, 32-, 64-bit code */
+  bool p66, p67, lock;
+  u8 rep;           /* last of F2, F3, or 0 */
+  int seg;          /* override, or -1 */
+  u8 rex;
+  u8 map, opcode;
+  bool has_modrm;
+  u8 modrm;
+  u8 asize;         /* 0, 1, 2 */
+  enum width osize;
+  bool more;        /* ran out of bytes */
+};
+
+static u8 get8(struct fetch *f) {
+  if (f->at >= f->n) {
+    f->more = true;
+    return 0;
+  }
+  return f->p[f->at++];
+}
+static u64 get(struct fetch *f, unsigned bytes) {
+  u64 v = 0;
+  for (unsigned k = 0; k < bytes; k++) v |= (u64)get8(f) << (8 * k);
+  return v;
+}
+static s64 get_signed(struct fetch *f, unsigned bytes) { return sext(get(f, bytes), 8 * bytes); }
+
+static void read_prefixes(struct fetch *f) {
+  for (;;) {
+    u8 b = get8(f);
+    if (f->more) return;
+    switch (b) {
+      case 0x66: f->p66 = true; break;
+      case 0x67: f->p67 = true; break;
+      case 0xf0: f->lock = true; break;
+      case 0xf2: case 0xf3: f->rep = b; break;
+      case 0x26: case 0x2e: case 0x36: case 0x3e:
+        /* SDM 1 3.3.4 (Segmented Memory in 64-Bit Mode): these four are ignored there, and do not undo FS or GS */
+        if (f->code != 2) f->seg = b >> 3 & 3;
+        break;
+      case 0x64: f->seg = FS; break;
+      case 0x65: f->seg = GS; break;
+      default:
+        if (f->code == 2 && (b & 0xf0) == 0x40) {
+          f->rex = b;
+          b = get8(f);
+          if (f->more) return;
+          if (b == 0x66 || b == 0x67 || b == 0xf0 || b == 0xf2 || b == 0xf3 || (b & 0xe7) == 0x26 || b == 0x64 ||
+              b == 0x65 || (b & 0xf0) == 0x40) { /* a REX not right before the opcode does nothing */
+            f->rex = 0;
+            f->at--;
+            break;
+          }
+        }
+        f->opcode = b;
+        return;
+    }
+  }
+}
+
+static void read_opcode(struct fetch *f) {
+  read_prefixes(f);
+  if (f->more || f->opcode != 0x0f) return;
+  f->map = 1;
+  f->opcode = get8(f);
+  if (f->opcode == 0x38 || f->opcode == 0x3a) {
+    f->map = f->opcode == 0x38 ? 2 : 3;
+    f->opcode = get8(f);
+  }
+}
+
+static bool modrm_matches(u16 want, u8 m) {
+  bool reg_form = m >> 6 == 3;
+  if ((want & 2) && !reg_form) return false;
+  if ((want & 4) && reg_form) return false;
+  if ((want & 8) && (want >> 4 & 7) != (m >> 3 & 7)) return false;
+  return !(want & 0x80) || (want >> 8 & 7) == (m & 7);
+}
+
+static bool prefix_matches(enum opc_prefix want, const struct fetch *f) {
+  switch (want) {
+    case P_ANY: return true;
+    case P_NP: return !f->p66 && !f->rep;
+    case P_66: return f->p66 && !f->rep;
+    case P_F3: case P_W3: return f->rep == 0xf3;
+    case P_F2: return f->rep == 0xf2;
+    default: return !f->rep; /* P_NOREP */
+  }
+}
+
+static bool mode_matches(enum opc_modes want, u32 mode) {
+  bool long_code = (mode & MODE_CODE_MASK) == MODE_CODE64;
+  switch (want) {
+    case NO64: return !long_code;
+    case ONLY64: return long_code;
+    case NOREAL: return (mode & (MODE_PE | MODE_VM)) == MODE_PE;
+    default: return true;
+  }
+}
+
+static int find_row(const struct decoder *d, const struct cpu_model *model, struct fetch *f) {
+  for (unsigned r = d->first[f->map][f->opcode]; r; r = d->next[r - 1][f->opcode & 7]) {
+    const struct oprow *row = &opcode_rows[r - 1];
+    if ((row->modrm & 1) && !f->has_modrm) {
+      f->modrm = get8(f);
+      if (f->more) return -1;
+      f->has_modrm = true;
+    }
+    if (((row->modrm & 1) && !modrm_matches(row->modrm, f->modrm)) || !prefix_matches(row->prefix, f) ||
+        !mode_matches(row->modes, f->mode) || (row->feature >= 0 && !model_has(model, (enum feature)row->feature)))
+      continue;
+    return (int)r - 1;
+  }
+  return -1;
+}
+
+/* SDM 1 3.6 (Operand-Size and Address-Size Attributes) */
+static void find_sizes(struct fetch *f, const struct oprow *row) {
+  f->asize = f->code == 2 ? (f->p67 ? 1 : 2) : f->code == 1 ? (f->p67 ? 0 : 1) : (f->p67 ? 1 : 0);
+  bool p66 = f->p66 && row->prefix != P_66 && row->prefix != P_F3 && row->prefix != P_F2;
+  if (f->code == 2) {
+    if ((f->rex & 8) || (row->attrs & A_F64)) f->osize = W64;
+    else if (p66) f->osize = W16;
+    else f->osize = row->attrs & A_D64 ? W64 : W32;
+  } else {
+    f->osize = (f->code == 1) != p66 ? W32 : W16;
+  }
+}
+
+static enum width size_width(const struct fetch *f, char size) {
+  switch (size) {
+    case 'b': return W8;
+    case 'w': return W16;
+    case 'd': return W32;
+    case 'q': return W64;
+    case 'z': return f->osize == W64 ? W32 : f->osize;
+    case 'y': return f->osize == W64 ? W64 : W32;
+    default: return f->osize;
+  }
+}
+
+/* Number of an 8-bit register as its byte offset in cpu->gpr. SDM 1 3.4.1.1 (General-Purpose Registers in 64-Bit
+ * Mode): with any REX prefix 4..7 are SPL BPL SIL DIL, without they are AH CH DH BH. */
+static u8 byte_reg(const struct fetch *f, unsigned r) {
+  return (u8)(f->rex || r < 4 ? r * 8 : r < 8 ? (r - 4) * 8 + 1 : r * 8);
+}
+static u8 gpr_number(const struct fetch *f, unsigned r, char size) { return size == 'b' ? byte_reg(f, r) : (u8)r; }
+
+/* SDM 2A Table 2-1 (16-Bit Addressing Forms) */
+static void read_mem16(struct fetch *f, struct insn *o) {
+  static const u8 base[8] = {RBX, RBX, RBP, RBP, RSI, RDI, RBP, RBX};
+  static const u8 index[8] = {RSI, RDI, RSI, RDI, REG_ZERO, REG_ZERO, REG_ZERO, REG_ZERO};
+  unsigned mod = f->modrm >> 6, rm = f->modrm & 7;
+  o->base = base[rm];
+  o->index = index[rm];
+  if (mod == 0 && rm == 6) {
+    o->base = REG_ZERO;
+    o->disp = (s32)get_signed(f, 2);
+  } else if (mod) {
+    o->disp = (s32)get_signed(f, mod);
+  }
+  o->seg = o->base == RBP ? SS : DS;
+}
+
+/* SDM 2A Tables 2-2, 2-3 (32-Bit Addressing Forms), 2.2.1.6 (RIP-Relative Addressing). Returns whether RIP-relative. */
+static bool read_mem32(struct fetch *f, struct insn *o) {
+  unsigned mod = f->modrm >> 6, rm = f->modrm & 7, rexb = (f->rex & 1u) << 3, rexx = (f->rex & 2u) << 2;
+  bool rip = false;
+  if (rm == 4) {
+    u8 sib = get8(f);
+    o->scale = sib >> 6;
+    o->index = (u8)((sib >> 3 & 7) | rexx);
+    if (o->index == RSP) o->index = REG_ZERO, o->scale = 0;
+    if (mod == 0 && (sib & 7) == 5) {
+      o->disp = (s32)get_signed(f, 4);
+    } else {
+      o->base = (u8)((sib & 7) | rexb);
+    }
+  } else if (mod == 0 && rm == 5) {
+    o->disp = (s32)get_signed(f, 4);
+    rip = f->code == 2;
+  } else {
+    o->base = (u8)(rm | rexb);
+  }
+  if (mod == 1) o->disp = (s32)get_signed(f, 1);
+  if (mod == 2) o->disp = (s32)get_signed(f, 4);
+  o->seg = o->base == RSP || o->base == RBP ? SS : DS;
+  return rip;
+}
+
+/* The memory form: cpu/insn.h. SDM 3A 3.2 (Using Segments) */
+static enum form memory_form(const struct fetch *f, const struct oprow *row, struct insn *o) {
+  bool deflt = f->asize == f->code, wide = f->code == 2;
+  if (f->mode & MODE_ALIGN) return FORM_X;
+  if (o->seg >= FS && !(row->attrs & A_NOSEG)) {
+    u32 open = o->seg == FS ? MODE_FS_OPEN : MODE_GS_OPEN;
+    return deflt && f->asize && !(o->flags & IF_ABS) && (wide || (f->mode & open)) ? FORM_S : FORM_X;
+  }
+  if (!f->asize) return FORM_X;
+  if (!(row->attrs & A_NOSEG) && !wide && (!(f->mode & MODE_FLAT) || o->seg == CS)) return FORM_X;
+  if (o->base == REG_ZERO && o->index == REG_ZERO) return FORM_P;
+  if (f->asize == 2) return o->index == REG_ZERO ? FORM_B : FORM_M;
+  return o->index == REG_ZERO ? FORM_C : FORM_N;
+}
+
+static void bind_reg(struct insn *o, unsigned place, u8 r) {
+  if (place == 0) o->dst = r;
+  else if (place == 1) o->src = r;
+}
+
+/* Registers, and whether there is a memory operand. */
+static bool bind_registers(struct fetch *f, const struct operand *ops, struct insn *o, bool *rip) {
+  bool mem = false;
+  unsigned reg = (f->modrm >> 3 & 7), rexr = (f->rex & 4u) << 1, rexb = (f->rex & 1u) << 3;
+  bool mod3 = f->modrm >> 6 == 3;
+  for (unsigned k = 0; k < MAX_OPERANDS; k++) {
+    const struct operand *op = &ops[k];
+    switch (op->cls) {
+      case O_E: case O_W: case O_Q:
+        if (!mod3) mem = true;
+        else if (op->cls == O_E) bind_reg(o, k, gpr_number(f, (f->modrm & 7u) | rexb, op->size));
+        else bind_reg(o, k, (u8)((f->modrm & 7u) | (op->cls == O_W ? rexb : 0)));
+        break;
+      case O_M: mem = true; break;
+      case O_R: bind_reg(o, k, gpr_number(f, (f->modrm & 7u) | rexb, op->size)); break;
+      case O_G: bind_reg(o, k, gpr_number(f, reg | rexr, op->size)); break;
+      case O_V: case O_C: case O_D: bind_reg(o, k, (u8)(reg | rexr)); break;
+      case O_P: case O_S: bind_reg(o, k, (u8)reg); break;
+      case O_Z: bind_reg(o, k, gpr_number(f, (f->opcode & 7u) | rexb, op->size)); break;
+      case O_FIXED: bind_reg(o, k, gpr_number(f, op->reg, op->size)); break;
+      default: break;
+    }
+  }
+  if (mem && !mod3) {
+    if (f->asize == 0) read_mem16(f, o);
+    else *rip = read_mem32(f, o);
+    if (f->seg >= 0) o->seg = (u8)f->seg;
+  }
+  return mem;
+}
+
+/* Immediates, branch distances, direct addresses. Returns the immediate. */
+static u64 read_immediates(struct fetch *f, const struct operand *ops, struct insn *o, bool *mem) {
+  u64 imm = 0;
+  unsigned shift = 0;
+  for (unsigned k = 0; k < MAX_OPERANDS; k++) {
+    enum width w = size_width(f, ops[k].size);
+    switch (ops[k].cls) {
+      case O_I:
+        if (ops[k].size == 'w') imm |= get(f, 2) << shift, shift += 16; /* ENTER, RET: a count */
+        else if (shift) imm |= get(f, 1) << shift;
+        else imm = (u64)get_signed(f, WIDTH_BYTES(w)), shift = 8;
+        break;
+      case O_J:
+        o->disp = (s32)get_signed(f, w == W8 ? 1 : f->code == 2 || f->osize != W16 ? 4 : 2);
+        break;
+      case O_O:
+        imm = get(f, 2u << f->asize);
+        o->flags |= IF_ABS;
+        o->seg = f->seg >= 0 ? (u8)f->seg : DS;
+        *mem = true;
+        break;
+      case O_A: /* offset, then selector */
+        imm = get(f, f->osize == W16 ? 2 : 4);
+        imm |= get(f, 2) << 32;
+        break;
+      default: break;
+    }
+  }
+  return imm;
+}
+
+static handler_fn *body_handler(const struct body *b, unsigned w, enum form form) {
+  if (!b->fn) return NULL;
+  handler_fn *const *row = b->fn[b->widths == 1 ? 0 : w];
+  for (;;) {
+    if (row[form]) return row[form];
+    switch (form) {
+      case FORM_B: form = FORM_M; break;
+      case FORM_C: form = FORM_N; break;
+      case FORM_M: case FORM_N: case FORM_P: case FORM_S: form = FORM_X; break;
+      default: return NULL;
+    }
+  }
+}
+
+/* CR0 and CR4 bits that refuse the x87, MMX or SSE. SDM 3A 2.5 (Control Registers), Tables 12-1 and 13-1 */
+static handler_fn *unit_refusal(u32 mode, u32 attrs) {
+  if ((attrs & A_SSE) && (mode & MODE_SSE_OFF)) return raise_ud;
+  if ((attrs & A_MMX) && (mode & MODE_EM)) return raise_ud;
+  if ((attrs & (A_SSE | A_MMX)) && (mode & MODE_TS)) return raise_nm;
+  if ((attrs & A_X87) && (mode & MODE_X87_NM)) return raise_nm;
+  return NULL;
+}
+
+static enum form register_form(const struct fetch *f, const struct oprow *row, const struct insn *o) {
+  u32 flat_stack = f->code == 2 ? 0 : (u32)(MODE_FLAT | MODE_STACK32);
+  if (row->attrs & (A_STACK | A_STR))
+    if ((f->mode & flat_stack) != flat_stack || (f->mode & MODE_ALIGN)) return FORM_X;
+  if ((row->attrs & A_STR) &&
+      ((o->flags & (IF_REP | IF_REPNE)) || f->asize != f->code || !f->asize || (f->seg >= 0 && o->seg != DS)))
+    return FORM_X;
+  return FORM_R;
+}
+
+/* Moves the immediate where the form keeps it, and the address into imm. */
+static void place_immediate(const struct fetch *f, struct insn *o, enum form form, u64 imm, bool rip, u64 next) {
+  u64 amask = f->asize == 2 ? ~UINT64_C(0) : f->asize == 1 ? 0xffffffff : 0xffff;
+  if (o->flags & IF_ABS) { /* moffs: the address is what was read */
+    o->imm = imm;
+    o->disp = 0;
+  } else if (form == FORM_P || rip) {
+    o->flags |= IF_ABS;
+    o->imm = ((u64)(s64)o->disp + (rip ? next : 0)) & amask;
+    o->disp = (s32)imm;
+  } else {
+    o->imm = imm;
+  }
+}
+
+static enum width row_width(const struct fetch *f, const struct oprow *row, const struct operand *ops) {
+  return row->attrs & A_WV || !ops[0].size ? f->osize : size_width(f, ops[0].size);
+}
+
+static enum decode_status decode_row(struct fetch *f, const struct oprow *row, const struct operand *ops, u64 rip,
+                                     struct insn *o) {
+  bool rip_relative = false;
+  find_sizes(f, row);
+  o->flags = (u8)(f->asize | (f->rep == 0xf3 ? IF_REP : f->rep == 0xf2 ? IF_REPNE : 0) | (f->lock ? IF_LOCK : 0) |
+                  (unsigned)(f->osize - 1) << IF_OSIZE_SHIFT);
+  o->base = o->index = REG_ZERO;
+  o->seg = f->seg >= 0 ? (u8)f->seg : DS;
+  bool mem = bind_registers(f, ops, o, &rip_relative);
+  if (mem && f->modrm >> 6 == 3) return DECODE_INVALID; /* M needs memory */
+  u64 imm = read_immediates(f, ops, o, &mem);
+  if (f->more) return DECODE_MORE;
+  o->len = (u8)f->at;
+  if (rip_relative) o->flags |= IF_ABS; /* keeps S away: its address is not base and disp */
+  enum form form = mem ? memory_form(f, row, o) : register_form(f, row, o);
+  if (rip_relative) o->flags &= (u8)~IF_ABS;
+  if (mem && (row->attrs & A_STACK) && register_form(f, row, o) == FORM_X) form = FORM_X;
+  /* SDM 2A LOCK: #UD unless the row allows it and the destination is memory */
+  if (!mem && form == FORM_X) o->seg = row->attrs & A_STACK ? SEG_REG : o->seg;
+  if (f->lock) {
+    if (!(row->attrs & A_LOCK) || !mem) return DECODE_INVALID;
+    form = FORM_L;
+  }
+  if (mem || !(row->attrs & A_BRANCH)) place_immediate(f, o, mem ? form : FORM_R, imm, rip_relative, rip + f->at);
+  o->fn = unit_refusal(f->mode, row->attrs);
+  if (!o->fn) o->fn = body_handler(row->body, row_width(f, row, ops), form);
+  return o->fn ? DECODE_OK : DECODE_INVALID;
+}
+
+enum decode_status decode_insn(const struct decoder *d, const struct cpu_model *model, u32 mode, u64 rip,
+                               const u8 *bytes, unsigned n, struct insn *out, const struct oprow **row) {
+  struct fetch f = {.p = bytes, .n = n < INSN_MAX_BYTES ? n : INSN_MAX_BYTES, .mode = mode,
+                    .code = mode & MODE_CODE_MASK, .seg = -1};
+  enum decode_status st = DECODE_INVALID;
+  memset(out, 0, sizeof *out);
+  *row = NULL;
+  read_opcode(&f);
+  if (!f.more) {
+    int r = find_row(d, model, &f);
+    if (r >= 0) {
+      *row = &opcode_rows[r];
+      st = decode_row(&f, *row, d->ops[r], rip, out);
+    }
+  }
+  if (f.more) return n < INSN_MAX_BYTES ? DECODE_MORE : DECODE_TOO_LONG;
+  out->len = (u8)f.at;
+  return st;
+}

@@ -1,0 +1,68 @@
+/* What derives from control registers, EFER, EFLAGS, CPL and segments: the mode word, address masks, paging state.
+ * SDM 3A 2.2 (Modes of Operation), 4.1.1 (Four Paging Modes). */
+#include "cpu/vm.h"
+
+static bool flat_data(const struct seg *s) {
+  return !s->base && s->limit == 0xffffffff &&
+         (s->attr & (SEG_NULL | SEG_S | SEG_CODE | SEG_DOWN | SEG_WRITABLE | SEG_P)) == (SEG_S | SEG_WRITABLE | SEG_P);
+}
+/* Any base, but nothing that a check could refuse. */
+static bool open_data(const struct seg *s) {
+  return s->limit == 0xffffffff &&
+         (s->attr & (SEG_NULL | SEG_S | SEG_CODE | SEG_DOWN | SEG_WRITABLE | SEG_P)) == (SEG_S | SEG_WRITABLE | SEG_P);
+}
+
+static u32 segment_mode(const struct cpu *cpu, bool long_mode) {
+  const struct seg *cs = &cpu->seg[CS], *ss = &cpu->seg[SS];
+  if (long_mode && (cs->attr & SEG_L)) return MODE_CODE64 | MODE_FLAT | MODE_CS_FLAT | MODE_FS_OPEN | MODE_GS_OPEN;
+  u32 m = cs->attr & SEG_DB ? MODE_CODE32 : MODE_CODE16;
+  if (ss->attr & SEG_DB) m |= MODE_STACK32;
+  if (flat_data(&cpu->seg[DS]) && flat_data(&cpu->seg[ES]) && flat_data(ss)) m |= MODE_FLAT;
+  if (!cs->base && cs->limit == 0xffffffff) m |= MODE_CS_FLAT;
+  if (open_data(&cpu->seg[FS])) m |= MODE_FS_OPEN;
+  if (open_data(&cpu->seg[GS])) m |= MODE_GS_OPEN;
+  return m;
+}
+
+static u32 unit_mode(const struct cpu *cpu) {
+  u32 m = 0;
+  if (cpu->cr0 & (CR0_EM | CR0_TS)) m |= MODE_X87_NM;
+  if ((cpu->cr0 & CR0_EM) || !(cpu->cr4 & CR4_OSFXSR)) m |= MODE_SSE_OFF;
+  if (cpu->cr0 & CR0_EM) m |= MODE_EM;
+  if (cpu->cr0 & CR0_TS) m |= MODE_TS;
+  return m;
+}
+
+static void update_paging(struct cpu *cpu, u64 efer) {
+  struct mmu_env *e = &cpu->mmu;
+  e->cr3 = cpu->cr3;
+  e->maxphyaddr = cpu->model->maxphyaddr;
+  if (!(cpu->cr0 & CR0_PG)) e->levels = 0;
+  else if (efer & EFER_LMA) e->levels = cpu->cr4 & CR4_LA57 ? 5 : 4;
+  else e->levels = cpu->cr4 & CR4_PAE ? 3 : 2;
+  e->wp = cpu->cr0 & CR0_WP;
+  e->nxe = efer & EFER_NXE;
+  e->pse = cpu->cr4 & CR4_PSE;
+  e->pge = cpu->cr4 & CR4_PGE;
+  e->smep = cpu->cr4 & CR4_SMEP;
+  e->smap = cpu->cr4 & CR4_SMAP;
+  e->gbpages = false;
+}
+
+void cpu_update_mode(struct cpu *cpu) {
+  u64 efer = cpu->msr[MSR_EFER];
+  bool lma = efer & EFER_LMA;
+  u32 m = segment_mode(cpu, lma) | unit_mode(cpu);
+  if (cpu->cpl == 3) m |= MODE_CPL3;
+  if (cpu->cr0 & CR0_PE) m |= MODE_PE;
+  if (cpu->eflags & EF_VM) m |= MODE_VM;
+  if (lma) m |= MODE_LMA;
+  if ((cpu->cr0 & CR0_AM) && (cpu->eflags & EF_AC) && cpu->cpl == 3) m |= MODE_ALIGN;
+  if ((cpu->eflags & EF_TF) || cpu->inhibit || cpu->step_request || cpu->step_last) m |= MODE_STEP;
+  cpu->mode = m;
+  bool code64 = (m & MODE_CODE_MASK) == MODE_CODE64;
+  cpu->lamask = code64 ? ~UINT64_C(0) : 0xffffffff;
+  cpu->spmask = code64 ? ~UINT64_C(0) : m & MODE_STACK32 ? 0xffffffff : 0xffff;
+  cpu->tlb = &cpu->tlbs[cpu->cpl == 3];
+  update_paging(cpu, efer);
+}

@@ -1,0 +1,73 @@
+/* What a row of the opcode table means. The rows are in cpu/opcodes*.def, in the manual's operand letters
+ * (SDM 2D A.2 (Key to Abbreviations)); decoder, listings, coverage and tests all read them.
+ *
+ *   ROW(body, map, opcode, prefix, modrm, "operands", modes, attrs, modified, undefined, feature, "NAME", "cite")
+ *
+ * body      the const struct body body_NAME of an instruction file: a row without one fails the link
+ * map       0: one byte   1: 0F   2: 0F 38   3: 0F 3A
+ * prefix    P_ANY: 66 is the operand size, F2/F3 are REP or ignored
+ *           P_NP: none of 66 F2 F3   P_66, P_F3, P_F2: mandatory   P_NOREP: not F2 or F3; 66 is the operand size
+ *           P_W3: F3 with 66 ignored/allowed as operand size (POPCNT style)
+ * modrm     X_NONE, X_ANY, X_REG (mod = 3), X_MEM (mod != 3), X_G(n) (reg field), X_GR(n), X_GM(n), X_GRM(n, rm)
+ * operands  "Ev,Gv": E r/m, G reg, M memory, I immediate, J branch distance, O moffs, Z opcode's low three bits,
+ *           S sreg, C CRn, D DRn, V xmm reg, W xmm r/m, U xmm rm (mod 3), P mmx reg, Q mmx r/m, N mmx rm (mod 3),
+ *           R GPR rm, A far pointer, X/Y string operands, AL CL DX rAX eAX: fixed registers, 1: constant.
+ *           sizes: b w d q v (operand size) z (16 or 32) y (32 or 64) x (128) others are text only.
+ *           The first operand's register goes to insn->dst, the second's to insn->src; an immediate to insn->imm.
+ *           A fixed GPR is put in dst or src by its place as well.
+ * modes     ALL NO64 ONLY64 NOREAL (#UD in real and virtual-8086 mode)
+ * attrs     A_* below
+ * modified, undefined   arithmetic flags: letters of "OSZAPC", for tests and listings
+ * feature   CPUID feature, without FEAT_; NONE for the base set
+ */
+#ifndef CPU_OPCODES_H
+#define CPU_OPCODES_H
+
+#include "cpu/insn.h"
+
+enum opc_prefix { P_ANY, P_NP, P_66, P_F3, P_F2, P_NOREP, P_W3 };
+enum opc_modes { ALL, NO64, ONLY64, NOREAL };
+
+#define X_NONE 0u
+#define X_ANY 1u
+#define X_REG (1u | 2u)
+#define X_MEM (1u | 4u)
+#define X_G(n) (1u | 8u | (unsigned)(n) << 4)
+#define X_GR(n) (X_G(n) | 2u)
+#define X_GM(n) (X_G(n) | 4u)
+#define X_GRM(n, rm) (X_GR(n) | 0x80u | (unsigned)(rm) << 8)
+
+enum opc_attrs {
+  A_0 = 0,
+  A_END = 1 << 0,    /* ends a block */
+  A_LOCK = 1 << 1,   /* LOCK allowed with a memory destination */
+  A_D64 = 1 << 2,    /* operand size is 64 by default in 64-bit mode (66: 16) */
+  A_F64 = 1 << 3,    /* operand size is 64 in 64-bit mode whatever the prefixes */
+  A_WV = 1 << 4,     /* width by operand size, not by the first operand */
+  A_STACK = 1 << 5,  /* uses the stack: form X unless SS is flat and 32- or 64-bit */
+  A_STR = 1 << 6,    /* string instruction: form X when repeated, or with non-default segment or address size */
+  A_NOSEG = 1 << 7,  /* LEA: the operand's address only */
+  A_X87 = 1 << 8,    /* #NM with CR0.TS or EM */
+  A_MMX = 1 << 9,    /* #UD with CR0.EM, #NM with CR0.TS */
+  A_SSE = 1 << 10,   /* #UD with CR0.EM or without CR4.OSFXSR, #NM with CR0.TS */
+  A_CPL0 = 1 << 11,  /* listing: privileged (the body checks) */
+  A_ZREG = 1 << 12,  /* the row covers eight opcodes: register in the low three bits */
+  A_REPOK = 1 << 13, /* listing: REP prefixes act */
+  A_WAIT = 1 << 14,  /* #NM with CR0.TS and CR0.MP (WAIT) */
+  A_BRANCH = 1 << 15, /* direct near branch: disp = distance, link slot in the insn */
+};
+
+struct oprow {
+  const struct body *body;
+  u8 map, opcode, prefix, modes;
+  u16 modrm;
+  u32 attrs;
+  const char *operands, *modified, *undefined, *name, *cite;
+  s16 feature; /* enum feature, -1: none */
+};
+
+/* All rows, in table order. */
+extern const struct oprow opcode_rows[];
+extern const unsigned opcode_row_count;
+
+#endif

@@ -1,0 +1,228 @@
+/* The run loop: boundaries between blocks, budgets, stops, single steps, and where faults unwind to.
+ * SDM 3A 6.9 (Prioritization of Concurrent Events). */
+#include "cpu/code.h"
+#include "cpu/event.h"
+#include "cpu/simd_state.h"
+
+enum { BUDGET_MAX = 30000 };
+
+/* ---- RIP ---- */
+
+static u64 code_mask(const struct cpu *cpu) {
+  static const u64 mask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
+  return mask[cpu->mode & MODE_CODE_MASK];
+}
+
+u64 insn_next_rip(const struct cpu *cpu, const struct insn *i) { return (insn_rip(i) + i->len) & code_mask(cpu); }
+
+u64 cpu_rip(const struct cpu *cpu) { return cpu->insn ? insn_rip(cpu->insn) : cpu->rip; }
+
+u64 cpu_icount(const struct cpu *cpu) { return cpu->icount + (u64)(cpu->budget_start - cpu->budget); }
+
+/* ---- leaving and entering blocks ---- */
+
+const struct insn *cpu_leave_at(struct cpu *cpu, const struct insn *i, u64 rip) {
+  cpu->budget = (s16)(cpu->budget + i->left - 1);
+  cpu->rip = rip;
+  cpu->insn = NULL;
+  return NULL;
+}
+
+const struct insn *cpu_leave(struct cpu *cpu, const struct insn *i) {
+  return cpu_leave_at(cpu, i, insn_next_rip(cpu, i));
+}
+
+/* The budget ran out, or somebody wants us, on entry to t: it has not started. */
+const struct insn *block_stopped(struct cpu *cpu, const struct insn *t) {
+  cpu->budget = (s16)(cpu->budget + t->left);
+  cpu->rip = insn_rip(t);
+  cpu->insn = NULL;
+  return NULL;
+}
+
+/* Everything is settled and cpu->rip says where: goes on there unless the run loop has work to do. */
+static const struct insn *go_on(struct cpu *cpu) {
+  if ((cpu->mode & MODE_STEP) || cpu->leave || cpu->stop) return NULL;
+  const struct insn *t = code_lookup(cpu);
+  if (!t) return NULL;
+  ENTER(cpu, t);
+}
+
+const struct insn *cpu_jump_mode(struct cpu *cpu, const struct insn *i, u64 rip) {
+  cpu->budget = (s16)(cpu->budget + i->left - 1);
+  cpu->rip = rip;
+  cpu->insn = NULL;
+  return go_on(cpu);
+}
+
+/* SDM 2 JMP, CALL, RET: an offset outside CS.limit or a non-canonical one is #GP(0) at the branch itself. Callers
+ * that write registers or memory check with this first. */
+void cpu_check_target(struct cpu *cpu, const struct insn *i, u64 rip) {
+  cpu->insn = i;
+  if ((cpu->mode & MODE_CODE_MASK) == MODE_CODE64) {
+    if (!canonical(rip, cpu->cr4 & CR4_LA57 ? 57 : 48)) cpu_raise_error(cpu, VEC_GP, 0);
+  } else if (rip > cpu->seg[CS].limit) {
+    cpu_raise_error(cpu, VEC_GP, 0);
+  }
+}
+
+const struct insn *cpu_jump(struct cpu *cpu, const struct insn *i, u64 rip) {
+  cpu_check_target(cpu, i, rip);
+  return cpu_jump_mode(cpu, i, rip);
+}
+
+/* Finds the code at cpu->rip and makes `from` lead there from now on. */
+static const struct insn *link_and_go(struct cpu *cpu, const struct insn *from) {
+  cpu->insn = NULL;
+  if ((cpu->mode & MODE_STEP) || cpu->leave || cpu->stop) return NULL;
+  const struct insn *t = code_lookup(cpu);
+  if (!t) return NULL;
+  code_link(cpu, from, t);
+  ENTER(cpu, t);
+}
+
+const struct insn *block_fall(struct cpu *cpu, const struct insn *i) {
+  cpu->rip = insn_rip(i) & code_mask(cpu);
+  return link_and_go(cpu, i);
+}
+
+const struct insn *block_branch(struct cpu *cpu, const struct insn *i, u64 rip) {
+  cpu_check_target(cpu, i, rip);
+  cpu->budget = (s16)(cpu->budget + i->left - 1);
+  cpu->rip = rip;
+  return link_and_go(cpu, i);
+}
+
+/* ---- faults ---- */
+
+void cpu_raise_fault(struct cpu *cpu, const struct fault *f) {
+  cpu->fault = *f;
+  longjmp(cpu->unwind, 1);
+}
+void cpu_raise(struct cpu *cpu, u8 vector) { cpu_raise_fault(cpu, &(struct fault){.vector = vector}); }
+void cpu_raise_error(struct cpu *cpu, u8 vector, u32 error) {
+  cpu_raise_fault(cpu, &(struct fault){.vector = vector, .has_error = true, .error = error});
+}
+
+#define RAISER(name, call)                                                                       \
+  const struct insn *name(struct cpu *restrict cpu, const struct insn *restrict i) {             \
+    cpu->insn = i;                                                                               \
+    call;                                                                                        \
+  }
+RAISER(raise_ud, cpu_raise(cpu, VEC_UD))
+RAISER(raise_nm, cpu_raise(cpu, VEC_NM))
+RAISER(raise_de, cpu_raise(cpu, VEC_DE))
+RAISER(raise_br, cpu_raise(cpu, VEC_BR))
+RAISER(raise_gp0, cpu_raise_error(cpu, VEC_GP, 0))
+
+/* The instruction in progress did not happen: its RIP, and the budget of it and those behind it, come back. */
+static void take_fault(struct cpu *cpu) {
+  if (cpu->insn) {
+    cpu->budget = (s16)(cpu->budget + cpu->insn->left);
+    cpu->rip = insn_rip(cpu->insn);
+    cpu->insn = NULL;
+  }
+  cpu->step_trap = STEP_BY_TF;
+  if (cpu->inhibit_before) cpu->inhibit_before = cpu->inhibit = 0;
+  event_deliver_fault(cpu, &cpu->fault);
+}
+
+/* ---- the loop ---- */
+
+static void execute(struct cpu *cpu, const struct insn *i) {
+  cpu->budget = (s16)(cpu->budget - i->left);
+#if RW_TAIL_CALLS
+  (void)i->fn(cpu, i);
+#else
+  while (i) i = i->fn(cpu, i);
+#endif
+}
+
+/* Hands out the next part of the run's instructions. Returns false when none are left. */
+static bool refill(struct cpu *cpu) {
+  cpu->icount += (u64)(cpu->budget_start - cpu->budget);
+  cpu->icount_limit -= cpu->budget_start - cpu->budget;
+  s64 part = cpu->icount_limit < BUDGET_MAX ? cpu->icount_limit : BUDGET_MAX;
+  cpu->budget = cpu->budget_start = (s16)(part > 0 ? part : 0);
+  return part > 0;
+}
+
+/* The single-step trap at the boundary that was just reached. SDM 3B 17.3.1.4 (Single-Step Exception Condition);
+ * lost behind MOV SS and POP SS: SDM 3A 6.8.3 (Masking Exceptions and Interrupts When Switching Stacks). */
+static void boundary_trap(struct cpu *cpu, bool tf_before) {
+  enum step_trap how = cpu->step_trap;
+  cpu->step_trap = STEP_BY_TF;
+  bool single = how == STEP_NOW || (how == STEP_BY_TF && tf_before);
+  if (cpu->inhibit & INHIBIT_DEBUG) return;
+  if (single) cpu->dr6_pending |= DR6_BS;
+  if (cpu->dr6_pending) event_debug_trap(cpu);
+}
+
+/* One instruction, and the trap behind it. What the one before held off is over once it is complete. */
+static void step(struct cpu *cpu) {
+  bool tf = cpu->eflags & EF_TF;
+  u8 inhibit = cpu->inhibit;
+  if (cpu->vm->hooks.insn) {
+    simd_leave(cpu);
+    cpu->vm->hooks.insn(cpu->vm->hooks.watcher, cpu);
+    simd_enter(cpu);
+  }
+  const struct insn *i = code_lookup(cpu);
+  if (!i) return;
+  cpu->rep_partial = false;
+  cpu->inhibit = 0;
+  cpu->inhibit_before = inhibit;
+  execute(cpu, i);
+  if (inhibit && !cpu->inhibit) cpu_update_mode(cpu);
+  boundary_trap(cpu, tf);
+}
+
+static bool stop_requested(struct cpu *cpu) {
+  u8 stop = __atomic_exchange_n(&cpu->stop, 0, __ATOMIC_ACQ_REL);
+  if ((stop & STOP_EVENT) && cpu->vm->hooks.event) {
+    simd_leave(cpu);
+    cpu->vm->hooks.event(cpu->vm->hooks.opaque, cpu);
+    simd_enter(cpu);
+  }
+  return stop & STOP_REQUEST;
+}
+
+enum cpu_exit cpu_run(struct cpu *cpu, u64 limit) {
+  enum cpu_exit why;
+  cpu->icount_limit = limit && limit < (u64)INT64_MAX ? (s64)limit : INT64_MAX;
+  cpu->budget = cpu->budget_start = 0;
+  simd_enter(cpu);
+  if (setjmp(cpu->unwind)) take_fault(cpu);
+  for (;;) {
+    cpu->leave = 0;
+    if (cpu->shutdown) { why = CPU_EXIT_SHUTDOWN; break; }
+    if (cpu->stop && stop_requested(cpu)) { why = CPU_EXIT_STOP; break; }
+    if (!refill(cpu)) { why = CPU_EXIT_BUDGET; break; }
+    if (cpu->halted) { why = CPU_EXIT_HALT; break; }
+    bool single = cpu->budget < BLOCK_MAX_INSNS;
+    if (single != cpu->step_last) {
+      cpu->step_last = single;
+      cpu_update_mode(cpu);
+    }
+    code_collect(cpu->vm);
+    if (cpu->mode & MODE_STEP) {
+      step(cpu);
+      continue;
+    }
+    const struct insn *i = code_lookup(cpu);
+    cpu->rep_partial = false;
+    if (i) execute(cpu, i);
+    if (cpu->step_trap == STEP_NOW) boundary_trap(cpu, false);
+  }
+  if (cpu->step_last) {
+    cpu->step_last = false;
+    cpu_update_mode(cpu);
+  }
+  event_settle_rf(cpu);
+  cpu->icount += (u64)(cpu->budget_start - cpu->budget);
+  cpu->budget = cpu->budget_start = 0;
+  simd_leave(cpu);
+  return why;
+}
+
+void cpu_stop(struct cpu *cpu) { __atomic_fetch_or(&cpu->stop, STOP_REQUEST, __ATOMIC_RELEASE); }

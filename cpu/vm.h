@@ -1,0 +1,49 @@
+/* What the processors of one machine share: memory, the decode cache, and the hooks of whoever owns the machine. */
+#ifndef CPU_VM_H
+#define CPU_VM_H
+
+#include "cpu/cpu.h"
+#include "mmu/physmem.h"
+
+struct decoder;
+struct code_cache;
+struct transition;
+
+enum { VM_MAX_CPUS = 64 };
+
+struct vm_hooks {
+  void *opaque;  /* the owner's: hypercall, event, in, out, tsc */
+  void *watcher; /* of transition and insn, who only look */
+  /* VMCALL at CPL 0 with RIP inside [hypercall_first, hypercall_last]; elsewhere VMCALL does what the manual says. */
+  void (*hypercall)(void *opaque, struct cpu *cpu);
+  /* Called for every recorded transition; NULL: nobody listens. */
+  void (*transition)(void *watcher, struct cpu *cpu, const struct transition *t);
+  /* Called before each instruction while stepping; NULL: none. */
+  void (*insn)(void *watcher, struct cpu *cpu);
+  /* Called at block ends when cpu->stop has STOP_EVENT. May change any state of cpu (it is between instructions). */
+  void (*event)(void *opaque, struct cpu *cpu);
+  /* Port I/O. NULL: reads give all ones, writes vanish. */
+  u32 (*in)(void *opaque, struct cpu *cpu, u16 port, unsigned size);
+  void (*out)(void *opaque, struct cpu *cpu, u16 port, unsigned size, u32 value);
+  /* RDTSC's clock in ticks; NULL: the instruction count. */
+  u64 (*tsc)(void *opaque);
+};
+
+struct vm {
+  struct physmem mem;
+  struct vm_hooks hooks;
+  u64 hypercall_first, hypercall_last; /* linear addresses; first > last: disabled */
+  struct cpu *cpu[VM_MAX_CPUS];
+  unsigned cpus;
+  struct decoder *decoder;   /* the opcode table, indexed */
+  struct code_cache *code;   /* decoded blocks */
+  const char *invert_check;  /* reserved for `check --invert` */
+};
+
+MUST_CHECK struct vm *vm_create(void);
+void vm_destroy(struct vm *vm);
+
+/* The host changed [gpa, gpa+len) behind the processors' backs: forget decoded code there. */
+void vm_code_changed(struct vm *vm, u64 gpa, u64 len);
+
+#endif

@@ -1,0 +1,302 @@
+/* The CPUID leaves of a model. SDM 2A (CPUID), APM 3 appendix E (Obtaining Processor Information Via the
+ * CPUID Instruction). The topology is one thread in one core in one package, whatever the machine has. */
+#include "msr/model.h"
+
+#include <string.h>
+
+#include "base/bits.h"
+#include "msr/msr.h"
+
+/* Control register bits that CPUID mirrors: SDM 3A 2.5 (Control Registers) */
+enum { CR4_OSXSAVE_BIT = 18, CR4_PKE_BIT = 22 };
+
+enum { CACHE_DATA = 1, CACHE_CODE = 2, CACHE_UNIFIED = 3, CACHE_LINE = 64 };
+
+struct cache {
+  u8 level, type; /* CACHE_* */
+  u8 ways;
+  bool inclusive;
+  u32 sets;
+};
+
+/* A cache holds ways * sets * CACHE_LINE bytes. These are those of the processors that models.c names. */
+static const struct cache caches[VENDOR_COUNT][4] = {
+  [VENDOR_INTEL] = {{1, CACHE_DATA, 8, false, 64}, {1, CACHE_CODE, 8, false, 64},
+                    {2, CACHE_UNIFIED, 16, false, 1024}, {3, CACHE_UNIFIED, 11, false, 2048}},
+  [VENDOR_AMD] = {{1, CACHE_DATA, 8, false, 64}, {1, CACHE_CODE, 4, false, 256},
+                  {2, CACHE_UNIFIED, 8, true, 1024}, {3, CACHE_UNIFIED, 16, false, 8192}},
+};
+
+/* Extended state components: SDM 1 13.1 (XSAVE-Supported Features and State-Component Bitmaps), 13.4.3
+ * (Extended Region of an XSAVE Area). intel has them at fixed offsets; amd packs what it has. None is
+ * aligned in the compacted format. */
+static const struct {
+  u16 bit, size, intel_offset;
+  s16 feature;
+} components[] = {
+  {2, 256, 576, FEAT_AVX},     {3, 64, 960, FEAT_MPX},       {4, 64, 1024, FEAT_MPX},
+  {5, 64, 1088, FEAT_AVX512F}, {6, 512, 1152, FEAT_AVX512F}, {7, 1024, 1664, FEAT_AVX512F},
+  {9, 8, 2688, FEAT_PKU},
+};
+enum { XSAVE_LEGACY = 576 }; /* legacy region and header */
+
+static u64 xcr0_supported(const struct cpu_model *m) {
+  u64 mask = 3;
+  for (unsigned i = 0; i < ARRAY_SIZE(components); i++)
+    if (m->has[components[i].feature]) mask |= BIT(components[i].bit);
+  return mask;
+}
+
+/* The size of an XSAVE area that holds the components of `mask`; the offset of component `of` in *offset. */
+static u32 xsave_size(const struct cpu_model *m, u64 mask, bool compacted, unsigned of, u32 *offset) {
+  u32 size = XSAVE_LEGACY, packed = XSAVE_LEGACY;
+  for (unsigned i = 0; i < ARRAY_SIZE(components); i++) {
+    if (!m->has[components[i].feature]) continue;
+    bool wanted = mask >> components[i].bit & 1;
+    u32 at = compacted || m->vendor == VENDOR_AMD ? packed : components[i].intel_offset;
+    if (wanted || !compacted) packed += components[i].size;
+    if (wanted && at + components[i].size > size) size = at + components[i].size;
+    if (offset && components[i].bit == of) *offset = at;
+  }
+  return size;
+}
+
+/* Leaf 0Dh (Processor Extended State Enumeration) */
+static void leaf_xsave(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 subleaf, u32 out[4]) {
+  if (!m->has[FEAT_XSAVE]) return;
+  u64 supported = xcr0_supported(m);
+  if (subleaf == 0) {
+    out[CPUID_EAX] = (u32)supported;
+    out[CPUID_EBX] = xsave_size(m, dyn->xcr0, false, 0, NULL);
+    out[CPUID_ECX] = xsave_size(m, supported, false, 0, NULL);
+    out[CPUID_EDX] = (u32)(supported >> 32);
+  } else if (subleaf == 1) {
+    if (m->has[FEAT_XSAVEC]) out[CPUID_EBX] = xsave_size(m, dyn->xcr0 | dyn->xss, true, 0, NULL);
+  } else if (subleaf < 63 && (supported >> subleaf & 1)) {
+    for (unsigned i = 0; i < ARRAY_SIZE(components); i++)
+      if (components[i].bit == subleaf) {
+        out[CPUID_EAX] = components[i].size;
+        xsave_size(m, supported, false, subleaf, &out[CPUID_EBX]);
+      }
+  }
+}
+
+/* Processor signature: family and model with their extended fields. SDM 2A CPUID (Version Information
+ * Returned by CPUID in EAX); APM 3 E.3.2 (Fn0000_0001_EAX) */
+static u32 signature(const struct cpu_model *m) {
+  u32 base = m->family < 15 ? m->family : 15;
+  return (u32)(m->family - base) << 20 | (u32)(m->model >> 4) << 16 | base << 8 | (u32)(m->model & 15) << 4 |
+         m->stepping;
+}
+
+static void leaf_vendor(const struct cpu_model *m, u32 out[4]) {
+  const char *id = m->vendor == VENDOR_AMD ? "AuthenticAMD" : "GenuineIntel";
+  out[CPUID_EBX] = ld32(id);
+  out[CPUID_EDX] = ld32(id + 4);
+  out[CPUID_ECX] = ld32(id + 8);
+}
+
+static void leaf_1(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 out[4]) {
+  out[CPUID_EAX] = signature(m);
+  /* initial APIC id, one logical processor, CLFLUSH line in 8-byte units */
+  out[CPUID_EBX] = dyn->apic_id << 24 | 1 << 16 | (m->has[FEAT_CLFSH] ? CACHE_LINE / 8 << 8 : 0);
+  if (m->has[FEAT_XSAVE] && (dyn->cr4 >> CR4_OSXSAVE_BIT & 1)) out[CPUID_ECX] |= 1u << 27;
+  if (!(dyn->apic_base & APIC_BASE_EN)) out[CPUID_EDX] &= ~(1u << 9);
+  bool monitor = m->vendor == VENDOR_AMD || (dyn->misc_enable & MISC_ENABLE_MONITOR);
+  if (!monitor) out[CPUID_ECX] &= ~(1u << 3);
+}
+
+/* Leaf 4 and leaf 8000001Dh have one layout (Deterministic Cache Parameters, Cache Properties). */
+static void leaf_cache(const struct cpu_model *m, u32 subleaf, u32 out[4]) {
+  if (subleaf >= ARRAY_SIZE(caches[0])) return; /* type 0: no more caches */
+  const struct cache *c = &caches[m->vendor][subleaf];
+  out[CPUID_EAX] = c->type | (u32)c->level << 5 | 1u << 8;
+  out[CPUID_EBX] = (CACHE_LINE - 1) | (u32)(c->ways - 1) << 22;
+  out[CPUID_ECX] = c->sets - 1;
+  out[CPUID_EDX] = c->inclusive ? 2 : 0;
+}
+
+/* Leaf 0Bh (Extended Topology Enumeration): a thread level, a core level, then none. */
+static void leaf_topology(const struct cpuid_dynamic *dyn, u32 subleaf, u32 out[4]) {
+  out[CPUID_ECX] = subleaf & 0xff;
+  out[CPUID_EDX] = dyn->apic_id;
+  if (subleaf > 1) return;
+  out[CPUID_EBX] = 1;
+  out[CPUID_ECX] |= (subleaf + 1) << 8;
+}
+
+/* How many KiB a cache holds, and APM 3 E.4.5's code for its ways. */
+static u32 cache_kib(const struct cache *c) { return c->sets * c->ways * CACHE_LINE / 1024; }
+static u32 ways_code(const struct cache *c) { return c->ways >= 16 ? 8 : c->ways >= 8 ? 6 : 4; }
+
+/* Fn8000_0005 (L1 Cache and TLB Information), Fn8000_0006 (L2 Cache and TLB and L3 Cache Information). On
+ * intel the first is reserved, and the second has the L2 cache in ECX only. */
+static void leaf_amd_l1(const struct cpu_model *m, u32 out[4]) {
+  if (m->vendor != VENDOR_AMD) return;
+  const struct cache *c = caches[VENDOR_AMD];
+  out[CPUID_EAX] = out[CPUID_EBX] = 0xff40ff40; /* 64 fully associative entries each */
+  for (int i = 0; i < 2; i++)
+    out[CPUID_ECX + i] = cache_kib(&c[i]) << 24 | (u32)c[i].ways << 16 | 1 << 8 | CACHE_LINE;
+}
+
+static void leaf_l2(const struct cpu_model *m, u32 out[4]) {
+  const struct cache *c = caches[m->vendor];
+  out[CPUID_ECX] = cache_kib(&c[2]) << 16 | ways_code(&c[2]) << 12 | CACHE_LINE;
+  if (m->vendor != VENDOR_AMD) return;
+  out[CPUID_ECX] |= 1 << 8;
+  out[CPUID_EDX] = cache_kib(&c[3]) / 512 << 18 | ways_code(&c[3]) << 12 | 1 << 8 | CACHE_LINE;
+  out[CPUID_EAX] = 0x26006400; /* large pages: 1536 data entries, 2 ways; 1024 code entries, 8 ways */
+  out[CPUID_EBX] = 0x66006400; /* 4 KiB pages: likewise, 8 ways each */
+}
+
+static void leaf_ext_features(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 out[4]) {
+  if (m->vendor == VENDOR_AMD) {
+    /* amd repeats these bits of leaf 1: APM 3 E.4.2 (Fn8000_0001_EDX) */
+    u32 leaf1[4];
+    cpuid_leaf(m, dyn, 1, 0, leaf1);
+    out[CPUID_EAX] = signature(m);
+    out[CPUID_EDX] |= leaf1[CPUID_EDX] & 0x0183f3ff;
+  } else if (dyn->misc_enable & MISC_ENABLE_XD_DISABLE) {
+    out[CPUID_EDX] &= ~(1u << 20);
+  }
+  if (model_does(m, RULE_CPUID_SYSCALL_64) && !dyn->code64) out[CPUID_EDX] &= ~(1u << 11);
+}
+
+static void leaf_brand(const struct cpu_model *m, u32 leaf, u32 out[4]) {
+  char text[48] = "";
+  size_t len = strlen(m->brand);
+  memcpy(text, m->brand, len < sizeof text ? len : sizeof text - 1);
+  memcpy(out, text + 16 * (leaf - 0x80000002), 16);
+}
+
+/* Leaf 80000008h: address widths. The linear width is the widest mode's. */
+static u32 address_widths(const struct cpu_model *m) {
+  return m->maxphyaddr | (m->has[FEAT_LM] ? model_canonical_bits(m) : 32) << 8;
+}
+
+/* The feature bits of a leaf, from the rows. */
+static void feature_bits(const struct cpu_model *m, u32 leaf, u32 subleaf, u32 out[4]) {
+  for (int f = 0; f < FEAT_COUNT; f++) {
+    const struct feature_row *row = &feature_rows[f];
+    if (m->has[f] && row->leaf == leaf && row->subleaf == subleaf) out[row->reg] |= 1u << row->bit;
+  }
+}
+
+/* The highest subleaf of leaf 7 that has a feature; the rows know 0 and 1. */
+static u32 last_subleaf_7(const struct cpu_model *m) {
+  u32 last = 0;
+  for (int f = 0; f < FEAT_COUNT; f++)
+    if (m->has[f] && feature_rows[f].leaf == 7 && feature_rows[f].subleaf) last = 1;
+  return last;
+}
+
+static u32 max_basic(const struct cpu_model *m, const struct cpuid_dynamic *dyn) {
+  if (m->vendor == VENDOR_AMD) return 0xd;
+  /* SDM 4 2.1 (IA32_MISC_ENABLE[22]: Limit CPUID Maxval) */
+  return dyn->misc_enable & MISC_ENABLE_LIMIT_CPUID ? 2 : 0x16;
+}
+
+static u32 max_extended(const struct cpu_model *m) {
+  if (m->vendor != VENDOR_AMD) return 0x80000008;
+  for (int f = 0; f < FEAT_COUNT; f++)
+    if (m->has[f] && feature_rows[f].leaf == 0x80000021) return 0x80000021;
+  return 0x8000001e;
+}
+
+static void basic_leaf(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 leaf, u32 subleaf,
+                       u32 out[4]) {
+  bool intel = m->vendor == VENDOR_INTEL;
+  switch (leaf) {
+  case 0:
+    leaf_vendor(m, out);
+    out[CPUID_EAX] = max_basic(m, dyn);
+    break;
+  case 1:
+    leaf_1(m, dyn, out);
+    break;
+  case 2: /* descriptors: leaf 4 has the caches (FFh), TLBs 03h and B5h, 64-byte prefetch F0h */
+    if (intel) out[CPUID_EAX] = 0xf0b50301, out[CPUID_EBX] = 0xff;
+    break;
+  case 4:
+    if (intel) leaf_cache(m, subleaf, out);
+    break;
+  case 5: /* MONITOR/MWAIT line sizes */
+    if (m->has[FEAT_MONITOR]) out[CPUID_EAX] = out[CPUID_EBX] = CACHE_LINE;
+    break;
+  case 7:
+    if (subleaf == 0) out[CPUID_EAX] = last_subleaf_7(m);
+    if (subleaf == 0 && m->has[FEAT_PKU] && (dyn->cr4 >> CR4_PKE_BIT & 1)) out[CPUID_ECX] |= 1u << 4;
+    break;
+  case 0xb:
+    if (intel) leaf_topology(dyn, subleaf, out);
+    break;
+  case 0xd:
+    leaf_xsave(m, dyn, subleaf, out);
+    break;
+  case 0x15: /* the TSC counts nanoseconds: a 25 MHz crystal times 40/1 */
+    if (m->has[FEAT_TSC]) out[CPUID_EAX] = 1, out[CPUID_EBX] = 40, out[CPUID_ECX] = 25000000;
+    break;
+  case 0x16: /* base, maximum and bus frequency in MHz */
+    out[CPUID_EAX] = out[CPUID_EBX] = 1000;
+    out[CPUID_ECX] = 100;
+    break;
+  }
+}
+
+static void extended_leaf(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 leaf, u32 subleaf,
+                          u32 out[4]) {
+  switch (leaf) {
+  case 0x80000000:
+    if (m->vendor == VENDOR_AMD) leaf_vendor(m, out);
+    out[CPUID_EAX] = max_extended(m);
+    break;
+  case 0x80000001:
+    leaf_ext_features(m, dyn, out);
+    break;
+  case 0x80000002:
+  case 0x80000003:
+  case 0x80000004:
+    leaf_brand(m, leaf, out);
+    break;
+  case 0x80000005:
+    leaf_amd_l1(m, out);
+    break;
+  case 0x80000006:
+    leaf_l2(m, out);
+    break;
+  case 0x80000008:
+    out[CPUID_EAX] = address_widths(m);
+    break;
+  case 0x8000001d: /* Cache Properties: reserved without TopologyExtensions */
+    if (m->has[FEAT_TOPOEXT]) leaf_cache(m, subleaf, out);
+    break;
+  case 0x8000001e: /* APIC id; core 0 of one thread; node 0 of one */
+    if (m->has[FEAT_TOPOEXT]) out[CPUID_EAX] = dyn->apic_id;
+    break;
+  }
+}
+
+void cpuid_leaf(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 leaf, u32 subleaf,
+                u32 out[4]) {
+  struct cpuid_dynamic d = *dyn;
+  if (m->vendor != VENDOR_INTEL) d.misc_enable = 0;
+  u32 last = leaf >> 31 ? max_extended(m) : max_basic(m, &d);
+  memset(out, 0, 4 * sizeof out[0]);
+  if (leaf > last) {
+    if (!model_does(m, RULE_CPUID_LAST_LEAF)) return;
+    leaf = max_basic(m, &d);
+  }
+  /* Leaves whose output does not depend on ECX have their bits under any subleaf. */
+  feature_bits(m, leaf, leaf == 7 || leaf == 0xd ? subleaf : 0, out);
+  if (leaf >> 31) extended_leaf(m, &d, leaf, subleaf, out);
+  else basic_leaf(m, &d, leaf, subleaf, out);
+}
+
+struct cpuid_dynamic cpuid_dynamic_reset(const struct cpu_model *m) {
+  return (struct cpuid_dynamic){
+    .code64 = m->has[FEAT_LM],
+    .apic_base = msr_reset_value(m, &msr_rows[MSR_APIC_BASE]),
+    .misc_enable = msr_reset_value(m, &msr_rows[MSR_MISC_ENABLE]),
+    .xcr0 = 1,
+  };
+}

@@ -1,0 +1,115 @@
+/* Processor models: which vendor's rules and which CPUID features a processor has, as data.
+ * SDM 2A (CPUID), APM 3 appendix E (Obtaining Processor Information Via the CPUID Instruction). */
+#ifndef MSR_MODEL_H
+#define MSR_MODEL_H
+
+#include "base/types.h"
+
+enum vendor { VENDOR_INTEL, VENDOR_AMD, VENDOR_COUNT };
+
+/* Sets of vendors, for table rows. */
+enum {
+  VENDORS_INTEL = 1 << VENDOR_INTEL,
+  VENDORS_AMD = 1 << VENDOR_AMD,
+  VENDORS_BOTH = VENDORS_INTEL | VENDORS_AMD,
+};
+
+enum feature {
+  FEAT_NONE = -1, /* what every processor has: model_has() is true */
+#define FEATURE(e, name, leaf, sub, reg, bit, vendors, cite) FEAT_##e,
+#include "msr/features.def"
+#undef FEATURE
+  FEAT_COUNT
+};
+
+enum rule {
+#define RULE(e, intel, amd, with, without, cite) RULE_##e,
+#include "msr/rules.def"
+#undef RULE
+  RULE_COUNT
+};
+
+enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
+
+struct feature_row {
+  const char *id;   /* the enumerator without FEAT_ */
+  const char *name; /* as in /proc/cpuinfo */
+  u32 leaf, subleaf;
+  u8 reg, bit;      /* enum cpuid_reg, bit number */
+  u8 vendors;       /* VENDORS_* */
+  const char *cite;
+};
+extern const struct feature_row feature_rows[FEAT_COUNT];
+
+struct rule_row {
+  const char *id;
+  bool of[VENDOR_COUNT];     /* whether each vendor's models have it */
+  const char *with, *without;
+  const char *cite;
+};
+extern const struct rule_row rule_rows[RULE_COUNT];
+
+struct cpu_model {
+  const char *name, *description;
+  const char *brand;  /* CPUID brand string, at most 47 characters */
+  enum vendor vendor;
+  u16 family;
+  u8 model, stepping; /* as displayed: extended fields folded in */
+  u8 maxphyaddr;
+  u8 unlike[RULE_COUNT]; /* rules in which it differs from its vendor's column */
+  u8 has[FEAT_COUNT];
+};
+
+/* The models, by place (NULL past the end) and by name (NULL: none). */
+const struct cpu_model *model_at(unsigned i);
+const struct cpu_model *model_find(const char *name);
+/* The model that `-cpu` defaults to for a vendor. */
+const struct cpu_model *model_default(enum vendor vendor);
+
+/* "intel", "amd"; and the reverse, -1 for anything else. */
+const char *vendor_name(enum vendor vendor);
+MUST_CHECK int vendor_parse(const char *s, enum vendor *out);
+
+/* Copies the model that `spec` describes: NAME[,+feature,-feature...], features as in /proc/cpuinfo or by
+ * enumerator, case ignored. Adding a feature adds what it needs; removing one removes what needs it. Only
+ * features that some model has can be added. Returns 0, or -1 with one line without newline in err[0..n). */
+MUST_CHECK int model_parse(const char *spec, struct cpu_model *out, char *err, size_t n);
+
+/* Makes *m a processor of the vendor named, with the identity and behaviour of that vendor's default model.
+ * Features that only one of the vendors has are dropped, or taken from that model; the others stay.
+ * Returns 0, or -1 with one line in err[0..n) and *m unchanged. */
+MUST_CHECK int model_for_vendor(struct cpu_model *m, const char *vendor, char *err, size_t n);
+
+/* Adds or removes one feature with what it needs or what needs it. False: the vendor has no such feature, or
+ * not what it needs, and *m is unchanged. */
+MUST_CHECK bool model_set(struct cpu_model *m, enum feature f, bool on);
+
+/* Does the processor have the feature / follow the rule? */
+static inline bool model_has(const struct cpu_model *m, int f) { return f < 0 || m->has[f]; }
+static inline bool model_does(const struct cpu_model *m, enum rule r) {
+  return rule_rows[r].of[m->vendor] != (bool)m->unlike[r];
+}
+
+/* Bits of a linear address in the processor's widest mode, which is what "canonical" means for an MSR. */
+static inline unsigned model_canonical_bits(const struct cpu_model *m) { return m->has[FEAT_LA57] ? 57 : 48; }
+
+/* AT_HWCAP and AT_HWCAP2 as Linux gives them to programs: CPUID.1:EDX; bit 1 for FSGSBASE. */
+u32 model_hwcap(const struct cpu_model *m);
+u32 model_hwcap2(const struct cpu_model *m);
+
+/* What CPUID shows besides the model: register values of the processor that executes it. */
+struct cpuid_dynamic {
+  u32 apic_id;
+  bool code64;              /* executing in 64-bit mode */
+  u64 apic_base, misc_enable; /* the MSRs; misc_enable counts for vendor intel only */
+  u64 cr4, xcr0, xss;
+};
+
+/* The state after reset, in 64-bit code on processor 0. */
+struct cpuid_dynamic cpuid_dynamic_reset(const struct cpu_model *m);
+
+/* One CPUID: EAX = leaf, ECX = subleaf; out is EAX, EBX, ECX, EDX. */
+void cpuid_leaf(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 leaf, u32 subleaf,
+                u32 out[4]);
+
+#endif
