@@ -25,6 +25,16 @@ static bool was_write(const ucontext_t *uc) {
 #endif
 }
 
+/* The kernel starts a handler with a fresh MXCSR and x87. A jump out of the handler goes on with the interrupted
+ * code's, in which the guest's may live. */
+static void keep_fpu(const ucontext_t *uc) {
+#ifdef __x86_64__
+  if (uc->uc_mcontext.fpregs) __asm__ volatile("fxrstor64 %0" : : "m"(*uc->uc_mcontext.fpregs));
+#else
+  (void)uc;
+#endif
+}
+
 static void pass_on(int signo, siginfo_t *info, void *uc) {
   const struct sigaction *old = &before[signo == SIGBUS];
   if (old->sa_flags & SA_SIGINFO) {
@@ -46,6 +56,7 @@ static void on_fault(int signo, siginfo_t *info, void *uc) {
       pass_on(signo, info, uc);
     return;
   }
+  keep_fpu(uc);
   if (guard) siglongjmp(*guard, 1);
   uintptr_t addr = (uintptr_t)info->si_addr;
   if (window && addr - window->lo < window->hi - window->lo)

@@ -123,20 +123,23 @@ INLINE_BODY jmp_e(struct cpu *restrict cpu, const struct insn *restrict i, enum 
 }
 BODY_E(jmp_E, jmp_e)
 
+/* With the target at hand; the X instance would read it from memory. */
+static NOINLINE const struct insn *call_slow(struct cpu *cpu, const struct insn *i, u64 rip, enum width w) {
+  cpu_check_target(cpu, i, rip);
+  push_slow(cpu, i, i[1].imm, w);
+  return cpu_jump(cpu, i, rip);
+}
+
 INLINE_BODY call_e(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,
                    handler_fn *slow) {
   u64 back = i[1].imm;
   E_BIND(e, w, form, ACC_READ);
   u64 rip = e_get(cpu, i, &e, w, form, ACC_READ);
-  if (form == FORM_X) {
-    cpu_check_target(cpu, i, rip);
-    push_slow(cpu, i, back, w);
-    return cpu_jump(cpu, i, rip);
-  }
+  if (form == FORM_X) return call_slow(cpu, i, rip, w);
   u64 sp = (cpu->gpr[RSP] - WIDTH_BYTES(w)) & cpu->spmask;
   u8 *p = mem_hit(cpu, sp, WIDTH_BYTES(w), ACC_WRITE);
   const struct insn *t = jump_hit(cpu, rip);
-  if (unlikely(!p || !t)) return slow(cpu, i);
+  if (unlikely(!p || !t)) return call_slow(cpu, i, rip, w);
   cpu->insn = i;
   host_store(p, back, w);
   cpu->gpr[RSP] = sp;

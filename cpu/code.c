@@ -142,7 +142,7 @@ static bool block_covers(const struct block *b, u64 gpa, u64 n) {
 /* Cuts the links that lead to a dead block: those of its own page, and those across pages if there are any. */
 static void cut_links(struct vm *vm, const struct block *b, const struct code_page *p) {
   for (struct block *a = p->blocks; a; a = a->page_next[page_index(a, p->page)])
-    for (unsigned k = 0; k <= a->count; k++)
+    for (unsigned k = 0, n = a->count + a->compares; k <= n; k++)
       if (a->insn[k].seg == SEG_LINK && a->insn[k].link == b->insn) a->insn[k].link = NULL;
   for (size_t k = 0; b->linked_across && k < vm->code->links; k++) {
     struct insn *from = (struct insn *)(uintptr_t)vm->code->link_site[k];
@@ -219,6 +219,35 @@ void code_link(struct cpu *cpu, const struct insn *from, const struct insn *to) 
 
 /* ---- building ---- */
 
+/* What stands behind the instructions of a block from memory that other guest-physical addresses also show: writes
+ * there go unseen, so its first pseudo-instruction compares the bytes on every entry. SDM 3A 11.6: through another
+ * linear address, modified code need only be seen after a serializing instruction. */
+struct origin {
+  const u8 *host, *host2; /* of the first byte, and of the second page */
+  u16 first, bytes;       /* in the first page, in all */
+  u8 copy[];
+};
+static struct origin *block_origin(const struct block *b) {
+  return (struct origin *)(uintptr_t)&b->insn[b->count + 2];
+}
+static const struct insn *h_compare(struct cpu *restrict cpu, const struct insn *restrict i) {
+  struct block *b = (struct block *)(uintptr_t)insn_block(i);
+  const struct origin *o = block_origin(b);
+  if (likely(!memcmp(o->host, o->copy, o->first) && !memcmp(o->host2, o->copy + o->first, o->bytes - o->first)))
+    GO(cpu, i + 1);
+  kill_range(cpu->vm, b->gpa, 1);
+  return h_dead(cpu, i);
+}
+static void keep_origin(struct block *b, const u8 *host, const u8 *host2, unsigned room) {
+  struct origin *o = block_origin(b);
+  o->host = host;
+  o->host2 = host2;
+  o->bytes = b->bytes;
+  o->first = (u16)(b->bytes < room ? b->bytes : room);
+  memcpy(o->copy, host, o->first);
+  memcpy(o->copy + o->first, host2, o->bytes - o->first);
+}
+
 /* The pseudo-instruction after a block's last: goes on at the next address, linked like a branch of distance 0. */
 static const struct insn *h_fall(struct cpu *restrict cpu, const struct insn *restrict i) {
   const struct insn *t = i->link;
@@ -234,6 +263,7 @@ static const struct insn *h_fetch_too_long(struct cpu *restrict cpu, const struc
 struct source {
   u64 lin;               /* linear address of the block's start */
   const u8 *host;        /* of its page */
+  const u8 *host2; /* of the following page, once fetched; else host */
   u64 gpa2;
 };
 
@@ -260,6 +290,7 @@ static unsigned gather_crossing(struct cpu *cpu, struct source *s, unsigned off,
   memcpy(buf, s->host + off, first);
   const struct exec_page *xp = mem_fetch_page(cpu, next);
   s->gpa2 = xp->gpa;
+  s->host2 = xp->host ? xp->host : s->host;
   if (xp->host) memcpy(buf + first, xp->host, INSN_MAX_BYTES - first);
   else memset(buf + first, 0xff, INSN_MAX_BYTES - first);
   return INSN_MAX_BYTES;
@@ -284,7 +315,7 @@ static bool build_one(struct cpu *cpu, struct source *s, u64 rip, struct build *
   if (limited) n = (unsigned)in_limit;
   enum decode_status st = decode_insn(cpu->vm->decoder, cpu->model, cpu->mode, rip, s->host + off, n, o, &row);
   if (st == DECODE_MORE && !limited && n == room) {
-    if (b->count) return false; /* a crossing instruction has a block of its own */
+    if (b->bytes) return false; /* a crossing instruction has a block of its own */
     n = gather_crossing(cpu, s, off, buf);
     if (in_limit < n) n = (unsigned)in_limit, limited = true;
     st = decode_insn(cpu->vm->decoder, cpu->model, cpu->mode, rip, buf, n, o, &row);
@@ -309,11 +340,11 @@ static bool build_one(struct cpu *cpu, struct source *s, u64 rip, struct build *
 }
 
 static struct block *block_build(struct cpu *cpu, const struct exec_page *xp, u64 lin) {
-  struct build b = {.count = 0};
-  struct source s = {.lin = lin, .host = xp->host};
+  struct build b = {.count = xp->alias};
+  struct source s = {.lin = lin, .host = xp->host, .host2 = xp->host};
   static const u8 floating[PAGE_SIZE] = {0}; /* code outside memory: what an open bus gives is not code either */
-  if (!s.host) s.host = floating;
-  unsigned most = cpu->mode & MODE_STEP ? 1 : BLOCK_MAX_INSNS;
+  if (!s.host) s.host = s.host2 = floating;
+  unsigned first = b.count, most = first + (cpu->mode & MODE_STEP ? 1 : BLOCK_MAX_INSNS);
   while (b.count < most && build_one(cpu, &s, cpu->rip + b.bytes, &b)) {}
   struct insn *end = &b.insn[b.count];
   end->fn = h_fall;
@@ -323,8 +354,9 @@ static struct block *block_build(struct cpu *cpu, const struct exec_page *xp, u6
     end->link = NULL;
     end->seg = SEG_LINK;
   }
-  for (unsigned k = 0; k < b.count; k++) b.insn[k].left = (u8)(b.count - k);
-  size_t size = sizeof(struct block) + (b.count + 1) * sizeof(struct insn);
+  for (unsigned k = first; k < b.count; k++) b.insn[k].left = (u8)(b.count - k);
+  if (first) b.insn[0] = (struct insn){.fn = h_compare, .left = b.insn[1].left};
+  size_t size = sizeof(struct block) + (b.count + 1) * sizeof(struct insn) + (first ? sizeof(struct origin) + b.bytes : 0);
   struct block *blk = aligned_alloc(64, (size + 63) & ~(size_t)63);
   if (!blk) return NULL;
   memset(blk, 0, sizeof *blk);
@@ -334,11 +366,13 @@ static struct block *block_build(struct cpu *cpu, const struct exec_page *xp, u6
   blk->gpa2 = b.crosses ? s.gpa2 : blk->gpa & PAGE_MASK;
   blk->mode = cpu->mode;
   blk->bytes = (u16)b.bytes;
-  blk->count = (u8)b.count;
+  blk->count = (u8)(b.count - first);
   blk->crosses = b.crosses;
+  blk->compares = first;
+  if (first) keep_origin(blk, s.host + (lin & 0xfff), s.host2, PAGE_SIZE - (unsigned)(lin & 0xfff));
   cpu->vm->code->bytes += size;
   cpu->stat_blocks++;
-  cpu->stat_decoded += b.count;
+  cpu->stat_decoded += blk->count;
   return blk;
 }
 

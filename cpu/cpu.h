@@ -126,7 +126,8 @@ struct x87 {
   u8 empty; /* bit r: physical register r is tagged empty */
   u16 fop;
   u16 fcs, fds;
-  bool live; /* st, fsw, top and empty are in the host's x87 and stale here: cpu/x87.h */
+  bool live;    /* st, fsw, top and empty are in the host's x87 and stale here: cpu/x87.h */
+  u16 host_fcw; /* the caller's, meanwhile */
   u64 fip, fdp;
 };
 

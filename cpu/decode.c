@@ -433,7 +433,8 @@ static enum decode_status decode_row(struct fetch *f, const struct oprow *row, c
   }
   if (mem || !(row->attrs & A_BRANCH)) place_immediate(f, o, mem ? form : FORM_R, imm, rip_relative, rip + f->at);
   o->fn = unit_refusal(f->mode, row->attrs);
-  if (!o->fn) o->fn = body_handler(row->body, row_width(f, row, ops), form);
+  unsigned w = row->body->widths == 8 ? f->modrm & 7u : row_width(f, row, ops);
+  if (!o->fn) o->fn = body_handler(row->body, w, form);
   return o->fn ? DECODE_OK : DECODE_INVALID;
 }
 

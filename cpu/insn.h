@@ -73,6 +73,7 @@ struct block {
   u8 count;
   bool crosses, dead;
   bool linked_across; /* branches on other pages lead here */
+  bool compares;      /* starts with a pseudo-instruction that compares the bytes; not counted */
   struct block *hash_next;
   struct block *page_next[2];
   struct insn insn[]; /* count of them, and one pseudo-instruction that goes on or leaves */
@@ -130,7 +131,7 @@ const struct insn *cpu_jump_mode(struct cpu *cpu, const struct insn *i, u64 rip)
 /* Tail-called by a handler that raises a fault at i. */
 handler_fn raise_ud, raise_nm, raise_de, raise_gp0, raise_br;
 
-/* The handlers of one instruction: by width, by form. widths is 1 (any width: [0]) or 4. NULL: falls back; no
+/* The handlers of one instruction: by width, by form. widths is 1 (any width: [0]), 4, or 8: by ModRM.rm instead. NULL: falls back; no
  * handler at all in the chain of fallbacks: #UD. */
 struct body {
   u8 widths;

@@ -1,0 +1,130 @@
+# ringwalk: builds build/libringwalk.a, build/ringwalk and the tests.
+#
+#   make                  everything            make deps          install what is missing (Debian)
+#   make demo             see it work           make check         all tests; the last line is the sum
+#   make check-NAME       one part of check     make check-all     with the long suites
+#   make check-native     against this processor, in full
+#   make bench            processor time over native
+#   make fuzz             fuzzers, FUZZ_RUNS executions each
+#   make clean            (keeps the downloaded packages; distclean does not)
+#
+# Variables: OBJ=dir (default build), SAN=1 (ASan and UBSan, in build-san), OPT=0|1 (in build-O0, build-O1),
+# V=1 (show commands), LIB_DIRS="base mmu" (build only these folders into the library).
+#
+# Other folders add to this by a file FOLDER/rules.mk or tests/FOLDER/rules.mk, which may set
+#   ROM_OBJS    += objects that go into the library       GEN_HEADERS += headers made before any compilation
+#   CHECKS      += NAME, with CHECK_NAME = shell command whose last line is "N passed, N failed",
+#                  and CHECK_NEEDS += files it needs built
+#   CHECKS_LONG += NAME, the same, only for check-all
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CLANG ?= clang
+PYTHON ?= python3
+
+OPT ?= 2
+ifdef SAN
+OBJ ?= build-san
+OPTFLAGS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+TAIL_CALLS := 0
+else ifeq ($(OPT),2)
+OBJ ?= build
+OPTFLAGS := -O2
+TAIL_CALLS := 1
+else
+OBJ ?= build-O$(OPT)
+OPTFLAGS := -O$(OPT)
+TAIL_CALLS := 0
+endif
+DEBS ?= build/debs
+
+LIB_DIRS ?= base msr mmu cpu loader machine linux_abi explain vectors debugger
+LIB_PKGS := capstone libelf jansson
+PKGS := $(LIB_PKGS) check
+
+CFLAGS ?= -g -Wall -Wextra -Wshadow
+BASE_CFLAGS = -std=gnu11 $(OPTFLAGS) $(CFLAGS) -fno-strict-aliasing -fno-plt -DRW_TAIL_CALLS=$(TAIL_CALLS) \
+  -I. -I$(OBJ)/gen
+# Handlers must end in jumps and have no prologue; under sanitizers only the include paths matter.
+HOT_CFLAGS := $(if $(filter 1,$(TAIL_CALLS)),-fno-stack-protector -fcf-protection=none \
+  -foptimize-sibling-calls -fomit-frame-pointer -fno-partial-inlining -fno-ipa-icf)
+# Looked up when first used, which is after `deps` has run when `deps` is asked for.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+LIB_LIBS = $(eval LIB_LIBS := $(shell pkg-config --libs $(LIB_PKGS)))$(LIB_LIBS) -lm -pthread
+UNIT_LIBS = $(eval UNIT_LIBS := $(shell pkg-config --libs check))$(UNIT_LIBS)
+
+LIB_SRCS := $(wildcard $(addsuffix /*.c,$(LIB_DIRS)))
+APP_SRCS := $(wildcard app/*.c)
+UNIT_SRCS := $(wildcard tests/unit/*.c)
+ROM_OBJS :=
+GEN_HEADERS :=
+CHECKS :=
+CHECKS_LONG :=
+CHECK_NEEDS :=
+
+Q := $(if $(V),,@)
+SAY = $(if $(V),@:,@echo " " $(1) $(2))
+
+# `make check` and `make demo` start from a bare machine: install first, then build.
+SELF_INSTALLING := check check-all check-native demo bench fuzz
+READY := $(if $(filter $(SELF_INSTALLING) check-%,$(MAKECMDGOALS)),deps,have-packages)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+LIB := $(OBJ)/libringwalk.a
+RINGWALK := $(OBJ)/ringwalk
+UNIT := $(OBJ)/unit
+
+include mk/deps.mk
+include $(sort $(wildcard */rules.mk tests/*/rules.mk))
+include mk/tests.mk
+include mk/check.mk
+
+LIB_OBJS = $(LIB_SRCS:%.c=$(OBJ)/%.o) $(ROM_OBJS)
+APP_OBJS := $(APP_SRCS:%.c=$(OBJ)/%.o)
+UNIT_OBJS := $(UNIT_SRCS:%.c=$(OBJ)/%.o)
+
+.PHONY: all lib clean distclean have-packages FORCE
+all: $(LIB) $(if $(APP_SRCS),$(RINGWALK)) $(if $(UNIT_SRCS),$(UNIT))
+lib: $(LIB)
+
+have-packages:
+	@command -v pkg-config >/dev/null || { echo "missing: pkg-config; run 'make deps' as root" >&2; exit 1; }; \
+	m=; for p in $(PKGS); do pkg-config --exists $$p || m="$$m $$p"; done; \
+	[ -z "$$m" ] || { echo "missing libraries:$$m; run 'make deps' as root" >&2; exit 1; }
+
+# The flags of the last build, so that a changed flag rebuilds.
+$(OBJ)/.flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(BASE_CFLAGS) $(HOT_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(BASE_CFLAGS) $(HOT_CFLAGS)' > $@
+
+$(OBJ)/cpu/%.o: MODULE_CFLAGS = $(HOT_CFLAGS)
+$(OBJ)/%.o: %.c $(OBJ)/.flags | $(READY) $(GEN_HEADERS)
+	@mkdir -p $(@D)
+	$(call SAY,CC,$<)
+	$(Q)$(CC) $(BASE_CFLAGS) $(PKG_CFLAGS) $(MODULE_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The list of members, so that a deleted source leaves the archive.
+$(OBJ)/.members: FORCE
+	@mkdir -p $(@D)
+	@echo '$(LIB_OBJS)' | cmp -s - $@ || echo '$(LIB_OBJS)' > $@
+
+$(LIB): $(LIB_OBJS) $(OBJ)/.members
+	$(call SAY,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(LIB_OBJS)
+
+$(RINGWALK): $(APP_OBJS) $(LIB)
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(BASE_CFLAGS) -o $@ $(APP_OBJS) $(LIB) $(LIB_LIBS)
+
+clean:
+	find $(OBJ) -mindepth 1 -maxdepth 1 ! -name debs -exec rm -rf {} + 2>/dev/null || true
+
+distclean:
+	rm -rf $(OBJ) $(DEBS)
+
+-include $(LIB_SRCS:%.c=$(OBJ)/%.d) $(APP_SRCS:%.c=$(OBJ)/%.d) $(UNIT_SRCS:%.c=$(OBJ)/%.d)

@@ -1,0 +1,262 @@
+/* Control and debug registers, and the instructions that only ring 0 may use on them.
+ * SDM 3A 2.5 (Control Registers), 2.8 (System Instruction Summary); SDM 3B 17.2 (Debug Registers);
+ * SDM 2B MOV (Control Registers), MOV (Debug Registers); APM 2 3.1 (System-Control Registers). */
+#include "cpu/check.h"
+#include "cpu/event.h"
+#include "cpu/rare.h"
+#include "cpu/seg.h"
+
+#define CR0_VALID (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
+
+static void require_cpl0(struct cpu *cpu, const struct insn *i) {
+  cpu->insn = i;
+  require(cpu, CHK_CPL0, cpu->cpl == 0, 0);
+}
+
+/* ---- CR0 ---- */
+
+/* SDM 3A 9.8.5 (Initializing IA-32e Mode): paging switched on with EFER.LME activates long mode. */
+static void check_paging_on(struct cpu *cpu) {
+  bool tss16 = !(seg_type(&cpu->tr) & 8);
+  if (!(cpu->msr[MSR_EFER] & EFER_LME)) return;
+  require(cpu, CHK_CR0_LME_PAE, cpu->cr4 & CR4_PAE, 0);
+  require(cpu, CHK_CR0_LME_CS, !(cpu->seg[CS].attr & SEG_L), 0);
+  require(cpu, CHK_CR0_LME_TR, !tss16, 0);
+}
+
+static void check_paging_off(struct cpu *cpu) {
+  require(cpu, CHK_CR0_PG_OFF_64, !cpu_code64(cpu), 0);
+  require(cpu, CHK_CR0_PG_OFF_PCIDE, !(cpu->cr4 & CR4_PCIDE), 0);
+}
+
+static void write_cr0(struct cpu *cpu, u64 v) {
+  require(cpu, CHK_CR0_HIGH, !(v >> 32), 0);
+  v = (v & CR0_VALID) | CR0_ET;
+  require(cpu, CHK_CR0_PG_PE, !(v & CR0_PG) || (v & CR0_PE), 0);
+  require(cpu, CHK_CR0_NW_CD, !(v & CR0_NW) || (v & CR0_CD), 0);
+  u64 changed = v ^ cpu->cr0;
+  if (changed & v & CR0_PG) check_paging_on(cpu);
+  if (changed & ~v & CR0_PG) check_paging_off(cpu);
+
+  cpu->cr0 = v;
+  if (changed & CR0_PG) {
+    u64 *efer = &cpu->msr[MSR_EFER];
+    bool lma = (v & CR0_PG) && (*efer & EFER_LME);
+    *efer = (*efer & ~EFER_LMA) | (lma ? EFER_LMA : 0);
+  }
+  cpu_update_mode(cpu);
+  if (changed & (CR0_PG | CR0_WP | CR0_PE)) cpu_tlb_flush(cpu);
+}
+
+/* ---- CR3, CR4, CR8 ---- */
+
+static void write_cr3(struct cpu *cpu, u64 v) {
+  if (cpu->cr4 & CR4_PCIDE) v &= ~BIT(63); /* "keep translations", which nobody may rely on */
+  if (cpu_long(cpu)) require(cpu, CHK_CR3_RESERVED, !(v >> cpu->model->maxphyaddr), 0);
+  cpu->cr3 = v;
+  cpu_update_mode(cpu);
+  cpu_tlb_flush(cpu);
+}
+
+/* The bits of CR4 that a model has. SDM 3A 2.5; APM 2 3.1.3 (CR4 Register) */
+static u64 cr4_valid(const struct cpu_model *m) {
+  static const struct {
+    u64 bit;
+    s16 feature;
+  } rows[] = {
+      {CR4_VME, FEAT_VME},     {CR4_PVI, FEAT_VME},       {CR4_TSD, FEAT_TSC},
+      {CR4_DE, FEAT_DE},       {CR4_PSE, FEAT_PSE},       {CR4_PAE, FEAT_PAE},
+      {CR4_MCE, FEAT_MCE},     {CR4_PGE, FEAT_PGE},       {CR4_PCE, FEAT_NONE},
+      {CR4_OSFXSR, FEAT_FXSR}, {CR4_OSXMMEXCPT, FEAT_SSE}, {CR4_UMIP, FEAT_UMIP},
+      {CR4_LA57, FEAT_LA57},   {CR4_FSGSBASE, FEAT_FSGSBASE}, {CR4_PCIDE, FEAT_PCID},
+      {CR4_OSXSAVE, FEAT_XSAVE}, {CR4_SMEP, FEAT_SMEP},   {CR4_SMAP, FEAT_SMAP},
+      {CR4_PKE, FEAT_PKU},
+  };
+  u64 v = 0;
+  for (unsigned k = 0; k < ARRAY_SIZE(rows); k++)
+    if (model_has(m, rows[k].feature)) v |= rows[k].bit;
+  return v;
+}
+
+static void write_cr4(struct cpu *cpu, u64 v) {
+  u64 changed = v ^ cpu->cr4;
+  require(cpu, CHK_CR4_RESERVED, !(v & ~cr4_valid(cpu->model)), 0);
+  if (cpu_long(cpu)) {
+    require(cpu, CHK_CR4_LA57, !(changed & CR4_LA57), 0);
+    require(cpu, CHK_CR4_PAE, v & CR4_PAE, 0);
+  }
+  if (changed & v & CR4_PCIDE) require(cpu, CHK_CR4_PCIDE, cpu_long(cpu) && !(cpu->cr3 & 0xfff), 0);
+  cpu->cr4 = v;
+  cpu_update_mode(cpu);
+  if (changed & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_LA57 | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE))
+    cpu_tlb_flush(cpu);
+}
+
+static bool cr_exists(const struct cpu *cpu, unsigned n) {
+  return n == 0 || (n >= 2 && n <= 4) || (n == 8 && cpu_code64(cpu));
+}
+
+/* The operand is a register whatever ModRM.mod says, of 32 bits, in 64-bit mode of 64. */
+static const struct insn *h_mov_R_C(struct cpu *restrict cpu, const struct insn *restrict i) {
+  if (!cr_exists(cpu, i->src)) return raise_ud(cpu, i);
+  require_cpl0(cpu, i);
+  u64 v = i->src == 0 ? cpu->cr0 : i->src == 2 ? cpu->cr2 : i->src == 3 ? cpu->cr3 : i->src == 4 ? cpu->cr4 : cpu->cr8;
+  reg_set(cpu, i->dst, v, cpu_code64(cpu) ? W64 : W32);
+  NEXT(cpu, i, FORM_R);
+}
+BODY_1(mov_R_C, h_mov_R_C)
+
+static const struct insn *h_mov_C_R(struct cpu *restrict cpu, const struct insn *restrict i) {
+  u64 next = insn_next_rip(cpu, i);
+  if (!cr_exists(cpu, i->dst)) return raise_ud(cpu, i);
+  require_cpl0(cpu, i);
+  u64 v = reg_get(cpu, i->src, cpu_code64(cpu) ? W64 : W32);
+  switch (i->dst) {
+    case 0: write_cr0(cpu, v); break;
+    case 2: cpu->cr2 = v; break;
+    case 3: write_cr3(cpu, v); break;
+    case 4: write_cr4(cpu, v); break;
+    default:
+      require(cpu, CHK_CR8_RESERVED, !(v >> 4), 0);
+      cpu->cr8 = v;
+  }
+  return cpu_jump_mode(cpu, i, next);
+}
+BODY_1(mov_C_R, h_mov_C_R)
+
+/* ---- debug registers ---- */
+
+/* DR4 and DR5 are DR6 and DR7 unless CR4.DE. Order: privilege, existence, then DR7.GD. */
+static unsigned dr_access(struct cpu *cpu, const struct insn *i, unsigned n) {
+  require_cpl0(cpu, i);
+  require(cpu, CHK_DR_EXISTS, n < 8 && !((n == 4 || n == 5) && (cpu->cr4 & CR4_DE)), 0);
+  bool detect = cpu->dr[7] & DR7_GD;
+  if (!check(cpu, CHK_DR_GD, !detect)) {
+    cpu->dr6_pending |= DR6_BD;
+    check_failed(cpu, CHK_DR_GD, 0);
+  }
+  return n == 4 || n == 5 ? n + 2 : n & 7;
+}
+
+static const struct insn *h_mov_R_D(struct cpu *restrict cpu, const struct insn *restrict i) {
+  unsigned n = dr_access(cpu, i, i->src);
+  reg_set(cpu, i->dst, cpu->dr[n], cpu_code64(cpu) ? W64 : W32);
+  NEXT(cpu, i, FORM_R);
+}
+BODY_1(mov_R_D, h_mov_R_D)
+
+static const struct insn *h_mov_D_R(struct cpu *restrict cpu, const struct insn *restrict i) {
+  unsigned n = dr_access(cpu, i, i->dst);
+  u64 v = reg_get(cpu, i->src, cpu_code64(cpu) ? W64 : W32);
+  if (n >= 6) require(cpu, CHK_DR_HIGH, !(v >> 32), 0);
+  if (n == 6) v = (v & (DR6_B | DR6_BD | DR6_BS | DR6_BT)) | DR6_FIXED;
+  if (n == 7) v = (v & 0xffff23ff) | DR7_FIXED;
+  cpu->dr[n] = v;
+  cpu_update_mode(cpu);
+  return cpu_jump_mode(cpu, i, insn_next_rip(cpu, i));
+}
+BODY_1(mov_D_R, h_mov_D_R)
+
+/* ---- machine status word, TS ---- */
+
+/* SDM 2A LMSW: PE can be set, not cleared. */
+INLINE_BODY lmsw(struct cpu *restrict cpu, const struct insn *restrict i, enum form form) {
+  u64 next = insn_next_rip(cpu, i);
+  require_cpl0(cpu, i);
+  u16 v = rm16_read(cpu, i, form, i->dst);
+  write_cr0(cpu, (cpu->cr0 & ~UINT64_C(0xe)) | (v & 0xf));
+  return cpu_jump_mode(cpu, i, next);
+}
+BODY_RARE(lmsw, lmsw)
+
+INLINE_BODY smsw(struct cpu *restrict cpu, const struct insn *restrict i, enum form form) {
+  cpu->insn = i;
+  require(cpu, CHK_UMIP, !(cpu->cr4 & CR4_UMIP) || cpu->cpl == 0, 0);
+  rm16_write(cpu, i, form, cpu->cr0);
+  NEXT(cpu, i, FORM_X);
+}
+BODY_RARE(smsw, smsw)
+
+static const struct insn *h_clts(struct cpu *restrict cpu, const struct insn *restrict i) {
+  require_cpl0(cpu, i);
+  cpu->cr0 &= ~CR0_TS;
+  cpu_update_mode(cpu);
+  return cpu_jump_mode(cpu, i, insn_next_rip(cpu, i));
+}
+BODY_1(clts, h_clts)
+
+/* ---- translations and caches ---- */
+
+/* The address is not accessed: no segment checks, and a non-canonical one does nothing. */
+static const struct insn *h_invlpg(struct cpu *restrict cpu, const struct insn *restrict i) {
+  require_cpl0(cpu, i);
+  u64 off = ea_offset(cpu, i);
+  u64 la = cpu_code64(cpu) ? off + (i->seg >= FS ? cpu->seg[i->seg].base : 0) : (u32)(off + cpu->seg[i->seg].base);
+  cpu_tlb_flush_page(cpu, la);
+  return cpu_jump_mode(cpu, i, insn_next_rip(cpu, i));
+}
+static handler_fn *const t_invlpg[1][FORMS] = {{[FORM_X] = h_invlpg}};
+const struct body body_invlpg = {1, t_invlpg};
+
+/* SDM 2A INVPCID. All four types are served by forgetting everything. */
+static const struct insn *h_invpcid(struct cpu *restrict cpu, const struct insn *restrict i) {
+  require_cpl0(cpu, i);
+  u64 la = ea_linear(cpu, i, 16, ACC_READ), type = reg_get(cpu, i->dst, cpu_code64(cpu) ? W64 : W32);
+  u64 pcid = mem_read64(cpu, la), addr = mem_read64(cpu, (la + 8) & cpu->lamask);
+  require(cpu, CHK_INVPCID_TYPE, type <= 3, 0);
+  if (type <= 1) {
+    require(cpu, CHK_INVPCID_PCID, !(pcid >> 12) && (!pcid || (cpu->cr4 & CR4_PCIDE)), 0);
+    if (type == 0) require(cpu, CHK_INVPCID_ADDR, cpu_canonical(cpu, addr), 0);
+  }
+  cpu_tlb_flush(cpu);
+  return cpu_jump_mode(cpu, i, insn_next_rip(cpu, i));
+}
+static handler_fn *const t_invpcid[1][FORMS] = {{[FORM_X] = h_invpcid}};
+const struct body body_invpcid = {1, t_invpcid};
+
+/* INVD and WBINVD: memory is never different from the caches. */
+static const struct insn *h_wbinvd(struct cpu *restrict cpu, const struct insn *restrict i) {
+  require_cpl0(cpu, i);
+  NEXT(cpu, i, FORM_R);
+}
+BODY_1(wbinvd, h_wbinvd)
+
+/* ---- HLT, MONITOR, MWAIT; SMAP's AC ---- */
+
+static const struct insn *h_hlt(struct cpu *restrict cpu, const struct insn *restrict i) {
+  require_cpl0(cpu, i);
+  cpu->halted = true;
+  return cpu_leave(cpu, i);
+}
+BODY_1(hlt, h_hlt)
+
+/* SDM 2B MONITOR: the byte is read as by a load. */
+static const struct insn *h_monitor(struct cpu *restrict cpu, const struct insn *restrict i) {
+  static const u64 mask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
+  if (cpu->cpl != 0) return raise_ud(cpu, i);
+  cpu->insn = i;
+  require(cpu, CHK_MONITOR_ECX, (u32)cpu->gpr[RCX] == 0, 0);
+  (void)mem_read8(cpu, mem_linear(cpu, i->seg, cpu->gpr[RAX] & mask[i->flags & IF_ASIZE], 1, ACC_READ));
+  NEXT(cpu, i, FORM_X);
+}
+BODY_1(monitor, h_monitor)
+
+/* SDM 2B MWAIT: the wait may end for any reason; this one ends at once. */
+static const struct insn *h_mwait(struct cpu *restrict cpu, const struct insn *restrict i) {
+  if (cpu->cpl != 0) return raise_ud(cpu, i);
+  cpu->insn = i;
+  require(cpu, CHK_MWAIT_ECX, (u32)cpu->gpr[RCX] <= 1, 0);
+  return cpu_leave(cpu, i);
+}
+BODY_1(mwait, h_mwait)
+
+static const struct insn *set_ac(struct cpu *cpu, const struct insn *i, bool ac) {
+  if (cpu->cpl != 0) return raise_ud(cpu, i);
+  cpu->eflags = (cpu->eflags & ~(u32)EF_AC) | (ac ? (u32)EF_AC : 0);
+  cpu_update_mode(cpu);
+  return cpu_jump_mode(cpu, i, insn_next_rip(cpu, i));
+}
+static const struct insn *h_clac(struct cpu *restrict cpu, const struct insn *restrict i) { return set_ac(cpu, i, false); }
+BODY_1(clac, h_clac)
+static const struct insn *h_stac(struct cpu *restrict cpu, const struct insn *restrict i) { return set_ac(cpu, i, true); }
+BODY_1(stac, h_stac)

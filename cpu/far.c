@@ -1,0 +1,287 @@
+/* Far JMP, CALL and RET: code segments and call gates. SDM 2A CALL, JMP; SDM 2B RET (Operation);
+ * SDM 3A 5.8 (Privilege Level Checking When Transferring Program Control Between Code Segments).
+ *
+ * Call gate:
+ *   63          48 47 46 45 44 43  40 39  37 36         32 31        16 15          0
+ *   offset 31:16    P  DPL   0  type    0    param count   selector     offset 15:0
+ *   long mode, second half:  127 .. 109 reserved   108 .. 104 zero   103 .. 96 reserved   95 .. 64 offset 63:32
+ */
+#include "cpu/check.h"
+#include "cpu/event.h"
+#include "cpu/gate.h"
+#include "cpu/handler.h"
+#include "cpu/ret.h"
+
+struct far_ptr {
+  u16 sel;
+  u64 off;
+};
+
+static void check_ip(struct cpu *cpu, u64 ip, const struct desc *cs) {
+  if (cpu_long(cpu) && seg_is_code64(&cs->s)) require(cpu, CHK_FAR_RIP_CANONICAL, cpu_canonical(cpu, ip), 0);
+  else require(cpu, CHK_FAR_EIP_LIMIT, (u32)ip <= cs->s.limit, 0);
+}
+
+/* A code segment named directly. SDM 3A 5.8.1 (Direct Calls or Jumps to Code Segments) */
+static void check_direct(struct cpu *cpu, u16 sel, const struct desc *cs) {
+  if (cpu_long(cpu)) require(cpu, CHK_FAR_CS_LD, !seg_l_and_d(&cs->s), sel);
+  if (seg_is_conforming(&cs->s)) {
+    require(cpu, CHK_FAR_CS_CONFORMING, seg_dpl(&cs->s) <= cpu->cpl, sel);
+  } else {
+    require(cpu, CHK_FAR_CS_RPL, sel_rpl(sel) <= cpu->cpl, sel);
+    require(cpu, CHK_FAR_CS_DPL, seg_dpl(&cs->s) == cpu->cpl, sel);
+  }
+  require(cpu, CHK_FAR_CS_PRESENT, seg_present(&cs->s), sel);
+}
+
+static void commit_cs(struct cpu *cpu, const struct desc *cs, u8 cpl) {
+  cpu->seg[CS] = cs->s;
+  cpu->seg[CS].sel = (u16)((cs->s.sel & ~SEL_RPL) | cpl);
+  cpu->cpl = cpl;
+}
+
+/* Pushes CS and the return address on the current stack. */
+static void push_return(struct cpu *cpu, u64 next, unsigned bytes, struct stack *st, struct frame *f) {
+  *st = stack_current(cpu);
+  *f = (struct frame){.n = 0, .bytes = (u8)bytes};
+  frame_add(f, cpu->seg[CS].sel);
+  frame_add(f, next);
+  require(cpu, CHK_FAR_ROOM, frame_fits(cpu, st, f), 0);
+}
+
+static void commit_push(struct cpu *cpu, const struct stack *st, const struct frame *f) {
+  frame_push(cpu, st, f);
+  cpu->gpr[RSP] = frame_sp(st, f);
+}
+
+static u64 call_direct(struct cpu *cpu, const struct far_ptr *p, struct desc *cs, u64 next, unsigned bytes) {
+  struct stack st;
+  struct frame f;
+  check_direct(cpu, p->sel, cs);
+  push_return(cpu, next, bytes, &st, &f);
+  check_ip(cpu, p->off, cs);
+  desc_mark_accessed(cpu, cs);
+  frame_probe(cpu, &st, &f);
+
+  commit_push(cpu, &st, &f);
+  commit_cs(cpu, cs, cpu->cpl);
+  return p->off;
+}
+
+/* ---- call gates. SDM 3A 5.8.3 (Call Gates), 5.8.4 (Accessing a Code Segment Through a Call Gate) ---- */
+
+struct call_gate {
+  struct far_ptr to;
+  unsigned params, bytes; /* words or doublewords to copy; slot size */
+};
+
+/* The gate that sel names, and the code segment behind it. */
+static struct call_gate read_call_gate(struct cpu *cpu, u16 sel, struct desc *gate, struct desc *cs) {
+  u8 level = sel_rpl(sel) > cpu->cpl ? sel_rpl(sel) : cpu->cpl;
+  struct call_gate g = {.bytes = seg_type(&gate->s) == SYS_CALL16 ? 2 : 4};
+  require(cpu, CHK_CALLGATE_DPL, seg_dpl(&gate->s) >= level, sel);
+  require(cpu, CHK_CALLGATE_PRESENT, seg_present(&gate->s), sel);
+  if (cpu_long(cpu)) {
+    g.bytes = 8;
+    require(cpu, CHK_CALLGATE_HIGH_LIMIT, desc_read_high(cpu, gate), sel);
+    require(cpu, CHK_CALLGATE_HIGH_TYPE, !bits(gate->hi, 44, 40), sel);
+  }
+  u64 lo = gate->lo;
+  g.to.sel = (u16)bits(lo, 31, 16);
+  g.to.off = bits(lo, 15, 0);
+  if (g.bytes > 2) g.to.off |= bits(lo, 63, 48) << 16;
+  if (g.bytes == 8) g.to.off |= gate->hi << 32;
+  else g.params = (unsigned)bits(lo, 36, 32);
+
+  require(cpu, CHK_CALLGATE_CS_NULL, !sel_is_null(g.to.sel), 0);
+  require(cpu, CHK_CALLGATE_CS_LIMIT, desc_read(cpu, g.to.sel, cs), g.to.sel);
+  require(cpu, CHK_CALLGATE_CS_TYPE, seg_is_code(&cs->s), g.to.sel);
+  require(cpu, CHK_CALLGATE_CS_DPL, seg_dpl(&cs->s) <= cpu->cpl, g.to.sel);
+  if (cpu_long(cpu))
+    require(cpu, CHK_CALLGATE_CS_LONG, seg_is_code64(&cs->s) && !seg_l_and_d(&cs->s), g.to.sel);
+  return g;
+}
+
+/*  Frame on the inner stack: old SS, old (E)SP, parameters in the caller's order, CS, (E)IP. */
+static u64 call_inner(struct cpu *cpu, const struct call_gate *g, struct desc *cs, u64 next) {
+  u8 cpl = seg_dpl(&cs->s);
+  struct seg ss = seg_null_stack(cpl, cpl);
+  struct stack st = {.ss = NULL, .mask = ~UINT64_C(0), .user = cpl == 3};
+  struct frame f = {.n = 0, .bytes = (u8)g->bytes};
+  if (cpu_long(cpu)) st.sp = tss_rsp(cpu, cpl);
+  else st = tss_stack(cpu, cpl, &ss);
+  frame_add(&f, cpu->seg[SS].sel);
+  frame_add(&f, cpu->gpr[RSP]);
+  for (unsigned k = g->params; k-- > 0;) frame_add(&f, stack_peek(cpu, (u64)k * g->bytes, g->bytes));
+  frame_add(&f, cpu->seg[CS].sel);
+  frame_add(&f, next);
+  require(cpu, CHK_CALLGATE_ROOM, frame_fits(cpu, &st, &f), ss.sel);
+  check_ip(cpu, g->to.off, cs);
+  desc_mark_accessed(cpu, cs);
+  frame_probe(cpu, &st, &f);
+
+  commit_push(cpu, &st, &f);
+  cpu->seg[SS] = ss;
+  commit_cs(cpu, cs, cpl);
+  return g->to.off;
+}
+
+static u64 call_gate(struct cpu *cpu, u16 sel, struct desc *gate, u64 next) {
+  struct desc cs;
+  struct stack st;
+  struct frame f;
+  struct call_gate g = read_call_gate(cpu, sel, gate, &cs);
+  require(cpu, CHK_CALLGATE_CS_PRESENT, seg_present(&cs.s), g.to.sel);
+  if (!seg_is_conforming(&cs.s) && seg_dpl(&cs.s) < cpu->cpl) return call_inner(cpu, &g, &cs, next);
+  push_return(cpu, next, g.bytes, &st, &f);
+  check_ip(cpu, g.to.off, &cs);
+  desc_mark_accessed(cpu, &cs);
+  frame_probe(cpu, &st, &f);
+
+  commit_push(cpu, &st, &f);
+  commit_cs(cpu, &cs, cpu->cpl);
+  return g.to.off;
+}
+
+static u64 jmp_gate(struct cpu *cpu, u16 sel, struct desc *gate) {
+  struct desc cs;
+  struct call_gate g = read_call_gate(cpu, sel, gate, &cs);
+  require(cpu, CHK_CALLGATE_JMP_DPL, seg_is_conforming(&cs.s) || seg_dpl(&cs.s) == cpu->cpl, g.to.sel);
+  require(cpu, CHK_CALLGATE_CS_PRESENT, seg_present(&cs.s), g.to.sel);
+  check_ip(cpu, g.to.off, &cs);
+  desc_mark_accessed(cpu, &cs);
+  commit_cs(cpu, &cs, cpu->cpl);
+  return g.to.off;
+}
+
+/* ---- JMP and CALL ---- */
+
+/* A system descriptor that control may pass through: in long mode 64-bit call gates only. */
+static bool system_ok(const struct cpu *cpu, unsigned type) {
+  if (cpu_long(cpu)) return type == SYS_CALL32;
+  return type == SYS_CALL16 || type == SYS_CALL32 || type == SYS_TASK_GATE || type == SYS_TSS16 || type == SYS_TSS32;
+}
+
+static u64 far_protected(struct cpu *cpu, const struct far_ptr *p, bool call, u64 next, unsigned bytes) {
+  struct desc d;
+  require(cpu, CHK_FAR_CS_NULL, !sel_is_null(p->sel), 0);
+  require(cpu, CHK_FAR_CS_LIMIT, desc_read(cpu, p->sel, &d), p->sel);
+  unsigned type = seg_type(&d.s);
+  bool system = !(d.s.attr & SEG_S);
+  require(cpu, CHK_FAR_CS_TYPE, system ? system_ok(cpu, type) : seg_is_code(&d.s), p->sel);
+  if (system && type != SYS_CALL16 && type != SYS_CALL32)
+    event_shutdown(cpu, "a far transfer to a TSS or task gate: task switches are not modelled");
+  if (system) return call ? call_gate(cpu, p->sel, &d, next) : jmp_gate(cpu, p->sel, &d);
+  if (call) return call_direct(cpu, p, &d, next, bytes);
+  check_direct(cpu, p->sel, &d);
+  check_ip(cpu, p->off, &d);
+  desc_mark_accessed(cpu, &d);
+  commit_cs(cpu, &d, cpu->cpl);
+  return p->off;
+}
+
+static u64 far_real(struct cpu *cpu, const struct far_ptr *p, bool call, u64 next, unsigned bytes) {
+  struct stack st;
+  struct frame f;
+  if (call) push_return(cpu, next, bytes, &st, &f);
+  require(cpu, CHK_FAR_EIP_LIMIT, p->off <= cpu->seg[CS].limit, 0);
+  if (call) {
+    frame_probe(cpu, &st, &f);
+    commit_push(cpu, &st, &f);
+  }
+  seg_load_real(cpu, CS, p->sel);
+  return p->off;
+}
+
+static const struct insn *far_transfer(struct cpu *cpu, const struct insn *i, struct far_ptr p, bool call,
+                                       unsigned bytes) {
+  struct transition t;
+  u64 next = insn_next_rip(cpu, i);
+  transition_begin(cpu, &t, call ? TR_FAR_CALL : TR_FAR_JMP, call ? next : insn_rip(i));
+  u64 rip = cpu_protected(cpu) ? far_protected(cpu, &p, call, next, bytes) : far_real(cpu, &p, call, next, bytes);
+  cpu_update_mode(cpu);
+  transition_end(cpu, &t, rip);
+  return cpu_jump_mode(cpu, i, rip);
+}
+
+static const struct insn *far_direct(struct cpu *cpu, const struct insn *i, bool call) {
+  cpu->insn = i;
+  return far_transfer(cpu, i, (struct far_ptr){(u16)(i->imm >> 32), (u32)i->imm}, call, WIDTH_BYTES(insn_osize(i)));
+}
+
+/* m16:16, m16:32, and with REX.W m16:64 where the model has it. */
+static const struct insn *far_memory(struct cpu *cpu, const struct insn *i, bool call) {
+  unsigned n = WIDTH_BYTES(insn_osize(i));
+  if (n == 8 && !model_does(cpu->model, RULE_FAR_POINTER64)) n = 4;
+  u64 la = ea_linear(cpu, i, n + 2, ACC_READ);
+  struct far_ptr p = {.off = mem_read(cpu, la, n)};
+  p.sel = mem_read16(cpu, (la + n) & cpu->lamask);
+  return far_transfer(cpu, i, p, call, n);
+}
+
+static const struct insn *h_jmp_far_A(struct cpu *restrict cpu, const struct insn *restrict i) {
+  return far_direct(cpu, i, false);
+}
+BODY_1(jmp_far_A, h_jmp_far_A)
+static const struct insn *h_call_far_A(struct cpu *restrict cpu, const struct insn *restrict i) {
+  return far_direct(cpu, i, true);
+}
+BODY_1(call_far_A, h_call_far_A)
+static const struct insn *h_jmp_far_M(struct cpu *restrict cpu, const struct insn *restrict i) {
+  return far_memory(cpu, i, false);
+}
+BODY_1(jmp_far_M, h_jmp_far_M)
+static const struct insn *h_call_far_M(struct cpu *restrict cpu, const struct insn *restrict i) {
+  return far_memory(cpu, i, true);
+}
+BODY_1(call_far_M, h_call_far_M)
+
+/* ---- RET ---- */
+
+static u64 retf_protected(struct cpu *cpu, unsigned n, unsigned add) {
+  struct desc cs, ss = {.lo = 0};
+  u64 ip = stack_peek(cpu, 0, n), sp = 0;
+  u16 cs_sel = (u16)stack_peek(cpu, n, n);
+  ret_check_cs(cpu, cs_sel, &cs);
+  bool outer = sel_rpl(cs_sel) > cpu->cpl, code64 = cpu_long(cpu) && seg_is_code64(&cs.s);
+  if (outer) {
+    sp = stack_peek(cpu, 2u * n + add, n);
+    ret_check_ss(cpu, (u16)stack_peek(cpu, 3u * n + add, n), &cs, &ss);
+  }
+  ret_check_ip(cpu, ip, &cs);
+  desc_mark_accessed(cpu, &cs);
+  if (outer && !(ss.s.attr & SEG_NULL)) desc_mark_accessed(cpu, &ss);
+
+  if (outer) ret_commit_ss(cpu, &ss, sp, add, code64);
+  else stack_drop(cpu, 2u * n + add);
+  ret_commit_cs(cpu, &cs);
+  if (outer) ret_clear_data_segments(cpu);
+  return code64 ? ip : (u32)ip;
+}
+
+static u64 retf_real(struct cpu *cpu, unsigned n, unsigned add) {
+  u64 ip = stack_peek(cpu, 0, n);
+  u16 cs = (u16)stack_peek(cpu, n, n);
+  require(cpu, CHK_RET_EIP_LIMIT, ip <= cpu->seg[CS].limit, 0);
+  stack_drop(cpu, 2u * n + add);
+  seg_load_real(cpu, CS, cs);
+  return ip;
+}
+
+static const struct insn *retf(struct cpu *cpu, const struct insn *i, unsigned add) {
+  unsigned n = WIDTH_BYTES(insn_osize(i));
+  struct transition t;
+  cpu->insn = i;
+  transition_begin(cpu, &t, TR_FAR_RET, insn_rip(i));
+  u64 ip = cpu_protected(cpu) ? retf_protected(cpu, n, add) : retf_real(cpu, n, add);
+  cpu_update_mode(cpu);
+  transition_end(cpu, &t, ip);
+  return cpu_jump_mode(cpu, i, ip);
+}
+
+static const struct insn *h_retf(struct cpu *restrict cpu, const struct insn *restrict i) { return retf(cpu, i, 0); }
+BODY_1(retf, h_retf)
+static const struct insn *h_retf_I(struct cpu *restrict cpu, const struct insn *restrict i) {
+  return retf(cpu, i, (u16)i->imm);
+}
+BODY_1(retf_I, h_retf_I)

@@ -1,0 +1,101 @@
+/* FXSAVE and FXRSTOR. SDM 1 10.5 (FXSAVE and FXRSTOR Instructions); SDM 2 FXSAVE, FXRSTOR.
+ *
+ *   0 FCW   2 FSW   4 abridged tags   6 FOP   8 FIP (32 bits, FCS at 12; REX.W: 64)   16 FDP (FDS at 20)
+ *  24 MXCSR   28 MXCSR_MASK   32 + 16n ST(n), from the top   160 + 16n XMMn   416 reserved, then software's
+ */
+#include "cpu/handler.h"
+#include "cpu/simd_state.h"
+#include "cpu/x87.h"
+
+enum { FX_MXCSR = 24, FX_ST = 32, FX_XMM = 160 };
+#define FSW_TOP 0x3800u
+#define FSW_ES_B 0x8080u
+
+unsigned fxsave_image(const struct cpu *cpu, u8 img[FXSAVE_WRITTEN], bool wide, unsigned xmms) {
+  const struct x87 *x = &cpu->x87;
+  memset(img, 0, FX_XMM);
+  st16(img, x->fcw);
+  st16(img + 2, (u16)((x->fsw & ~FSW_TOP) | (unsigned)x->top << 11));
+  img[4] = (u8)~x->empty;
+  st16(img + 6, x->fop);
+  if (wide) {
+    st64(img + 8, x->fip);
+    st64(img + 16, x->fdp);
+  } else {
+    st32(img + 8, (u32)x->fip);
+    st16(img + 12, x->fcs);
+    st32(img + 16, (u32)x->fdp);
+    st16(img + 20, x->fds);
+  }
+  for (unsigned n = 0; n < 8; n++) {
+    unsigned r = (x->top + n) & 7;
+    st64(img + FX_ST + 16 * n, x->st[r].m);
+    st16(img + FX_ST + 16 * n + 8, x->st[r].se);
+  }
+  if (!xmms) return FX_XMM;
+  st32(img + FX_MXCSR, simd_mxcsr(cpu));
+  st32(img + FX_MXCSR + 4, MXCSR_VALID);
+  for (unsigned n = 0; n < xmms; n++) memcpy(img + FX_XMM + 16 * n, &cpu->vec[n], 16);
+  return FX_XMM + 16 * xmms;
+}
+
+int fxrstor_image(struct cpu *cpu, const u8 img[FXSAVE_WRITTEN], bool wide, unsigned xmms) {
+  struct x87 *x = &cpu->x87;
+  u32 mxcsr = ld32(img + FX_MXCSR);
+  if (xmms && mxcsr & ~(u32)MXCSR_VALID) return -1;
+  /* Reserved bits of FCW do not stick, and ES and B follow from flags and masks (measured on family 6 model 167). */
+  x->fcw = (ld16(img) & 0x1f3f) | 0x40;
+  u16 fsw = ld16(img + 2);
+  x->top = fsw >> 11 & 7;
+  fsw &= (u16)~(FSW_TOP | FSW_ES_B);
+  x->fsw = fsw & ~x->fcw & 0x3f ? fsw | FSW_ES_B : fsw;
+  x->empty = (u8)~img[4];
+  x->fop = ld16(img + 6) & 0x7ff;
+  x->fip = wide ? ld64(img + 8) : ld32(img + 8);
+  x->fdp = wide ? ld64(img + 16) : ld32(img + 16);
+  x->fcs = wide ? 0 : ld16(img + 12);
+  x->fds = wide ? 0 : ld16(img + 20);
+  for (unsigned n = 0; n < 8; n++) {
+    unsigned r = (x->top + n) & 7;
+    x->st[r].m = ld64(img + FX_ST + 16 * n);
+    x->st[r].se = ld16(img + FX_ST + 16 * n + 8);
+  }
+  if (!xmms) return 0;
+  simd_set_mxcsr(cpu, mxcsr);
+  for (unsigned n = 0; n < xmms; n++) memcpy(&cpu->vec[n], img + FX_XMM + 16 * n, 16);
+  return 0;
+}
+
+/* Without CR4.OSFXSR neither MXCSR nor XMM registers take part. */
+static unsigned xmm_count(const struct cpu *cpu) {
+  if (!(cpu->cr4 & CR4_OSFXSR)) return 0;
+  return (cpu->mode & MODE_CODE_MASK) == MODE_CODE64 ? 16 : 8;
+}
+
+/* The operand's linear address. Not on a 16-byte boundary: #GP(0), before any page fault. */
+static u64 fx_operand(struct cpu *cpu, const struct insn *i, enum access acc) {
+  u64 la = ea_linear(cpu, i, FXSAVE_BYTES, acc);
+  if (la & 15) cpu_raise_error(cpu, VEC_GP, 0);
+  mem_probe(cpu, la, FXSAVE_BYTES, acc);
+  return la;
+}
+
+static const struct insn *h_fxsave(struct cpu *restrict cpu, const struct insn *restrict i) {
+  u8 img[FXSAVE_WRITTEN];
+  u64 la = fx_operand(cpu, i, ACC_WRITE);
+  x87_leave(cpu);
+  unsigned n = fxsave_image(cpu, img, insn_osize(i) == W64, xmm_count(cpu));
+  mem_write_bytes(cpu, la, img, n);
+  NEXT(cpu, i, FORM_X);
+}
+
+static const struct insn *h_fxrstor(struct cpu *restrict cpu, const struct insn *restrict i) {
+  u8 img[FXSAVE_WRITTEN];
+  mem_read_bytes(cpu, fx_operand(cpu, i, ACC_READ), img, sizeof img);
+  x87_leave(cpu);
+  /* A reserved bit of MXCSR set: #GP(0) */
+  if (fxrstor_image(cpu, img, insn_osize(i) == W64, xmm_count(cpu))) return raise_gp0(cpu, i);
+  NEXT(cpu, i, FORM_X);
+}
+BODY_1(fxsave, h_fxsave)
+BODY_1(fxrstor, h_fxrstor)

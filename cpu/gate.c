@@ -1,0 +1,228 @@
+/* Interrupts and exceptions through the IDT (and the real-mode vector table).
+ * SDM 3A 6.10 (Interrupt Descriptor Table), 6.12.1 (Exception- or Interrupt-Handler Procedures),
+ * 6.14 (Exception and Interrupt Handling in 64-bit Mode); SDM 2A INT n. Order of checks: INT n, Operation.
+ *
+ *   63          48 47 46 45 44 43  40 39      35 34 32 31        16 15          0
+ *   offset 31:16    P  DPL   0  type      0       IST   selector     offset 15:0
+ *   long mode, second half:  127 .. 96 reserved   95 .. 64 offset 63:32
+ */
+#include "cpu/gate.h"
+
+#include "cpu/check.h"
+#include "cpu/event.h"
+
+struct gate {
+  u16 sel;
+  u64 offset;
+  u8 type, dpl, ist;
+  bool present, system; /* system: S = 0, as it must be */
+};
+
+static struct gate gate_decode(u64 lo, u64 hi) {
+  return (struct gate){
+      .sel = (u16)bits(lo, 31, 16),
+      .offset = bits(lo, 15, 0) | bits(lo, 63, 48) << 16 | hi << 32,
+      .ist = (u8)bits(lo, 34, 32),
+      .type = (u8)bits(lo, 43, 40),
+      .system = !bits(lo, 44, 44),
+      .dpl = (u8)bits(lo, 46, 45),
+      .present = bits(lo, 47, 47),
+  };
+}
+
+static bool gate_is_interrupt(const struct gate *g) { return g->type == SYS_INT16 || g->type == SYS_INT32; }
+
+/* Reads and judges the gate: SDM 2A INT n, PROTECTED-MODE and IA-32e-MODE. */
+static struct gate read_gate(struct cpu *cpu, const struct event *ev) {
+  bool wide = cpu_long(cpu);
+  unsigned size = wide ? 16 : 8, off = ev->vector * size;
+  require(cpu, CHK_IDT_LIMIT, off + size - 1 <= cpu->idtr.limit, ev->vector);
+  u64 la = sys_linear(cpu, cpu->idtr.base + off);
+  u64 hi = wide ? (u32)mem_read_sys(cpu, sys_linear(cpu, la + 8), 8) : 0;
+  struct gate g = gate_decode(mem_read_sys(cpu, la, 8), hi);
+  bool type64 = g.type == SYS_INT32 || g.type == SYS_TRAP32;
+  if (wide)
+    require(cpu, CHK_IDT_TYPE_LONG, g.system && type64, ev->vector);
+  else
+    require(cpu, CHK_IDT_TYPE,
+            g.system && (type64 || g.type == SYS_INT16 || g.type == SYS_TRAP16 || g.type == SYS_TASK_GATE),
+            ev->vector);
+  if (ev->soft) require(cpu, CHK_IDT_DPL, g.dpl >= cpu->cpl, ev->vector);
+  require(cpu, CHK_IDT_PRESENT, g.present, ev->vector);
+  if (g.type == SYS_INT16 || g.type == SYS_TRAP16) g.offset &= 0xffff;
+  return g;
+}
+
+/* Reads and judges the gate's code segment. Returns the privilege level of the handler. */
+static u8 read_target(struct cpu *cpu, const struct gate *g, struct desc *cs) {
+  require(cpu, CHK_INT_CS_NULL, !sel_is_null(g->sel), 0);
+  require(cpu, CHK_INT_CS_LIMIT, desc_read(cpu, g->sel, cs), g->sel);
+  require(cpu, CHK_INT_CS_TYPE, seg_is_code(&cs->s), g->sel);
+  require(cpu, CHK_INT_CS_DPL, seg_dpl(&cs->s) <= cpu->cpl, g->sel);
+  if (cpu_long(cpu)) require(cpu, CHK_INT_CS_LONG, seg_is_code64(&cs->s) && !seg_l_and_d(&cs->s), g->sel);
+  require(cpu, CHK_INT_CS_PRESENT, seg_present(&cs->s), g->sel);
+  if (cpu_vm86(cpu))
+    require(cpu, CHK_INT_CS_VM86, !seg_is_conforming(&cs->s) && seg_dpl(&cs->s) == 0, g->sel);
+  return seg_is_conforming(&cs->s) ? cpu->cpl : seg_dpl(&cs->s);
+}
+
+/* SDM 3A 7.2.1 (Task-State Segment), Figures 7-2 and 7-10: ESPn and SSn. */
+struct stack tss_stack(struct cpu *cpu, u8 cpl, struct seg *ss) {
+  struct desc d;
+  u16 sel;
+  u32 sp;
+  if (seg_type(&cpu->tr) & 8) {
+    u32 off = 4 + cpl * 8u;
+    require(cpu, CHK_TSS_LIMIT, off + 5 <= cpu->tr.limit, cpu->tr.sel);
+    sp = (u32)mem_read_sys(cpu, sys_linear(cpu, cpu->tr.base + off), 4);
+    sel = (u16)mem_read_sys(cpu, sys_linear(cpu, cpu->tr.base + off + 4), 2);
+  } else {
+    u32 off = 2 + cpl * 4u;
+    require(cpu, CHK_TSS_LIMIT, off + 3 <= cpu->tr.limit, cpu->tr.sel);
+    sp = (u32)mem_read_sys(cpu, sys_linear(cpu, cpu->tr.base + off), 2);
+    sel = (u16)mem_read_sys(cpu, sys_linear(cpu, cpu->tr.base + off + 2), 2);
+  }
+  require(cpu, CHK_TSS_SS_NULL, !sel_is_null(sel), 0);
+  require(cpu, CHK_TSS_SS_LIMIT, desc_read(cpu, sel, &d), sel);
+  require(cpu, CHK_TSS_SS_RPL, sel_rpl(sel) == cpl, sel);
+  require(cpu, CHK_TSS_SS_DPL, seg_dpl(&d.s) == cpl, sel);
+  require(cpu, CHK_TSS_SS_TYPE, seg_is_writable(&d.s), sel);
+  require(cpu, CHK_TSS_SS_PRESENT, seg_present(&d.s), sel);
+  desc_mark_accessed(cpu, &d);
+  *ss = d.s;
+  return stack_in(ss, sp, cpl == 3);
+}
+
+/* SDM 3A 7.7 (Task Management in 64-bit Mode), Figure 7-11: RSP0 at 4, IST1 at 36. */
+u64 tss_rsp(struct cpu *cpu, unsigned slot) {
+  u32 off = slot < TSS_IST ? 4 + slot * 8 : 36 + (slot - TSS_IST - 1) * 8;
+  require(cpu, CHK_TSS_LIMIT, off + 7 <= cpu->tr.limit, cpu->tr.sel);
+  u64 rsp = mem_read_sys(cpu, cpu->tr.base + off, 8);
+  require(cpu, CHK_TSS_RSP_CANONICAL, cpu_canonical(cpu, rsp), 0);
+  return rsp;
+}
+
+/* SDM 3A 6.12.1.3 (Flag Usage By Exception- or Interrupt-Handler Procedure) */
+static void clear_flags(struct cpu *cpu, bool interrupt_gate) {
+  cpu->eflags &= ~(u32)(EF_TF | EF_VM | EF_RF | EF_NT | (interrupt_gate ? EF_IF : 0));
+}
+
+static void commit_cs(struct cpu *cpu, const struct desc *cs, u8 cpl) {
+  cpu->seg[CS] = cs->s;
+  cpu->seg[CS].sel = (u16)((cs->s.sel & ~SEL_RPL) | cpl);
+  cpu->cpl = cpl;
+}
+
+/*  Legacy frame, slots of 4 (or 2) bytes:      Long-mode frame, slots of 8 bytes:
+ *    GS FS DS ES      from virtual-8086 only      SS
+ *    SS ESP           on a switched stack         RSP
+ *    EFLAGS CS EIP                                RFLAGS CS RIP
+ *    error code       some exceptions             error code
+ */
+static void legacy_frame(const struct cpu *cpu, const struct event *ev, bool switched, struct frame *f) {
+  if (cpu_vm86(cpu)) {
+    frame_add(f, cpu->seg[GS].sel);
+    frame_add(f, cpu->seg[FS].sel);
+    frame_add(f, cpu->seg[DS].sel);
+    frame_add(f, cpu->seg[ES].sel);
+  }
+  if (switched) {
+    frame_add(f, cpu->seg[SS].sel);
+    frame_add(f, cpu->gpr[RSP]);
+  }
+  frame_add(f, ev->flags);
+  frame_add(f, cpu->seg[CS].sel);
+  frame_add(f, ev->rip);
+  if (ev->has_error) frame_add(f, ev->error);
+}
+
+static u64 deliver_legacy(struct cpu *cpu, const struct event *ev) {
+  struct gate g = read_gate(cpu, ev);
+  struct desc cs;
+  struct seg ss;
+  if (g.type == SYS_TASK_GATE) event_shutdown(cpu, "an interrupt through a task gate: task switches are not modelled");
+  u8 cpl = read_target(cpu, &g, &cs);
+  bool switched = cpl != cpu->cpl, vm86 = cpu_vm86(cpu);
+  struct stack st = switched ? tss_stack(cpu, cpl, &ss) : stack_current(cpu);
+  struct frame f = {.n = 0, .bytes = g.type & 8 ? 4 : 2};
+  legacy_frame(cpu, ev, switched, &f);
+  if (switched) require(cpu, CHK_INT_ROOM_SWITCHED, frame_fits(cpu, &st, &f), ss.sel);
+  else require(cpu, CHK_INT_ROOM, frame_fits(cpu, &st, &f), 0);
+  require(cpu, CHK_INT_EIP_LIMIT, g.offset <= cs.s.limit, 0);
+  desc_mark_accessed(cpu, &cs);
+  frame_probe(cpu, &st, &f);
+
+  frame_push(cpu, &st, &f);
+  cpu->gpr[RSP] = frame_sp(&st, &f);
+  if (switched) cpu->seg[SS] = ss;
+  commit_cs(cpu, &cs, cpl);
+  clear_flags(cpu, gate_is_interrupt(&g));
+  if (vm86)
+    for (enum sreg r = ES; r < SREG_COUNT; r++)
+      if (r != CS && r != SS) seg_clear(cpu, r);
+  cpu_update_mode(cpu);
+  return g.offset;
+}
+
+static u64 deliver_long(struct cpu *cpu, const struct event *ev) {
+  struct gate g = read_gate(cpu, ev);
+  struct desc cs;
+  u8 cpl = read_target(cpu, &g, &cs);
+  bool inner = cpl != cpu->cpl;
+  u64 rsp = g.ist ? tss_rsp(cpu, TSS_IST + g.ist) : inner ? tss_rsp(cpu, cpl) : cpu->gpr[RSP];
+  struct stack st = {.ss = NULL, .sp = rsp & ~UINT64_C(15), .mask = ~UINT64_C(0), .user = cpl == 3};
+  struct frame f = {.n = 0, .bytes = 8};
+  frame_add(&f, cpu->seg[SS].sel);
+  frame_add(&f, cpu->gpr[RSP]);
+  frame_add(&f, ev->flags);
+  frame_add(&f, cpu->seg[CS].sel);
+  frame_add(&f, ev->rip);
+  if (ev->has_error) frame_add(&f, ev->error);
+  require(cpu, CHK_INT_RSP_CANONICAL, frame_fits(cpu, &st, &f), 0);
+  require(cpu, CHK_INT_RIP_CANONICAL, cpu_canonical(cpu, g.offset), 0);
+  desc_mark_accessed(cpu, &cs);
+  frame_probe(cpu, &st, &f);
+
+  frame_push(cpu, &st, &f);
+  cpu->gpr[RSP] = frame_sp(&st, &f);
+  if (inner) cpu->seg[SS] = seg_null_stack(cpl, cpl);
+  commit_cs(cpu, &cs, cpl);
+  clear_flags(cpu, gate_is_interrupt(&g));
+  cpu_update_mode(cpu);
+  return g.offset;
+}
+
+/* SDM 3B 20.1.4 (Interrupt and Exception Handling): IP and CS at vector * 4; FLAGS, CS, IP are pushed, never an
+ * error code. */
+static u64 deliver_real(struct cpu *cpu, const struct event *ev) {
+  unsigned off = ev->vector * 4u;
+  require(cpu, CHK_IVT_LIMIT, off + 3 <= cpu->idtr.limit, 0);
+  u32 entry = (u32)mem_read_sys(cpu, sys_linear(cpu, cpu->idtr.base + off), 4);
+  struct stack st = stack_current(cpu);
+  struct frame f = {.n = 0, .bytes = 2};
+  frame_add(&f, ev->flags);
+  frame_add(&f, cpu->seg[CS].sel);
+  frame_add(&f, ev->rip);
+  require(cpu, CHK_INT_ROOM, frame_fits(cpu, &st, &f), 0);
+  require(cpu, CHK_INT_EIP_LIMIT, (entry & 0xffff) <= cpu->seg[CS].limit, 0);
+  frame_probe(cpu, &st, &f);
+
+  frame_push(cpu, &st, &f);
+  cpu->gpr[RSP] = (cpu->gpr[RSP] & ~cpu->spmask) | (frame_sp(&st, &f) & cpu->spmask);
+  seg_load_real(cpu, CS, (u16)(entry >> 16));
+  cpu->eflags &= ~(u32)(EF_TF | EF_IF | EF_AC | EF_RF);
+  cpu_update_mode(cpu);
+  return entry & 0xffff;
+}
+
+u64 gate_deliver(struct cpu *cpu, const struct event *ev) {
+  struct transition t;
+  transition_begin(cpu, &t, ev->kind, ev->rip);
+  t.vector = ev->vector;
+  t.has_error = ev->has_error;
+  t.error = ev->error;
+  u64 rip = cpu_long(cpu) ? deliver_long(cpu, ev)
+            : cpu->mode & MODE_PE ? deliver_legacy(cpu, ev) : deliver_real(cpu, ev);
+  transition_end(cpu, &t, rip);
+  return rip;
+}

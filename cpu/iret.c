@@ -1,0 +1,114 @@
+/* IRET, IRETD, IRETQ. SDM 2A IRET/IRETD/IRETQ; SDM 3A 6.12.1, 6.14.3 (IRET in IA-32e Mode); APM 3 IRET.
+ *
+ *   popped, from low to high:  IP CS FLAGS | SP SS (outer level, or 64-bit mode) | ES DS FS GS (to virtual-8086)
+ */
+#include "cpu/check.h"
+#include "cpu/event.h"
+#include "cpu/frame.h"
+#include "cpu/handler.h"
+#include "cpu/ret.h"
+#include "cpu/vm86.h"
+
+/* SDM 2A IRET (Operation): which flags an image may change; the CPL is the one before the return. */
+static u32 iret_flag_mask(const struct cpu *cpu, unsigned bytes) {
+  u32 mask = EF_STATUS | EF_TF | EF_DF | EF_NT;
+  if (bytes > 2) mask |= EF_RF | EF_AC | EF_ID;
+  if (cpu->cpl <= cpu_iopl(cpu)) mask |= EF_IF;
+  if (cpu->cpl == 0) mask |= EF_IOPL | (bytes > 2 ? (u32)(EF_VIF | EF_VIP) : 0);
+  return mask;
+}
+
+static void load_flags(struct cpu *cpu, u32 image, u32 mask) {
+  cpu_set_eflags(cpu, (cpu_eflags(cpu) & ~(mask | EF_RF)) | (image & mask));
+  cpu->rf_icount = cpu_icount(cpu);
+}
+
+/* Real mode: IRETD keeps VM, VIF and VIP. */
+static u64 iret_real(struct cpu *cpu, unsigned n) {
+  u64 ip = stack_peek(cpu, 0, n);
+  u16 cs = (u16)stack_peek(cpu, n, n);
+  u32 image = (u32)stack_peek(cpu, 2u * n, n);
+  require(cpu, CHK_RET_EIP_LIMIT, ip <= cpu->seg[CS].limit, 0);
+  stack_drop(cpu, 3u * n);
+  seg_load_real(cpu, CS, cs);
+  load_flags(cpu, image, n == 2 ? 0xffff : EF_VALID & ~(u32)(EF_VM | EF_VIF | EF_VIP));
+  return ip;
+}
+
+/* SDM 3B 20.2.7 (Sensitive Instructions): IOPL 3, or a 16-bit IRET with VME. */
+static u64 iret_vm86(struct cpu *cpu, unsigned n) {
+  bool iopl3 = cpu_iopl(cpu) == 3;
+  require(cpu, CHK_VM86_IRET_IOPL, iopl3 || (n == 2 && (cpu->cr4 & CR4_VME)), 0);
+  u64 ip = stack_peek(cpu, 0, n);
+  u16 cs = (u16)stack_peek(cpu, n, n);
+  u32 image = (u32)stack_peek(cpu, 2u * n, n);
+  require(cpu, CHK_RET_EIP_LIMIT, ip <= cpu->seg[CS].limit, 0);
+  u32 virtual_flags = iopl3 ? 0 : vm86_flags_load(cpu, (u16)image);
+  stack_drop(cpu, 3u * n);
+  seg_load_real(cpu, CS, cs);
+  if (iopl3)
+    load_flags(cpu, image, EF_STATUS | EF_TF | EF_IF | EF_DF | EF_NT | (n > 2 ? (u32)(EF_RF | EF_AC | EF_ID) : 0));
+  else cpu_set_eflags(cpu, virtual_flags);
+  return ip;
+}
+
+/* RETURN-TO-VIRTUAL-8086-MODE: nine doublewords; EIP is taken as it is. */
+static u64 iret_to_vm86(struct cpu *cpu) {
+  static const u8 order[] = {CS, SS, ES, DS, FS, GS};
+  u32 slot[9];
+  for (unsigned k = 0; k < 9; k++) slot[k] = (u32)stack_peek(cpu, k * 4u, 4);
+  load_flags(cpu, slot[2], EF_VALID);
+  cpu->cpl = 3;
+  cpu->gpr[RSP] = slot[3];
+  cpu_update_mode(cpu);
+  for (unsigned k = 0; k < ARRAY_SIZE(order); k++)
+    seg_load_real(cpu, (enum sreg)order[k], (u16)slot[k ? k + 3 : 1]);
+  return slot[0];
+}
+
+static u64 iret_protected(struct cpu *cpu, unsigned n) {
+  struct desc cs, ss = {.lo = 0};
+  u64 ip = stack_peek(cpu, 0, n), sp = 0;
+  u16 cs_sel = (u16)stack_peek(cpu, n, n);
+  u32 image = (u32)stack_peek(cpu, 2u * n, n), mask = iret_flag_mask(cpu, n);
+  if ((image & EF_VM) && cpu->cpl == 0 && n == 4 && !cpu_long(cpu)) return iret_to_vm86(cpu);
+  ret_check_cs(cpu, cs_sel, &cs);
+  bool outer = sel_rpl(cs_sel) > cpu->cpl, new_stack = outer || cpu_code64(cpu);
+  if (new_stack) {
+    sp = stack_peek(cpu, 3u * n, n);
+    ret_check_ss(cpu, (u16)stack_peek(cpu, 4u * n, n), &cs, &ss);
+  }
+  ret_check_ip(cpu, ip, &cs);
+  desc_mark_accessed(cpu, &cs);
+  if (new_stack && !(ss.s.attr & SEG_NULL)) desc_mark_accessed(cpu, &ss);
+
+  bool code64 = cpu_long(cpu) && seg_is_code64(&cs.s);
+  if (new_stack) ret_commit_ss(cpu, &ss, sp, 0, code64);
+  else stack_drop(cpu, 3u * n);
+  ret_commit_cs(cpu, &cs);
+  load_flags(cpu, image, mask);
+  if (outer) ret_clear_data_segments(cpu);
+  return code64 ? ip : (u32)ip;
+}
+
+static const struct insn *h_iret(struct cpu *restrict cpu, const struct insn *restrict i) {
+  unsigned n = WIDTH_BYTES(insn_osize(i));
+  struct transition t;
+  u64 ip;
+  cpu->insn = i;
+  cpu->nmi_blocked = false; /* also when it faults: SDM 3A 6.7.1 (Handling Multiple NMIs) */
+  transition_begin(cpu, &t, TR_IRET, insn_rip(i));
+  if (!(cpu->mode & MODE_PE)) {
+    ip = iret_real(cpu, n);
+  } else if (cpu_vm86(cpu)) {
+    ip = iret_vm86(cpu, n);
+  } else {
+    if (cpu_long(cpu)) require(cpu, CHK_IRET_NT_LONG, !(cpu->eflags & EF_NT), 0);
+    else if (cpu->eflags & EF_NT) event_shutdown(cpu, "IRET with NT set: task switches are not modelled");
+    ip = iret_protected(cpu, n);
+  }
+  cpu_update_mode(cpu);
+  transition_end(cpu, &t, ip);
+  return cpu_jump_mode(cpu, i, ip);
+}
+BODY_1(iret, h_iret)

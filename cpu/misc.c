@@ -1,0 +1,38 @@
+/* Instructions without a family: NOP and its hints, UD, BOUND, cache control, fences. SDM 1 7.3.17 (Miscellaneous
+ * Instructions), 11.4.4 (Cacheability Control Instructions). */
+#include "cpu/handler.h"
+
+/* Also prefetches and the reserved hints: the operand is not accessed. */
+static const struct insn *h_nop(struct cpu *restrict cpu, const struct insn *restrict i) { GO(cpu, i + 1); }
+BODY_1(nop, h_nop)
+
+BODY_1(ud, raise_ud)
+
+/* SDM 2A BOUND: signed index against two bounds, #BR outside. The register form is #UD. */
+static const struct insn *h_bound(struct cpu *restrict cpu, const struct insn *restrict i) {
+  enum width w = insn_osize(i);
+  unsigned n = WIDTH_BITS(w);
+  u64 la = ea_linear(cpu, i, 2 * WIDTH_BYTES(w), ACC_READ);
+  s64 lower = sext(mem_read(cpu, la, WIDTH_BYTES(w)), n);
+  s64 upper = sext(mem_read(cpu, (la + WIDTH_BYTES(w)) & cpu->lamask, WIDTH_BYTES(w)), n);
+  s64 v = sext(reg_get(cpu, i->dst, w), n);
+  if (v < lower || v > upper) return raise_br(cpu, i);
+  NEXT(cpu, i, FORM_X);
+}
+static handler_fn *const t_bound[1][FORMS] = {{[FORM_X] = h_bound}};
+const struct body body_bound = {1, t_bound};
+
+/* SDM 2A CLFLUSH: checked like a byte load. There is no cache to flush. */
+static const struct insn *h_clflush(struct cpu *restrict cpu, const struct insn *restrict i) {
+  mem_probe(cpu, ea_linear(cpu, i, 1, ACC_READ), 1, ACC_READ);
+  NEXT(cpu, i, FORM_X);
+}
+static handler_fn *const t_clflush[1][FORMS] = {{[FORM_X] = h_clflush}};
+const struct body body_clflush = {1, t_clflush};
+
+/* Other virtual processors are host threads: order what the host may reorder. */
+static const struct insn *h_fence(struct cpu *restrict cpu, const struct insn *restrict i) {
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  GO(cpu, i + 1);
+}
+BODY_1(fence, h_fence)

@@ -1,0 +1,189 @@
+/* Model-specific registers, time stamps, identification, and the FS and GS bases.
+ * SDM 2B RDMSR, RDPMC, RDTSC, RDTSCP, RDPID, SWAPGS; SDM 2C WRMSR; SDM 2A CPUID; SDM 2B RDFSBASE/RDGSBASE,
+ * SDM 2C WRFSBASE/WRGSBASE; APM 3 (the same titles). */
+#include "cpu/check.h"
+#include "cpu/rare.h"
+#include "cpu/seg.h"
+#include "cpu/simd_state.h"
+
+/* EDX:EAX, which is how these instructions give 64 bits. */
+static void set_edx_eax(struct cpu *cpu, u64 v) {
+  cpu->gpr[RAX] = (u32)v;
+  cpu->gpr[RDX] = v >> 32;
+}
+
+/* The time-stamp counter: the machine's clock, or the instructions retired before this one, whose block has been
+ * charged whole; cpu->msr[MSR_TSC] is what software has added to it. cpu->insn is set. */
+static u64 tsc_now(const struct cpu *cpu) {
+  const struct vm_hooks *h = &cpu->vm->hooks;
+  return (h->tsc ? h->tsc(h->opaque) : cpu_icount(cpu) - cpu->insn->left) + cpu->msr[MSR_TSC];
+}
+
+/* ---- RDMSR, WRMSR ---- */
+
+static u64 msr_value(const struct cpu *cpu, const struct msr_row *row) {
+  switch ((enum msr_store)row->store) {
+    case MSR_IN_FS_BASE: return cpu->seg[FS].base;
+    case MSR_IN_GS_BASE: return cpu->seg[GS].base;
+    case MSR_IN_TSC: return tsc_now(cpu);
+    default: return cpu->msr[msr_slot_of(row)];
+  }
+}
+
+/* SDM 3B 17.17.3 (Time-Stamp Counter Adjustment): a write of either register moves both by the same amount. */
+static void store_tsc(struct cpu *cpu, const struct msr_row *row, u64 old, u64 v) {
+  cpu->msr[MSR_TSC] += v - old;
+  if (row->store == MSR_IN_TSC) cpu->msr[MSR_TSC_ADJUST] += v - old;
+  else cpu->msr[msr_slot_of(row)] = v;
+}
+
+static void msr_store(struct cpu *cpu, const struct msr_row *row, u64 old, u64 v, u32 effects) {
+  if (effects & MSR_EFF_TSC) store_tsc(cpu, row, old, v);
+  else if (row->store == MSR_IN_FS_BASE) cpu->seg[FS].base = v;
+  else if (row->store == MSR_IN_GS_BASE) cpu->seg[GS].base = v;
+  else cpu->msr[msr_slot_of(row)] = v;
+  if (effects & (MSR_EFF_MODE | MSR_EFF_SEGBASE)) cpu_update_mode(cpu);
+  if (effects & MSR_EFF_TLB) cpu_tlb_flush(cpu);
+}
+
+static const struct msr_row *msr_addressed(struct cpu *cpu, const struct insn *i) {
+  cpu->insn = i;
+  require(cpu, CHK_CPL0, cpu->cpl == 0, 0);
+  const struct msr_row *row = msr_find(cpu->model, (u32)cpu->gpr[RCX]);
+  if (!row) check_failed(cpu, CHK_MSR_EXISTS, 0);
+  return row;
+}
+
+static const struct insn *h_rdmsr(struct cpu *restrict cpu, const struct insn *restrict i) {
+  const struct msr_row *row = msr_addressed(cpu, i);
+  require(cpu, CHK_MSR_READ, msr_check_read(row) == MSR_OK, 0);
+  set_edx_eax(cpu, msr_value(cpu, row));
+  NEXT(cpu, i, FORM_R);
+}
+BODY_1(rdmsr, h_rdmsr)
+
+static const struct insn *h_wrmsr(struct cpu *restrict cpu, const struct insn *restrict i) {
+  const struct msr_row *row = msr_addressed(cpu, i);
+  const struct msr_env env = {.model = cpu->model, .value = cpu->msr, .cr0_pg = cpu->cr0 & CR0_PG};
+  u64 old = msr_value(cpu, row), v = 0, given = cpu->gpr[RDX] << 32 | (u32)cpu->gpr[RAX];
+  u32 effects = 0;
+  bool ok = msr_check_write(&env, row, old, given, &v, &effects) == MSR_OK;
+  require(cpu, CHK_MSR_WRITE, ok, 0);
+  if (ok) msr_store(cpu, row, old, v, effects);
+  return cpu_jump_mode(cpu, i, insn_next_rip(cpu, i));
+}
+BODY_1(wrmsr, h_wrmsr)
+
+/* ---- time stamps, performance counters ---- */
+
+static void require_tsd(struct cpu *cpu, const struct insn *i) {
+  cpu->insn = i;
+  require(cpu, CHK_TSD, !(cpu->cr4 & CR4_TSD) || cpu->cpl == 0, 0);
+}
+
+static const struct insn *h_rdtsc(struct cpu *restrict cpu, const struct insn *restrict i) {
+  require_tsd(cpu, i);
+  set_edx_eax(cpu, tsc_now(cpu));
+  NEXT(cpu, i, FORM_R);
+}
+BODY_1(rdtsc, h_rdtsc)
+
+static const struct insn *h_rdtscp(struct cpu *restrict cpu, const struct insn *restrict i) {
+  require_tsd(cpu, i);
+  set_edx_eax(cpu, tsc_now(cpu));
+  cpu->gpr[RCX] = (u32)cpu->msr[MSR_TSC_AUX];
+  NEXT(cpu, i, FORM_R);
+}
+BODY_1(rdtscp, h_rdtscp)
+
+static const struct insn *h_rdpid(struct cpu *restrict cpu, const struct insn *restrict i) {
+  reg_set(cpu, i->dst, cpu->msr[MSR_TSC_AUX], cpu_code64(cpu) ? W64 : W32);
+  NEXT(cpu, i, FORM_R);
+}
+BODY_1(rdpid, h_rdpid)
+
+/* No model has a counter, so every index is #GP(0); CR4.PCE is looked at first. */
+static const struct insn *h_rdpmc(struct cpu *restrict cpu, const struct insn *restrict i) {
+  cpu->insn = i;
+  require(cpu, CHK_PCE, (cpu->cr4 & CR4_PCE) || cpu->cpl == 0, 0);
+  check_failed(cpu, CHK_PMC_EXISTS, 0);
+}
+BODY_1(rdpmc, h_rdpmc)
+
+/* ---- CPUID ---- */
+
+static u32 processor_number(const struct cpu *cpu) {
+  for (unsigned n = 0; n < cpu->vm->cpus; n++)
+    if (cpu->vm->cpu[n] == cpu) return n;
+  return 0;
+}
+
+static const struct insn *h_cpuid(struct cpu *restrict cpu, const struct insn *restrict i) {
+  u32 out[4];
+  struct cpuid_dynamic dyn = {
+      .apic_id = processor_number(cpu), .code64 = cpu_code64(cpu), .apic_base = cpu->msr[MSR_APIC_BASE],
+      .misc_enable = cpu->msr[MSR_MISC_ENABLE], .cr4 = cpu->cr4, .xcr0 = cpu->xcr0, .xss = cpu->msr[MSR_XSS],
+  };
+  cpuid_leaf(cpu->model, &dyn, (u32)cpu->gpr[RAX], (u32)cpu->gpr[RCX], out);
+  cpu->gpr[RAX] = out[0];
+  cpu->gpr[RBX] = out[1];
+  cpu->gpr[RCX] = out[2];
+  cpu->gpr[RDX] = out[3];
+  return cpu_leave(cpu, i); /* serializing */
+}
+BODY_1(cpuid, h_cpuid)
+
+/* ---- SWAPGS, RD/WR FS/GS BASE: 64-bit mode only, by their rows ---- */
+
+static const struct insn *h_swapgs(struct cpu *restrict cpu, const struct insn *restrict i) {
+  u64 base = cpu->seg[GS].base;
+  cpu->insn = i;
+  require(cpu, CHK_CPL0, cpu->cpl == 0, 0);
+  cpu->seg[GS].base = cpu->msr[MSR_KERNEL_GS_BASE];
+  cpu->msr[MSR_KERNEL_GS_BASE] = base;
+  NEXT(cpu, i, FORM_R);
+}
+BODY_1(swapgs, h_swapgs)
+
+INLINE_BODY rdbase(struct cpu *restrict cpu, const struct insn *restrict i, enum sreg r) {
+  cpu->insn = i;
+  require(cpu, CHK_FSGSBASE, cpu->cr4 & CR4_FSGSBASE, 0);
+  reg_set(cpu, i->dst, cpu->seg[r].base, insn_osize(i));
+  NEXT(cpu, i, FORM_R);
+}
+
+INLINE_BODY wrbase(struct cpu *restrict cpu, const struct insn *restrict i, enum sreg r) {
+  u64 v = reg_get(cpu, i->dst, insn_osize(i));
+  cpu->insn = i;
+  require(cpu, CHK_FSGSBASE, cpu->cr4 & CR4_FSGSBASE, 0);
+  require(cpu, CHK_BASE_CANONICAL, cpu_canonical_max(cpu, v), 0);
+  cpu->seg[r].base = v;
+  NEXT(cpu, i, FORM_R);
+}
+
+#define BASE_BODY(name, op, r)                                                                             \
+  static const struct insn *h_##name(struct cpu *restrict cpu, const struct insn *restrict i) {            \
+    return op(cpu, i, r);                                                                                  \
+  }                                                                                                        \
+  BODY_1(name, h_##name)
+BASE_BODY(rdfsbase, rdbase, FS)
+BASE_BODY(rdgsbase, rdbase, GS)
+BASE_BODY(wrfsbase, wrbase, FS)
+BASE_BODY(wrgsbase, wrbase, GS)
+
+/* ---- VMCALL: the emulated kernel's hypercall, inside its page at CPL 0; VMX itself is not modelled ---- */
+
+static const struct insn *h_vmcall(struct cpu *restrict cpu, const struct insn *restrict i) {
+  const struct vm *vm = cpu->vm;
+  u64 la = insn_rip(i) + (cpu_code64(cpu) ? 0 : cpu->seg[CS].base);
+  bool ours = cpu->cpl == 0 && la >= vm->hypercall_first && la <= vm->hypercall_last && vm->hooks.hypercall;
+  if (!ours) return raise_ud(cpu, i);
+  cpu->rip = insn_next_rip(cpu, i);
+  cpu->insn = NULL;
+  cpu->leave = 0;
+  simd_leave(cpu);
+  vm->hooks.hypercall(vm->hooks.opaque, cpu);
+  simd_enter(cpu);
+  return cpu_jump_mode(cpu, i, cpu->rip);
+}
+BODY_1(vmcall, h_vmcall)

@@ -1,0 +1,180 @@
+/* MXCSR: where it lives, LDMXCSR and STMXCSR, and floating-point exceptions that are not masked.
+ * SDM 1 10.2.3 (MXCSR Control and Status Register), 11.5 (SSE, SSE2, and SSE3 Exceptions), appendix E (Guidelines for
+ * Writing SIMD Floating-Point Exception Handlers). */
+#include "cpu/simd.h"
+#include "cpu/x87.h"
+
+static u32 host_get(void) {
+  u32 v;
+  __asm__ volatile("stmxcsr %0" : "=m"(v));
+  return v;
+}
+static void host_set(u32 v) { __asm__ volatile("ldmxcsr %0" : : "m"(v)); }
+/* The guest's MXCSR with everything masked: what the host register holds while guest code runs. */
+static u32 masked(u32 mxcsr) { return (mxcsr & MXCSR_VALID) | MXCSR_MASKS; }
+
+static void guest_set(struct cpu *cpu) {
+  cpu->simd_exact = (cpu->mxcsr & MXCSR_MASKS) != MXCSR_MASKS;
+  host_set(masked(cpu->mxcsr));
+}
+
+void simd_enter(struct cpu *cpu) {
+  if (cpu->simd_in) return;
+  cpu->host_mxcsr = host_get();
+  cpu->simd_in = true;
+  guest_set(cpu);
+}
+
+void simd_leave(struct cpu *cpu) {
+  x87_leave(cpu);
+  if (!cpu->simd_in) return;
+  cpu->mxcsr |= host_get() & MXCSR_FLAGS;
+  cpu->simd_in = false;
+  host_set(cpu->host_mxcsr);
+}
+
+u32 simd_mxcsr(const struct cpu *cpu) {
+  return cpu->simd_in ? cpu->mxcsr | (host_get() & MXCSR_FLAGS) : cpu->mxcsr;
+}
+
+void simd_set_mxcsr(struct cpu *cpu, u32 v) {
+  cpu->mxcsr = v & MXCSR_VALID;
+  if (cpu->simd_in) guest_set(cpu);
+}
+
+/* ---- one operation with an exception unmasked ---- */
+void simd_exact_begin(struct cpu *cpu) {
+  cpu->mxcsr |= host_get() & MXCSR_FLAGS;
+  u32 v = masked(cpu->mxcsr) & ~(u32)MXCSR_FLAGS;
+  /* Results are flushed to zero only while underflow is masked. SDM 1 10.2.3.3 (Flush-To-Zero) */
+  if (!(cpu->mxcsr & MXCSR_UE << MXCSR_MASK_SHIFT)) v &= ~(u32)MXCSR_FTZ;
+  host_set(v);
+}
+
+/* One lane: the operands, as the x87 is to load them. */
+struct lane {
+  union {
+    float f;
+    double lf;
+    u32 d;
+    u64 q;
+  } a, b;
+};
+
+/* The result rounded to the destination's precision with an unbounded exponent (15 bits hold it). */
+struct wide_result {
+  u64 m;  /* significand, explicit integer bit */
+  u16 se;
+  bool inexact;
+};
+
+#define X87_OP(sfx, insn, x, y)                                                                    \
+  __asm__ volatile("fnstcw %2\n\tfldcw %3\n\tfnclex\n\tfld" sfx " %4\n\t" insn sfx " %5\n\t"       \
+                   "fnstsw %1\n\tfstpt %0\n\tfnclex\n\tfldcw %2"                                   \
+                   : "=m"(*r80), "=m"(sw), "=m"(saved) : "m"(cw), "m"(x), "m"(y)                   \
+                   : "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)")
+
+static void x87_lane(u8 (*r80)[10], u16 *status, u16 cw, unsigned kind, const struct lane *l) {
+  static const double one = 1;
+  u16 sw, saved;
+  if (kind & FP_DOUBLE) {
+    switch (kind & FP_OP) {
+      case FP_ADD: X87_OP("l", "fadd", l->a.lf, l->b.lf); break;
+      case FP_SUB: X87_OP("l", "fsub", l->a.lf, l->b.lf); break;
+      case FP_MUL: X87_OP("l", "fmul", l->a.lf, l->b.lf); break;
+      case FP_DIV: X87_OP("l", "fdiv", l->a.lf, l->b.lf); break;
+      default: X87_OP("l", "fmul", l->b.lf, one); break;
+    }
+  } else {
+    switch (kind & FP_OP) {
+      case FP_ADD: X87_OP("s", "fadd", l->a.f, l->b.f); break;
+      case FP_SUB: X87_OP("s", "fsub", l->a.f, l->b.f); break;
+      case FP_MUL: X87_OP("s", "fmul", l->a.f, l->b.f); break;
+      default: X87_OP("s", "fdiv", l->a.f, l->b.f); break;
+    }
+  }
+  *status = sw;
+}
+
+/* Flags after the computation of one lane, whose operands are finite, from its result of unbounded exponent.
+ * SDM 1 appendix E.4.2 (Overflow, underflow: the result that a handler is given) */
+static u32 lane_flags(const struct wide_result *r, u32 mxcsr, bool to_double) {
+  int emax = to_double ? 1023 : 127, emin = 1 - emax, precision = to_double ? 53 : 24;
+  int e = (r->se & 0x7fff) - 16383;
+  u32 pe = r->inexact ? MXCSR_PE : 0;
+  if (!r->m) return pe;
+  if (e > emax) return mxcsr & MXCSR_OE << MXCSR_MASK_SHIFT ? MXCSR_OE | MXCSR_PE : MXCSR_OE | pe;
+  if (e >= emin) return pe;
+  if (!(mxcsr & MXCSR_UE << MXCSR_MASK_SHIFT)) return MXCSR_UE | pe;
+  if (mxcsr & MXCSR_FTZ) return MXCSR_UE | MXCSR_PE;
+  int kept = precision - (emin - e); /* bits of the significand that a denormal result has room for */
+  bool lost = kept <= 0 || r->m << kept;
+  return pe || lost ? MXCSR_UE | MXCSR_PE : 0;
+}
+
+static bool is_finite(u64 v, bool is_double) {
+  return is_double ? (v >> 52 & 0x7ff) != 0x7ff : (v >> 23 & 0xff) != 0xff;
+}
+static u64 denormal_to_zero(u64 v, bool is_double) {
+  if (is_double) return v >> 52 & 0x7ff ? v : v & BIT(63);
+  return v >> 23 & 0xff ? v : v & BIT(31);
+}
+
+/* OE, UE and PE of the whole operation where overflow or underflow is unmasked: masked, the host says less (an exact
+ * denormal result is no masked underflow) or more (a masked overflow is always inexact). */
+static u32 post_flags(const struct cpu *cpu, unsigned kind, __m128i va, __m128i vb) {
+  bool dbl = kind & FP_DOUBLE, narrow = (kind & FP_OP) == FP_NARROW;
+  unsigned lanes = kind & FP_SCALAR ? 1 : dbl ? 2 : 4;
+  /* Precision 24 or 53 bits, the guest's rounding, all masked. */
+  u16 cw = (u16)((cpu->mxcsr >> MXCSR_RC_SHIFT & 3) << 10 | (dbl && !narrow ? 2 : 0) << 8 | 0x3f);
+  union vec a = {0}, b = {0};
+  _mm_storeu_si128((__m128i *)(void *)&a, va);
+  _mm_storeu_si128((__m128i *)(void *)&b, vb);
+  u32 f = 0;
+  for (unsigned k = 0; k < lanes; k++) {
+    u64 x = dbl ? a.q[k] : a.d[k], y = dbl ? b.q[k] : b.d[k];
+    if (narrow) x = 0;
+    if (cpu->mxcsr & MXCSR_DAZ) x = denormal_to_zero(x, dbl), y = denormal_to_zero(y, dbl);
+    if (!is_finite(x, dbl) || !is_finite(y, dbl)) continue;
+    if ((kind & FP_OP) == FP_DIV && !(y << (dbl ? 1 : 33))) continue;
+    struct lane l = {.a.q = x, .b.q = y};
+    u8 r80[10];
+    u16 sw;
+    x87_lane(&r80, &sw, cw, kind, &l);
+    struct wide_result r = {ld64(r80), ld16(r80 + 8), sw & 0x20};
+    f |= lane_flags(&r, cpu->mxcsr, dbl && !narrow);
+  }
+  return f;
+}
+
+void simd_exact_end(struct cpu *cpu, const struct insn *i, unsigned kind, __m128i a, __m128i b) {
+  u32 f = host_get() & MXCSR_FLAGS, unmasked = ~cpu->mxcsr >> MXCSR_MASK_SHIFT & MXCSR_FLAGS;
+  /* The exceptions before the computation come first, of all lanes; if one is unmasked nothing is computed. */
+  if (f & MXCSR_PRE & unmasked) f &= MXCSR_PRE;
+  else if ((kind & FP_OP) != FP_PLAIN && unmasked & (MXCSR_OE | MXCSR_UE)) {
+    x87_leave(cpu); /* post_flags() uses the host's */
+    f = (f & MXCSR_PRE) | post_flags(cpu, kind, a, b);
+  }
+  cpu->mxcsr |= f;
+  host_set(masked(cpu->mxcsr));
+  if (!(f & unmasked)) return;
+  cpu->insn = i;
+  cpu_raise(cpu, cpu->cr4 & CR4_OSXMMEXCPT ? VEC_XM : VEC_UD);
+}
+
+/* ---- LDMXCSR, STMXCSR ---- */
+SIMD_BODY(ldmxcsr) {
+  E_BIND(e, W32, form, ACC_READ);
+  u32 v = (u32)e_get_src(cpu, i, &e, W32, form);
+  /* A reserved bit set: #GP(0) */
+  if (v & ~(u32)MXCSR_VALID) return raise_gp0(cpu, i);
+  simd_set_mxcsr(cpu, v);
+  NEXT(cpu, i, form);
+}
+SIMD_BODY(stmxcsr) {
+  E_BIND(e, W32, form, ACC_WRITE);
+  e_set(cpu, i, &e, simd_mxcsr(cpu), W32, form);
+  NEXT(cpu, i, form);
+}
+VEC_M(ldmxcsr, ldmxcsr)
+VEC_M(stmxcsr, stmxcsr)

@@ -1,0 +1,89 @@
+/* SYSCALL and SYSRET of both vendors. SDM 2B SYSCALL, SYSRET (Operation); SDM 3A 5.8.8 (Fast System Calls in 64-Bit
+ * Mode); APM 3 SYSCALL, SYSRET; APM 2 6.1.1 (SYSCALL and SYSRET).
+ *
+ *   STAR:  63 . . . . 48  47 . . . . . 32  31 . . . . 0
+ *          SYSRET CS, SS  SYSCALL CS, SS   legacy EIP (amd)
+ */
+#include "cpu/check.h"
+#include "cpu/event.h"
+#include "cpu/handler.h"
+#include "cpu/seg.h"
+
+enum { SYSRET_FLAGS = 0x3c7fd7 };
+
+/* Legal mode: 64-bit, and for some models any protected mode. */
+static bool mode_ok(const struct cpu *cpu) {
+  return cpu_code64(cpu) || (model_does(cpu->model, RULE_SYSCALL_LEGACY) && cpu_protected(cpu));
+}
+
+/* The return address and flags go to registers. Returns the entry point. */
+static u64 syscall_long(struct cpu *cpu, u64 next) {
+  u32 flags = cpu_eflags(cpu) & ~(u32)EF_RF;
+  u64 entry = cpu->msr[cpu_code64(cpu) ? MSR_LSTAR : MSR_CSTAR];
+  cpu->gpr[RCX] = next;
+  cpu->gpr[R11] = flags;
+  cpu_set_eflags(cpu, flags & ~(u32)cpu->msr[MSR_FMASK]);
+  return entry;
+}
+
+static u64 syscall_legacy(struct cpu *cpu, u64 next) {
+  cpu->gpr[RCX] = (u32)next;
+  cpu->eflags &= ~(u32)(EF_VM | EF_IF | EF_RF);
+  return (u32)cpu->msr[MSR_STAR];
+}
+
+static const struct insn *h_syscall(struct cpu *restrict cpu, const struct insn *restrict i) {
+  u64 star = cpu->msr[MSR_STAR], next = insn_next_rip(cpu, i);
+  bool stepping = cpu->eflags & EF_TF;
+  struct transition t;
+  cpu->insn = i;
+  require(cpu, CHK_SYSCALL_SCE, cpu->msr[MSR_EFER] & EFER_SCE, 0);
+  require(cpu, CHK_SYSCALL_MODE, mode_ok(cpu), 0);
+  transition_begin(cpu, &t, TR_SYSCALL, next);
+
+  u64 rip = cpu_long(cpu) ? syscall_long(cpu, next) : syscall_legacy(cpu, next);
+  cpu->seg[CS] = seg_flat_code((u16)(bits(star, 47, 32) & 0xfffc), 0, cpu_long(cpu));
+  cpu->seg[SS] = seg_flat_data((u16)(bits(star, 47, 32) + 8), 0);
+  cpu->cpl = 0;
+  if (stepping && !(cpu->eflags & EF_TF)) cpu->step_trap = STEP_NOT;
+  cpu_update_mode(cpu);
+  transition_end(cpu, &t, rip);
+  return cpu_jump_mode(cpu, i, rip);
+}
+BODY_1(syscall, h_syscall)
+
+static void sysret_segments(struct cpu *cpu, u64 star, bool code64) {
+  u16 base = (u16)bits(star, 63, 48);
+  u16 ss = (u16)(base + 8);
+  if (model_does(cpu->model, RULE_SYSRET_SS_RPL3)) ss |= 3;
+  cpu->seg[CS] = seg_flat_code((u16)((base + (code64 ? 16 : 0)) | 3), 3, code64);
+  if (model_does(cpu->model, RULE_SYSRET_SS_FLAT)) cpu->seg[SS] = seg_flat_data(ss, 3);
+  else cpu->seg[SS].sel = ss;
+}
+
+static const struct insn *h_sysret(struct cpu *restrict cpu, const struct insn *restrict i) {
+  bool code64 = insn_osize(i) == W64, stepping = cpu->eflags & EF_TF;
+  u64 rip = code64 ? cpu->gpr[RCX] : (u32)cpu->gpr[RCX];
+  struct transition t;
+  cpu->insn = i;
+  require(cpu, CHK_SYSRET_SCE, cpu->msr[MSR_EFER] & EFER_SCE, 0);
+  require(cpu, CHK_SYSRET_MODE, cpu_code64(cpu) || model_does(cpu->model, RULE_SYSCALL_LEGACY), 0);
+  require(cpu, CHK_SYSRET_CPL, (cpu->mode & MODE_PE) && cpu->cpl == 0, 0);
+  if (code64 && model_does(cpu->model, RULE_SYSRET_CANONICAL))
+    require(cpu, CHK_SYSRET_CANONICAL, cpu_canonical(cpu, rip), 0);
+  transition_begin(cpu, &t, TR_SYSRET, insn_rip(i));
+
+  if (cpu_code64(cpu)) cpu_set_eflags(cpu, (u32)cpu->gpr[R11] & SYSRET_FLAGS & ~(u32)(EF_RF | EF_VM));
+  else cpu->eflags |= EF_IF;
+  sysret_segments(cpu, cpu->msr[MSR_STAR], code64);
+  cpu->cpl = 3;
+  cpu_update_mode(cpu);
+  transition_end(cpu, &t, rip);
+  if (cpu->eflags & EF_TF) {
+    cpu->step_trap = STEP_NOW;
+    return cpu_leave_at(cpu, i, rip);
+  }
+  if (stepping) cpu->step_trap = STEP_NOT;
+  return cpu_jump_mode(cpu, i, rip);
+}
+BODY_1(sysret, h_sysret)

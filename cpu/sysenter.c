@@ -1,0 +1,65 @@
+/* SYSENTER and SYSEXIT. SDM 2B SYSENTER, SYSEXIT (Operation); SDM 3A 5.8.7 (Performing Fast Calls to System
+ * Procedures with the SYSENTER and SYSEXIT Instructions); APM 3 SYSENTER, SYSEXIT.
+ *
+ *   selectors from SYSENTER_CS:  +0 ring-0 CS   +8 ring-0 SS   +16 CS, +24 SS (32-bit)   +32 CS, +40 SS (64-bit)
+ */
+#include "cpu/check.h"
+#include "cpu/handler.h"
+#include "cpu/seg.h"
+#include "cpu/transition.h"
+
+static bool mode_ok(const struct cpu *cpu) {
+  return !cpu_long(cpu) || model_does(cpu->model, RULE_SYSENTER_LONG);
+}
+static u16 sysenter_cs(const struct cpu *cpu) { return (u16)(cpu->msr[MSR_SYSENTER_CS] & 0xfffc); }
+
+static const struct insn *h_sysenter(struct cpu *restrict cpu, const struct insn *restrict i) {
+  u16 cs = sysenter_cs(cpu);
+  bool wide = cpu_long(cpu);
+  struct transition t;
+  cpu->insn = i;
+  require(cpu, CHK_SYSENTER_MODE, mode_ok(cpu), 0);
+  require(cpu, CHK_SYSENTER_PE, cpu->mode & MODE_PE, 0);
+  require(cpu, CHK_SYSENTER_CS, cs != 0, 0);
+  transition_begin(cpu, &t, TR_SYSENTER, insn_next_rip(cpu, i));
+
+  u64 rip = cpu->msr[MSR_SYSENTER_EIP], rsp = cpu->msr[MSR_SYSENTER_ESP];
+  cpu->eflags &= ~(u32)(EF_VM | EF_IF | EF_RF);
+  cpu->gpr[RSP] = wide ? rsp : (u32)rsp;
+  cpu->seg[CS] = seg_flat_code(cs, 0, wide);
+  cpu->seg[SS] = seg_flat_data((u16)(cs + 8), 0);
+  cpu->cpl = 0;
+  cpu_update_mode(cpu);
+  if (!wide) rip = (u32)rip;
+  transition_end(cpu, &t, rip);
+  return cpu_jump_mode(cpu, i, rip);
+}
+BODY_1(sysenter, h_sysenter)
+
+static const struct insn *h_sysexit(struct cpu *restrict cpu, const struct insn *restrict i) {
+  u16 cs = sysenter_cs(cpu);
+  bool code64 = insn_osize(i) == W64;
+  u64 rip = cpu->gpr[RDX], rsp = cpu->gpr[RCX];
+  struct transition t;
+  cpu->insn = i;
+  require(cpu, CHK_SYSEXIT_MODE, mode_ok(cpu), 0);
+  require(cpu, CHK_SYSEXIT_CS, cs != 0, 0);
+  require(cpu, CHK_SYSEXIT_CPL, (cpu->mode & MODE_PE) && cpu->cpl == 0, 0);
+  if (code64) require(cpu, CHK_SYSEXIT_CANONICAL, cpu_canonical(cpu, rip) && cpu_canonical(cpu, rsp), 0);
+  transition_begin(cpu, &t, TR_SYSEXIT, insn_rip(i));
+
+  if (!code64) {
+    rip = (u32)rip;
+    rsp = (u32)rsp;
+  }
+  cpu->eflags &= ~(u32)EF_RF;
+  cpu->gpr[RSP] = rsp;
+  cs = (u16)(cs + (code64 ? 32 : 16));
+  cpu->seg[CS] = seg_flat_code(cs | 3, 3, code64);
+  cpu->seg[SS] = seg_flat_data((u16)(cs + 8) | 3, 3);
+  cpu->cpl = 3;
+  cpu_update_mode(cpu);
+  transition_end(cpu, &t, rip);
+  return cpu_jump_mode(cpu, i, rip);
+}
+BODY_1(sysexit, h_sysexit)

@@ -1,0 +1,103 @@
+/* Descriptor-table registers: LGDT LIDT SGDT SIDT, LLDT LTR SLDT STR.
+ * SDM 3A 2.4 (Memory-Management Registers); SDM 2A LGDT/LIDT, LLDT, LTR; SDM 2B SGDT, SIDT, SLDT, STR. */
+#include "cpu/check.h"
+#include "cpu/rare.h"
+#include "cpu/seg.h"
+
+static void require_cpl0(struct cpu *cpu, const struct insn *i) {
+  cpu->insn = i;
+  require(cpu, CHK_CPL0, cpu->cpl == 0, 0);
+}
+static void require_umip(struct cpu *cpu, const struct insn *i) {
+  cpu->insn = i;
+  require(cpu, CHK_UMIP, !(cpu->cr4 & CR4_UMIP) || cpu->cpl == 0, 0);
+}
+
+/* In memory: 16 bits of limit, then 32 bits of base (24 with a 16-bit operand size; 64 in 64-bit mode). */
+static const struct insn *load_table(struct cpu *cpu, const struct insn *i, struct dtable *t) {
+  unsigned n = cpu_code64(cpu) ? 8 : 4;
+  require_cpl0(cpu, i);
+  u64 la = ea_linear(cpu, i, 2 + n, ACC_READ);
+  u16 limit = mem_read16(cpu, la);
+  u64 base = mem_read(cpu, (la + 2) & cpu->lamask, n);
+  if (n == 8) require(cpu, CHK_TABLE_CANONICAL, cpu_canonical_max(cpu, base), 0);
+  else if (insn_osize(i) == W16) base &= 0xffffff;
+  *t = (struct dtable){.base = base, .limit = limit};
+  NEXT(cpu, i, FORM_X);
+}
+
+static const struct insn *store_table(struct cpu *cpu, const struct insn *i, const struct dtable *t) {
+  unsigned n = cpu_code64(cpu) ? 8 : 4;
+  u8 image[10];
+  require_umip(cpu, i);
+  u64 la = ea_linear(cpu, i, 2 + n, ACC_WRITE);
+  st16(image, t->limit);
+  st64(image + 2, t->base);
+  mem_write_bytes(cpu, la, image, 2 + n);
+  NEXT(cpu, i, FORM_X);
+}
+
+#define TABLE_BODY(name, op, reg)                                                                          \
+  static const struct insn *h_##name(struct cpu *restrict cpu, const struct insn *restrict i) {            \
+    return op(cpu, i, &cpu->reg);                                                                          \
+  }                                                                                                        \
+  static handler_fn *const t_##name[1][FORMS] = {{[FORM_X] = h_##name}};                                   \
+  const struct body body_##name = {1, t_##name};
+TABLE_BODY(lgdt, load_table, gdtr)
+TABLE_BODY(lidt, load_table, idtr)
+TABLE_BODY(sgdt, store_table, gdtr)
+TABLE_BODY(sidt, store_table, idtr)
+
+/* In long mode LDT and TSS descriptors have 16 bytes: base 63:32 in the second half, whose type bits are zero. */
+static void system_high(struct cpu *cpu, u16 sel, struct desc *d) {
+  if (!cpu_long(cpu)) return;
+  require(cpu, CHK_SYSTEM_HIGH_LIMIT, desc_read_high(cpu, d), sel);
+  require(cpu, CHK_SYSTEM_HIGH_TYPE, !bits(d->hi, 44, 40), sel);
+  d->s.base |= d->hi << 32;
+  require(cpu, CHK_SYSTEM_CANONICAL, cpu_canonical_max(cpu, d->s.base), sel);
+}
+
+INLINE_BODY lldt(struct cpu *restrict cpu, const struct insn *restrict i, enum form form) {
+  struct desc d;
+  require_cpl0(cpu, i);
+  u16 sel = rm16_read(cpu, i, form, i->dst);
+  if (sel_is_null(sel)) {
+    cpu->ldtr.sel = sel;
+    cpu->ldtr.attr = SEG_NULL;
+    NEXT(cpu, i, FORM_X);
+  }
+  require(cpu, CHK_LLDT_TI, !(sel & SEL_TI), sel);
+  require(cpu, CHK_LLDT_LIMIT, desc_read(cpu, sel, &d), sel);
+  require(cpu, CHK_LLDT_TYPE, !(d.s.attr & SEG_S) && seg_type(&d.s) == SYS_LDT, sel);
+  require(cpu, CHK_LLDT_PRESENT, seg_present(&d.s), sel);
+  system_high(cpu, sel, &d);
+  cpu->ldtr = d.s;
+  NEXT(cpu, i, FORM_X);
+}
+BODY_RARE(lldt, lldt)
+
+INLINE_BODY ltr(struct cpu *restrict cpu, const struct insn *restrict i, enum form form) {
+  struct desc d;
+  require_cpl0(cpu, i);
+  u16 sel = rm16_read(cpu, i, form, i->dst);
+  require(cpu, CHK_LTR_NULL, !sel_is_null(sel), 0);
+  require(cpu, CHK_LTR_TI, !(sel & SEL_TI), sel);
+  require(cpu, CHK_LTR_LIMIT, desc_read(cpu, sel, &d), sel);
+  unsigned type = seg_type(&d.s);
+  bool tss = !(d.s.attr & SEG_S) && (type == SYS_TSS32 || (type == SYS_TSS16 && !cpu_long(cpu)));
+  require(cpu, CHK_LTR_TYPE, tss, sel);
+  require(cpu, CHK_LTR_PRESENT, seg_present(&d.s), sel);
+  system_high(cpu, sel, &d);
+  desc_mark_busy(cpu, &d);
+  cpu->tr = d.s;
+  NEXT(cpu, i, FORM_X);
+}
+BODY_RARE(ltr, ltr)
+
+INLINE_BODY store_selector(struct cpu *restrict cpu, const struct insn *restrict i, enum form form, bool task) {
+  require_umip(cpu, i);
+  rm16_write(cpu, i, form, task ? cpu->tr.sel : cpu->ldtr.sel);
+  NEXT(cpu, i, FORM_X);
+}
+BODY_RARE(sldt, store_selector, false)
+BODY_RARE(str, store_selector, true)

@@ -1,0 +1,221 @@
+/* In and out of the emulated kernel: the hypercall of the entry stubs, exceptions, and the way back.
+ * Linux arch/x86/entry/common.c, arch/x86/kernel/traps.c, arch/x86/mm/fault.c; SDM 3A 6.15 (Exception and Interrupt
+ * Reference). */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+
+#include "cpu/event.h"
+#include "linux_abi/lvm.h"
+#include "linux_abi/uaccess.h"
+
+#define DR6_RESET UINT64_C(0xffff0ff0)
+#define DR6_TRAPS UINT64_C(0xf)
+#define DR6_STEP_OR_TASK (BIT(14) | BIT(15))
+
+/* --- The way back --- */
+
+/* Signals, then whether the short return instruction would do: Linux do_syscall_64(), do_fast_syscall_32(). */
+static void settle_signals(struct task *t) {
+  s64 r = (s64)t->regs->ax;
+  bool restart = t->regs->orig_ax != ~UINT64_C(0) && r <= -ERESTARTSYS && r >= -ERESTART_RESTARTBLOCK;
+  if (unlikely(t->signal_pending || restart)) sig_deliver(t);
+}
+
+static bool may_sysretq(const struct task *t) {
+  const struct pt_regs *r = t->regs;
+  return r->cx == r->ip && r->r11 == r->flags && r->cs == SEL_USER_CS && r->ss == SEL_USER_DS &&
+         r->ip < t->mm->task_size && !(r->flags & (EF_RF | EF_TF));
+}
+
+static bool may_sysretl(const struct task *t) {
+  const struct pt_regs *r = t->regs;
+  return r->cs == SEL_USER32_CS && r->ss == SEL_USER_DS && r->ip == t->lvm->landing_pad &&
+         !(r->flags & (EF_RF | EF_TF | EF_VM));
+}
+
+/* --- System calls --- */
+
+static u32 syscall64(struct task *t) {
+  t->compat = false;
+  sys_dispatch(t);
+  settle_signals(t);
+  return may_sysretq(t) ? RETURN_SYSRET : RETURN_IRET;
+}
+
+static void call32(struct task *t) {
+  t->compat = true;
+  t->regs->orig_ax = (u32)t->regs->orig_ax;
+  sys_dispatch(t);
+  settle_signals(t);
+}
+
+/* SYSENTER and compat SYSCALL: the return address is the vDSO's, whoever calls; argument 6 is on the user's stack. */
+static u32 fast_call32(struct task *t) {
+  struct pt_regs *r = t->regs;
+  u32 arg6;
+  if (t->kind == KIND_SYSENTER32) {
+    r->sp = r->bp;
+    r->flags |= EF_IF;
+  }
+  r->ip = t->lvm->landing_pad;
+  if (ua_read32(t, &arg6, (u32)r->sp)) {
+    r->ax = (u64)(s64)-EFAULT;
+    r->orig_ax = ~UINT64_C(0);
+    settle_signals(t);
+    return RETURN_IRET;
+  }
+  r->bp = arg6;
+  call32(t);
+  return may_sysretl(t) ? RETURN_SYSRET : RETURN_IRET;
+}
+
+/* --- Exceptions --- */
+
+/* Calls through the page that 64-bit programs of old jump into: time, gettimeofday and getcpu at fixed addresses.
+ * Linux arch/x86/entry/vsyscall/vsyscall_64.c */
+static bool vsyscall(struct task *t, u64 addr, u32 error) {
+  static const u16 numbers[] = {96, 201, 309};
+  const u64 page = UINT64_C(0xffffffffff600000), slot = (addr - page) >> 10;
+  struct pt_regs *r = t->regs;
+  u64 caller, a[6] = {r->di, r->si};
+  if (!(error & PF_I) || t->abi != LX_X86_64 || addr - page >= 3 << 10 || addr & 0x3ff) return false;
+  if (ua_read64(t, &caller, r->sp)) return false;
+  t->compat = false;
+  s64 ret = t->lvm->sys.fn[false][numbers[slot]](t, a);
+  if (ret == -EFAULT) return false;
+  r->ax = (u64)ret;
+  r->ip = caller;
+  r->sp += 8;
+  return true;
+}
+
+static void page_fault(struct task *t, u32 error) {
+  struct linux_vm *lvm = t->lvm;
+  u64 addr = t->cpu->cr2;
+  enum access acc = error & PF_I ? ACC_EXEC : error & PF_W ? ACC_WRITE : ACC_READ;
+  bool host = lvm->fault_addr == addr;
+  lvm->fault_addr = ~UINT64_C(0);
+  enum mm_fault m = host && lvm->fault_signo == SIGBUS ? MM_BUS : mm_fault(t, addr, acc);
+  if (m == MM_OK && !host) return;
+  if (m == MM_MAPERR && vsyscall(t, addr, error)) return;
+  error |= PF_U;
+  /* As Linux: not even the presence of the kernel's pages is told. */
+  if (addr >= t->mm->task_size) error |= PF_P;
+  if (m == MM_BUS)
+    (void)sig_fault(t, SIGBUS, BUS_ADRERR, addr, VEC_PF, error);
+  else
+    (void)sig_fault(t, SIGSEGV, m == MM_MAPERR ? SEGV_MAPERR : SEGV_ACCERR, addr, VEC_PF, error);
+}
+
+static void debug_trap(struct task *t) {
+  u64 dr6 = t->cpu->dr[6] ^ DR6_RESET;
+  t->cpu->dr[6] = DR6_RESET;
+  int code = dr6 & DR6_STEP_OR_TASK ? TRAP_TRACE : dr6 & DR6_TRAPS ? TRAP_HWBKPT : TRAP_BRKPT;
+  (void)sig_fault(t, SIGTRAP, code, t->regs->ip, VEC_DB, 0);
+}
+
+/* The highest-ranking of the unmasked exceptions: Linux fpu__exception_code(). */
+static void fpu_error(struct task *t, unsigned vector) {
+  const struct cpu *cpu = t->cpu;
+  u32 pending = vector == VEC_MF ? cpu->x87.fsw & ~(u32)cpu->x87.fcw : ~(cpu->mxcsr >> 7) & cpu->mxcsr;
+  int code;
+  if (pending & 1) code = FPE_FLTINV;
+  else if (pending & 4) code = FPE_FLTDIV;
+  else if (pending & 8) code = FPE_FLTOVF;
+  else if (pending & 0x12) code = FPE_FLTUND;
+  else if (pending & 0x20) code = FPE_FLTRES;
+  else return;
+  (void)sig_fault(t, SIGFPE, code, t->regs->ip, vector, 0);
+}
+
+struct trap_row {
+  u8 signo;
+  int code;
+  bool at_ip; /* si_addr is the instruction; else 0 */
+};
+
+/* Linux arch/x86/kernel/traps.c; those with more to it are above. */
+static const struct trap_row traps[LINUX_EXCEPTIONS] = {
+  [VEC_DE] = {SIGFPE, FPE_INTDIV, true}, [VEC_BP] = {SIGTRAP, SI_KERNEL, false}, [VEC_OF] = {SIGSEGV, SI_KERNEL, false},
+  [VEC_BR] = {SIGSEGV, SI_KERNEL, false}, [VEC_UD] = {SIGILL, ILL_ILLOPN, true}, [VEC_TS] = {SIGSEGV, SI_KERNEL, false},
+  [VEC_NP] = {SIGBUS, SI_KERNEL, false}, [VEC_SS] = {SIGBUS, SI_KERNEL, false}, [VEC_GP] = {SIGSEGV, SI_KERNEL, false},
+  [VEC_AC] = {SIGBUS, BUS_ADRALN, false}, [9] = {SIGFPE, SI_KERNEL, false}, [VEC_CP] = {SIGSEGV, 10 /* SEGV_CPERR */, false},
+};
+
+static void exception(struct task *t, unsigned vector) {
+  struct pt_regs *r = t->regs;
+  u32 error = (u32)r->orig_ax;
+  r->orig_ax = ~UINT64_C(0);
+  if (vector == VEC_PF) {
+    page_fault(t, error);
+  } else if (vector == VEC_DB) {
+    debug_trap(t);
+  } else if (vector == VEC_MF || vector == VEC_XM) {
+    fpu_error(t, vector);
+  } else if (vector < LINUX_EXCEPTIONS && traps[vector].signo) {
+    const struct trap_row *row = &traps[vector];
+    (void)sig_fault(t, row->signo, row->code, row->at_ip ? r->ip : 0, vector, error == ~UINT32_C(0) ? 0 : error);
+  } else if (vector != KERNEL_SIGNAL_STUB) {
+    lx_fail(t->lvm, "exception %u from the program at %04" PRIx64 ":%016" PRIx64 ", which no kernel expects", vector,
+            r->cs, r->ip);
+  }
+  settle_signals(t);
+}
+
+/* A single step through the start of sysenter32 is the program's doing, and ignored: Linux exc_debug_kernel(). */
+static void kernel_fault(struct task *t, unsigned vector) {
+  struct pt_regs *r = t->regs;
+  if (vector == VEC_DB) {
+    t->cpu->dr[6] = DR6_RESET;
+    return;
+  }
+  lx_fail(t->lvm, "exception %u (error code %" PRIx64 ", address %016" PRIx64 ") inside the emulated kernel, at %04" PRIx64
+          ":%016" PRIx64, vector, r->orig_ax, t->cpu->cr2, r->cs, r->ip);
+}
+
+void entry_hypercall(void *opaque, struct cpu *cpu) {
+  struct linux_vm *lvm = opaque;
+  struct task *t = &lvm->task;
+  u32 kind = (u32)cpu->gpr[RSI], answer = RETURN_IRET;
+  struct pt_regs *r = kernel_ptr(&lvm->kernel, cpu->gpr[RDI], sizeof *r);
+  if (!r || kind >= KIND_COUNT) {
+    lx_fail(lvm, "a hypercall that no stub makes: kind %u, registers at %016" PRIx64, kind, cpu->gpr[RDI]);
+    return;
+  }
+  t->regs = r;
+  t->kind = (u8)kind;
+  lvm->stats.kind[kind]++;
+  lvm->in_kernel = true;
+  vdso_refresh(lvm);
+  switch (kind) {
+    case KIND_SYSCALL64: answer = syscall64(t); break;
+    case KIND_SYSCALL32:
+    case KIND_SYSENTER32: answer = fast_call32(t); break;
+    case KIND_INT80: call32(t); break;
+    case KIND_EXCEPTION: exception(t, (unsigned)cpu->gpr[RDX]); break;
+    default: kernel_fault(t, (unsigned)cpu->gpr[RDX]);
+  }
+  lvm->in_kernel = false;
+  t->regs = NULL;
+  cpu->gpr[RAX] = answer;
+}
+
+/* --- Signals that come while the program computes --- */
+
+void lx_signal_arrived(struct task *t) {
+  t->signal_pending = 1;
+  __atomic_fetch_or(&t->cpu->stop, STOP_EVENT, __ATOMIC_RELEASE);
+}
+
+/* As a timer's interrupt makes a kernel look at its signals. In ring 0 they are seen on the way out, or missed by a
+ * few instructions: so try again until ring 3 is reached. */
+void entry_event(void *opaque, struct cpu *cpu) {
+  struct task *t = &((struct linux_vm *)opaque)->task;
+  if (!t->signal_pending) return;
+  if (cpu->cpl == 3 && !(cpu->inhibit & INHIBIT_INT))
+    event_interrupt(cpu, KERNEL_VEC_SIGNAL);
+  else
+    lx_signal_arrived(t);
+}

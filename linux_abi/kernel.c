@@ -1,0 +1,226 @@
+/* Builds what a 64-bit Linux kernel has in memory for its processor: GDT, IDT, TSS, page tables, entry stubs.
+ * Linux arch/x86/kernel/cpu/common.c (gdt_page, cpu_init, syscall_init), arch/x86/kernel/idt.c;
+ * SDM 3A 3.4.5 (Segment Descriptors), 6.14.1 (64-Bit Mode IDT), 7.7 (Task Management in 64-bit Mode). */
+#define _GNU_SOURCE
+#include "linux_abi/kernel.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "linux_abi/lvm.h"
+
+enum { GDT_ENTRIES = 16, GDT_TLS = 12, GDT_TSS = 8, GDT_LDT = 10, GDT_CPUNODE = 15 };
+enum { TSS_RSP0 = 4, TSS_IST1 = 36, TSS_IOMAP = 102, TSS_BYTES = 104 };
+enum { IST_DF = 1, IST_NMI, IST_DB, IST_MC, IST_COUNT = IST_MC };
+enum { GATE_INTERRUPT = 0xe, VEC_SYSCALL = 0x80 };
+enum { MAPPED_PAGES = KPAGE_TABLES };
+
+/* CPU0 of node 0: a data segment whose limit is the answer of the vDSO's getcpu. Linux setup_getcpu(). */
+#define DESC_CPUNODE UINT64_C(0x0000f50000000000)
+/* Accessed flat segments, by index. */
+static const u64 gdt_flat[] = {
+  [SEL_KERNEL32_CS >> 3] = UINT64_C(0x00cf9b000000ffff), [SEL_KERNEL_CS >> 3] = UINT64_C(0x00af9b000000ffff),
+  [SEL_KERNEL_DS >> 3] = UINT64_C(0x00cf93000000ffff),   [SEL_USER32_CS >> 3] = UINT64_C(0x00cffb000000ffff),
+  [SEL_USER_DS >> 3] = UINT64_C(0x00cff3000000ffff),     [SEL_USER_CS >> 3] = UINT64_C(0x00affb000000ffff),
+};
+
+static u8 *page(const struct kernel *k, unsigned n) { return k->host + (size_t)n * PAGE_SIZE; }
+static u64 linear(unsigned n) { return KERNEL_LINEAR + (u64)n * PAGE_SIZE; }
+static u64 stack_top(void) { return linear(KPAGE_IST); }
+static u64 ist_top(unsigned n) { return linear(KPAGE_IST + n); }
+
+static const struct rom_entry64_table *stubs(void) { return (const struct rom_entry64_table *)rom_entry64; }
+
+static void build_gdt(struct kernel *k) {
+  u64 *gdt = (u64 *)page(k, KPAGE_GDT);
+  memcpy(gdt, gdt_flat, sizeof gdt_flat);
+  u64 base = linear(KPAGE_TSS), limit = TSS_BYTES - 1;
+  const u64 busy_tss = 0x8b;
+  gdt[GDT_TSS] = bits(limit, 15, 0) | bits(base, 23, 0) << 16 | busy_tss << 40 | bits(base, 31, 24) << 56;
+  gdt[GDT_TSS + 1] = base >> 32;
+  gdt[GDT_CPUNODE] = DESC_CPUNODE;
+}
+
+static void set_gate(struct kernel *k, unsigned vector, u32 stub, unsigned ist, unsigned dpl) {
+  u64 to = linear(KPAGE_STUB) + stub, *gate = (u64 *)page(k, KPAGE_IDT) + vector * 2;
+  gate[0] = bits(to, 15, 0) | (u64)SEL_KERNEL_CS << 16 | (u64)ist << 32 | (u64)GATE_INTERRUPT << 40 |
+            (u64)dpl << 45 | BIT(47) | bits(to, 31, 16) << 48;
+  gate[1] = to >> 32;
+}
+
+static void build_idt(struct kernel *k) {
+  static const u8 ist[LINUX_EXCEPTIONS] = {
+    [VEC_DF] = IST_DF, [VEC_NMI] = IST_NMI, [VEC_DB] = IST_DB, [VEC_MC] = IST_MC};
+  for (unsigned v = 0; v < LINUX_EXCEPTIONS; v++)
+    set_gate(k, v, stubs()->exception[v], ist[v], v == VEC_BP || v == VEC_OF ? 3 : 0);
+  set_gate(k, VEC_SYSCALL, stubs()->int80, 0, 3);
+  set_gate(k, KERNEL_VEC_SIGNAL, stubs()->exception[KERNEL_SIGNAL_STUB], 0, 0);
+}
+
+static void build_tss(struct kernel *k) {
+  u8 *tss = page(k, KPAGE_TSS);
+  st64(tss + TSS_RSP0, stack_top());
+  for (unsigned i = 0; i < IST_COUNT; i++) st64(tss + TSS_IST1 + 8 * i, ist_top(i + 1));
+  st16(tss + TSS_IOMAP, TSS_BYTES); /* beyond the limit: no port is open */
+  st64(tss + KERNEL_PERCPU + PERCPU_STACK_TOP, stack_top());
+}
+
+static int build_tables(struct kernel *k, const struct cpu_model *model) {
+  struct pagetable *pt = &k->pt;
+  pt->host = page(k, KPAGE_TABLES);
+  pt->gpa = k->gpa + (u64)KPAGE_TABLES * PAGE_SIZE;
+  pt->pages = KERNEL_REGION / PAGE_SIZE - KPAGE_TABLES;
+  pt->used = 1;
+  for (unsigned n = 0; n < MAPPED_PAGES; n++) {
+    u64 *e = pt_make(pt, linear(n), false);
+    if (!e) return -ENOMEM;
+    *e = (k->gpa + (u64)n * PAGE_SIZE) | PTE_P | PTE_A | PTE_D | PTE_G;
+    if (n != KPAGE_STUB) *e |= PTE_RW | (model_has(model, FEAT_NX) ? PTE_NX : 0);
+  }
+  pt_keep(pt);
+  return 0;
+}
+
+int kernel_build(struct kernel *k, struct vm *vm, const struct cpu_model *model, u64 gpa) {
+  void *host = mmap(NULL, KERNEL_REGION, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (host == MAP_FAILED) return -ENOMEM;
+  k->host = host;
+  k->gpa = gpa;
+  struct phys_region region = {.base = gpa, .size = KERNEL_REGION, .host = k->host};
+  if (rom_entry64_size > PAGE_SIZE || phys_add(&vm->mem, &region) || build_tables(k, model)) {
+    kernel_free(k);
+    return -ENOMEM;
+  }
+  build_gdt(k);
+  build_idt(k);
+  build_tss(k);
+  memcpy(page(k, KPAGE_STUB), rom_entry64, rom_entry64_size);
+  vm->hypercall_first = linear(KPAGE_STUB);
+  vm->hypercall_last = linear(KPAGE_STUB) + PAGE_SIZE - 1;
+  return 0;
+}
+
+void kernel_free(struct kernel *k) {
+  if (k->host) munmap(k->host, KERNEL_REGION);
+  k->host = NULL;
+}
+
+void *kernel_ptr(const struct kernel *k, u64 at, u64 len) {
+  u64 off = at - KERNEL_LINEAR, size = (u64)MAPPED_PAGES * PAGE_SIZE;
+  return off < size && len <= size - off ? k->host + off : NULL;
+}
+
+/* --- The processor --- */
+
+static void set_control_registers(struct kernel *k, struct cpu *cpu) {
+  const struct cpu_model *m = cpu->model;
+  static const struct { enum feature feature; u64 bit; } optional[] = {
+    {FEAT_DE, CR4_DE}, {FEAT_MCE, CR4_MCE}, {FEAT_PGE, CR4_PGE}, {FEAT_UMIP, CR4_UMIP}, {FEAT_FSGSBASE, CR4_FSGSBASE},
+    {FEAT_SMEP, CR4_SMEP}, {FEAT_SMAP, CR4_SMAP}, {FEAT_XSAVE, CR4_OSXSAVE},
+  };
+  cpu->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
+  cpu->cr3 = k->pt.gpa;
+  cpu->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+  for (unsigned i = 0; i < ARRAY_SIZE(optional); i++)
+    if (model_has(m, optional[i].feature)) cpu->cr4 |= optional[i].bit;
+  cpu->xcr0 = 1;
+  if (model_has(m, FEAT_XSAVE)) cpu->xcr0 |= 2;
+  cpu->msr[MSR_EFER] = EFER_SCE | EFER_LME | EFER_LMA | (model_has(m, FEAT_NX) ? EFER_NXE : 0);
+}
+
+static void set_msrs(struct cpu *cpu) {
+  const struct rom_entry64_table *s = stubs();
+  u64 stub = linear(KPAGE_STUB);
+  cpu->msr[MSR_STAR] = LINUX_STAR;
+  cpu->msr[MSR_LSTAR] = stub + s->syscall64;
+  cpu->msr[MSR_CSTAR] = stub + s->syscall32;
+  cpu->msr[MSR_FMASK] = LINUX_FMASK;
+  cpu->msr[MSR_SYSENTER_CS] = SEL_KERNEL_CS;
+  cpu->msr[MSR_SYSENTER_ESP] = stack_top();
+  cpu->msr[MSR_SYSENTER_EIP] = stub + s->sysenter32;
+  cpu->msr[MSR_KERNEL_GS_BASE] = linear(KPAGE_TSS) + KERNEL_PERCPU; /* the user's is in GS already */
+}
+
+static struct seg seg_of(u16 sel, u64 d) {
+  u32 limit = (u32)(bits(d, 15, 0) | bits(d, 51, 48) << 16);
+  struct seg s = {.sel = sel, .attr = (u32)(d >> 40) & 0xf0ffu, .limit = limit};
+  if (s.attr & SEG_G) s.limit = limit << 12 | 0xfff;
+  s.base = bits(d, 39, 16) | bits(d, 63, 56) << 24;
+  return s;
+}
+
+static void set_segments(struct cpu *cpu) {
+  static const struct seg null = {.attr = SEG_NULL};
+  for (unsigned i = 0; i < SREG_COUNT; i++) cpu->seg[i] = null;
+  cpu->seg[CS] = seg_of(SEL_KERNEL_CS, gdt_flat[SEL_KERNEL_CS >> 3]);
+  cpu->seg[SS] = seg_of(SEL_KERNEL_DS, gdt_flat[SEL_KERNEL_DS >> 3]);
+  cpu->ldtr = null;
+  cpu->tr = (struct seg){.sel = SEL_TSS, .attr = 0x8b, .limit = TSS_BYTES - 1, .base = linear(KPAGE_TSS)};
+  cpu->gdtr = (struct dtable){.base = linear(KPAGE_GDT), .limit = GDT_ENTRIES * 8 - 1};
+  cpu->idtr = (struct dtable){.base = linear(KPAGE_IDT), .limit = PAGE_SIZE - 1};
+}
+
+void kernel_enter_user(struct kernel *k, struct cpu *cpu, const struct pt_regs *r) {
+  cpu_reset(cpu);
+  set_control_registers(k, cpu);
+  set_msrs(cpu);
+  set_segments(cpu);
+  for (unsigned i = 0; i < REG_ZERO; i++) cpu->gpr[i] = 0;
+  u64 frame = stack_top() - sizeof *r;
+  memcpy(k->host + (frame - KERNEL_LINEAR), r, sizeof *r);
+  cpu->gpr[RSP] = frame + offsetof(struct pt_regs, ip);
+  cpu->rip = linear(KPAGE_STUB) + stubs()->iretq;
+  cpu->cpl = 0;
+  cpu_set_eflags(cpu, EF_1);
+  memset(&cpu->x87, 0, sizeof cpu->x87);
+  cpu->x87.fcw = 0x37f;
+  cpu->x87.empty = 0xff;
+  cpu->mxcsr = 0x1f80;
+  cpu_update_mode(cpu);
+}
+
+/* --- Segments --- */
+
+static bool usable_data(u64 d) {
+  u32 attr = (u32)(d >> 40) & 0xffu;
+  bool readable = !(attr & SEG_CODE) || (attr & SEG_READABLE);
+  return (attr & SEG_P) && (attr & SEG_S) && readable && (attr & SEG_DPL) == SEG_DPL;
+}
+
+int lx_load_seg(struct task *t, enum sreg reg, u16 sel) {
+  struct cpu *cpu = t->cpu;
+  struct seg s = {.attr = SEG_NULL};
+  const u64 *gdt = (const u64 *)page(&t->lvm->kernel, KPAGE_GDT);
+  bool null = sel < 4, ok = !null && !(sel & 4) && sel >> 3 < GDT_ENTRIES && usable_data(gdt[sel >> 3]);
+  if (ok)
+    s = seg_of(sel, gdt[sel >> 3]);
+  else if (null)
+    s.sel = sel;
+  if (reg == GS) {
+    /* SWAPGS exchanges the base alone, so the rest of GS is the user's already. */
+    cpu->msr[MSR_KERNEL_GS_BASE] = s.base;
+    s.base = cpu->seg[GS].base;
+  }
+  cpu->seg[reg] = s;
+  cpu_update_mode(cpu);
+  return ok || null ? 0 : -1;
+}
+
+u64 lx_fs_base(const struct task *t) { return t->cpu->seg[FS].base; }
+u64 lx_gs_base(const struct task *t) { return t->cpu->msr[MSR_KERNEL_GS_BASE]; }
+
+void lx_set_fs_base(struct task *t, u64 base) {
+  t->cpu->seg[FS].base = base;
+  cpu_update_mode(t->cpu);
+}
+
+void lx_set_gs_base(struct task *t, u64 base) { t->cpu->msr[MSR_KERNEL_GS_BASE] = base; }
+
+u64 kernel_tls(const struct kernel *k, unsigned index) {
+  return ((const u64 *)page(k, KPAGE_GDT))[GDT_TLS + index];
+}
+
+void kernel_set_tls(struct kernel *k, unsigned index, u64 descriptor) {
+  ((u64 *)page(k, KPAGE_GDT))[GDT_TLS + index] = descriptor;
+}

@@ -1,0 +1,67 @@
+/* The emulated Linux kernel as app/ uses it: make a machine, load a program, run it to its end. */
+#ifndef LINUX_ABI_LINUX_H
+#define LINUX_ABI_LINUX_H
+
+#include <signal.h>
+
+#include "cpu/vm.h"
+#include "loader/loader.h"
+
+struct linux_vm;
+struct task;
+struct sys_row;
+
+/* What a tracer sees; any may be NULL. The return value is final but for restart codes (-512..-516), which strace
+ * prints as ERESTARTSYS and so on; a call that does not return (exit) has no exit event. */
+struct lx_hooks {
+  void *opaque;
+  void (*sys_enter)(void *opaque, struct task *t, const struct sys_row *row, const u64 a[6]);
+  void (*sys_exit)(void *opaque, struct task *t, const struct sys_row *row, const u64 a[6], s64 ret);
+  void (*signal)(void *opaque, struct task *t, const siginfo_t *info);
+};
+
+struct lx_options {
+  const struct cpu_model *model; /* must outlive the machine */
+  u64 window_max;                /* at most so many bytes of address space for 64-bit programs; 0: 2^45 */
+  const char *argv0;             /* argv[0] instead of the caller's; NULL: none */
+  int log_fd;                    /* where the kernel's own lines go; -1: stderr */
+  struct lx_hooks hooks;
+};
+
+/* NULL: err has one line. The kernel is built when the program's width is known, by lx_exec(). */
+MUST_CHECK struct linux_vm *lx_create(const struct lx_options *options, char *err, size_t n);
+void lx_destroy(struct linux_vm *lvm);
+
+/* Loads the program at path. 0, or a negative errno value and one line in err: it cannot be run (status 126; 127 for
+ * -ENOENT). After a failure the machine can only be destroyed. */
+MUST_CHECK int lx_exec(struct linux_vm *lvm, const char *path, char *const argv[], char *const envp[], char *err,
+                       size_t n);
+
+struct lx_status {
+  enum { LX_EXITED, LX_SIGNALED, LX_FAILED, LX_STOPPED } how;
+  int code;         /* LX_EXITED: 0..255; LX_SIGNALED: the signal */
+  const char *why;  /* LX_FAILED: one line; the emulator, not the guest (status 125). Owned by the machine */
+};
+
+/* Runs until the program ends, or somebody calls lx_stop() (from any thread or a signal handler). */
+void lx_run(struct linux_vm *lvm, struct lx_status *status);
+/* The same for at most `limit` instructions (0: no limit); LX_STOPPED when they are used up. */
+void lx_run_limit(struct linux_vm *lvm, u64 limit, struct lx_status *status);
+void lx_stop(struct linux_vm *lvm);
+
+struct task *lx_task(struct linux_vm *lvm);
+struct vm *lx_vm(struct linux_vm *lvm);
+struct cpu *lx_cpu(struct linux_vm *lvm);
+/* The loaded program, for its symbols. */
+struct image *lx_image(struct linux_vm *lvm);
+/* What was added to the image's addresses. */
+u64 lx_image_bias(const struct linux_vm *lvm);
+
+/* Transitions counted by KIND_* (roms/linux_entry.h), and page faults served. */
+struct lx_stats {
+  u64 kind[6];
+  u64 faults, pages, table_resets;
+};
+const struct lx_stats *lx_stats(const struct linux_vm *lvm);
+
+#endif

@@ -1,0 +1,106 @@
+/* What the files of system calls about descriptors, paths and time share. Linux fs/file.c, fs/namei.c, kernel/time/. */
+#ifndef LINUX_ABI_SYS_FILES_H
+#define LINUX_ABI_SYS_FILES_H
+
+#include <sys/uio.h>
+#include <time.h>
+
+#include "linux_abi/layout.h"
+#include "linux_abi/signal.h"
+#include "linux_abi/task.h"
+#include "linux_abi/uaccess.h"
+
+/* --- The host's system calls: their results, or -errno --- */
+
+s64 host_call(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
+/* One that may block. A signal ends it with -ERESTARTSYS; before it has begun, too. */
+s64 host_wait(struct task *t, long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
+/* The same for reading and writing the descriptor that is the first argument: regular files are never interrupted. */
+s64 host_io(struct task *t, long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
+
+/* Up to six arguments, pointers or integers. */
+#define HOST_SIX(a, b, c, d, e, f, ...) (u64)(a), (u64)(b), (u64)(c), (u64)(d), (u64)(e), (u64)(f)
+#define HOST_ARGS(...) HOST_SIX(__VA_ARGS__)
+#define HOST(nr, ...) host_call(nr, HOST_ARGS(__VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0))
+#define WAIT(t, nr, ...) host_wait(t, nr, HOST_ARGS(__VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0))
+#define IO(t, nr, ...) host_io(t, nr, HOST_ARGS(__VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0))
+/* Raw: the caller knows what -EINTR comes to. */
+#define SLEEP(t, nr, ...) sig_host_call(t, nr, HOST_ARGS(__VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0))
+
+/* --- Descriptors: the host's own --- */
+
+/* What is kept about them. Made at the first use. */
+struct file_state;
+void files_free(struct task *t);
+
+/* The descriptors that the emulator had open when the program first asked for one: they are not the program's, which
+ * gets -EBADF for them. They are told by close-on-exec, which no inherited descriptor has: what the emulator opens
+ * must have it. */
+bool lx_fd_hidden(struct task *t, int fd);
+/* The lowest hidden descriptor at or above fd, or -1. */
+int lx_fd_next_hidden(struct task *t, int fd);
+/* For calls that make descriptors: hidden ones are known before the program's own could be taken for one. */
+void files_ready(struct task *t);
+
+/* i386: a file opened without O_LARGEFILE stays below 2 GiB. */
+void files_set_small(struct task *t, int fd, bool is_small);
+bool files_small(const struct task *t, int fd);
+/* What may be written there of len bytes at off (-1: at the descriptor's position): the length, or -EFBIG. */
+s64 files_small_room(struct task *t, int fd, s64 off, u64 len);
+
+/* i386: ext4 gives 64-bit programs directory positions of 63 bits, 32-bit ones their upper half. */
+enum { DIR_SHIFT = 32 };
+void files_set_dir_shifted(struct task *t);
+bool files_dir_shifted(struct task *t, int fd);
+
+/* A descriptor argument to pass on: -1, which the host refuses with -EBADF, for a hidden one. AT_FDCWD stays. */
+static inline int fd_arg(struct task *t, u64 a) {
+  int fd = (int)a;
+  return lx_fd_hidden(t, fd) ? -1 : fd;
+}
+
+/* --- Memory --- */
+
+/* A buffer for the host to read or write; *len is cut at the end of the user's addresses as far as Linux allows. */
+void *buf_arg(const struct task *t, u64 addr, u64 *len);
+/* Fetches an iovec array of the call's ABI into v[UIO_MAXIOV], as host addresses; n becomes the number to pass on. 0,
+ * or -EINVAL, -EFAULT. */
+MUST_CHECK int iov_arg(const struct task *t, struct iovec v[], u64 addr, u64 *n);
+/* The host has written `bytes` into them. */
+void iov_wrote(struct task *t, const struct iovec v[], u64 n, s64 bytes);
+
+/* --- Paths --- */
+
+/* The host's pointer to a path argument, as it is. */
+static inline const char *path_arg(const struct task *t, u64 addr) { return ua_opt(t, addr, 1); }
+/* The same for calls that follow a last symbolic link: /proc/self/exe is the program. */
+const char *path_follow(const struct task *t, u64 addr);
+
+/* Files of /proc/self that speak of the emulator where the program should hear of itself. */
+enum proc_file { PROC_OTHER, PROC_EXE, PROC_CMDLINE, PROC_ENVIRON, PROC_AUXV, PROC_COMM, PROC_MAPS };
+enum proc_file proc_file(const struct task *t, u64 path);
+/* A descriptor with the contents of one of these, but PROC_EXE. */
+s64 proc_open(struct task *t, enum proc_file which, int flags);
+/* Is this directory /proc/self/fd? */
+bool proc_is_fd_dir(struct task *t, int fd);
+
+/* --- Time --- */
+
+/* The layout of a timespec: x86_64's, i386's with 32 bits, i386's with 64 (whose tv_nsec has 32 and padding). */
+enum time_layout { TIME_NATIVE, TIME_OLD32, TIME_64 };
+static inline enum time_layout time_layout(const struct task *t) { return t->compat ? TIME_64 : TIME_NATIVE; }
+
+MUST_CHECK int ts_read(const struct task *t, struct timespec *ts, u64 addr, enum time_layout l);
+MUST_CHECK int ts_write(struct task *t, u64 addr, const struct timespec *ts, enum time_layout l);
+/* A timeval by the call's ABI (i386: 32-bit). */
+MUST_CHECK int tv_read(const struct task *t, struct timeval *tv, u64 addr);
+MUST_CHECK int tv_write(struct task *t, u64 addr, const struct timeval *tv);
+static inline bool ts_valid(const struct timespec *ts) {
+  return ts->tv_sec >= 0 && (u64)ts->tv_nsec < 1000000000;
+}
+/* When a wait that begins now is over, by this clock of the host; the end of time if that overflows. */
+struct timespec ts_deadline(clockid_t clock, const struct timespec *wait);
+/* What is left, not less than nothing. */
+struct timespec ts_left(clockid_t clock, const struct timespec *deadline);
+
+#endif

@@ -1,0 +1,116 @@
+# Tests: the unit binary, tree checks, guest programs, comparison with native runs, vectors, fuzzers, benchmarks.
+
+.PHONY: check-native bench fuzz demo guests
+
+# Unit tests: one Check binary; tests/unit/NAME.c exports `Suite *suite_NAME(void)`.
+UNIT_NAMES := $(sort $(basename $(notdir $(UNIT_SRCS))))
+$(OBJ)/gen/unit_main.c: FORCE
+	@mkdir -p $(@D)
+	@tools/unitmain $(UNIT_NAMES) > $@.new; cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(OBJ)/gen/unit_main.o: $(OBJ)/gen/unit_main.c $(OBJ)/.flags | $(READY)
+	$(Q)$(CC) $(BASE_CFLAGS) $(PKG_CFLAGS) -c -o $@ $<
+
+$(UNIT): $(UNIT_SRCS:%.c=$(OBJ)/%.o) $(OBJ)/gen/unit_main.o $(LIB)
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(BASE_CFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(UNIT_LIBS) $(LIB_LIBS)
+
+ifneq ($(UNIT_SRCS),)
+CHECKS += unit
+CHECK_unit = $(UNIT)
+CHECK_NEEDS += $(UNIT)
+endif
+
+# The tree's own rules.
+CHECKS += layers
+CHECK_layers = tools/layers
+ifeq ($(TAIL_CALLS),1)
+CHECKS += tailcalls
+CHECK_tailcalls = tools/tailcalls $(patsubst %.c,$(OBJ)/%.o,$(wildcard cpu/*.c))
+CHECK_NEEDS += $(LIB)
+endif
+
+# Guest programs and the comparison of native and emulated runs.
+include mk/guests.mk
+ifneq ($(APP_SRCS),)
+CHECKS += linux
+CHECK_linux = tests/linux/compare --guests $(OBJ)/guest --debs $(DEBS) --four-ways $(RINGWALK) run
+CHECK_NEEDS += $(RINGWALK) $(GUESTS)
+endif
+
+# Conformance vectors.
+VECS := $(sort $(wildcard tests/vec/*.vec))
+ifneq ($(and $(VECS),$(APP_SRCS)),)
+CHECKS += vectors
+CHECK_vectors = $(RINGWALK) check $(VECS)
+CHECK_NEEDS += $(RINGWALK)
+endif
+
+# The processor against this machine's: tests/native/*.c is one program over the library, whose last line is
+# "N passed, N failed"; --short takes a sample. A tests/native/rules.mk replaces this.
+NATIVE_SRCS := $(wildcard tests/native/*.c)
+ifneq ($(NATIVE_SRCS),)
+ifeq ($(wildcard tests/native/rules.mk),)
+NATIVE := $(OBJ)/native
+$(NATIVE): $(NATIVE_SRCS:%.c=$(OBJ)/%.o) $(LIB)
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(BASE_CFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIB_LIBS)
+-include $(NATIVE_SRCS:%.c=$(OBJ)/%.d)
+
+CHECKS += native
+CHECK_native = $(NATIVE) --short
+CHECKS_LONG += native-full
+CHECK_native-full = $(NATIVE)
+CHECK_NEEDS += $(NATIVE)
+check-native: $(NATIVE)
+	$(NATIVE)
+endif
+endif
+
+# Fuzzers: tests/fuzz/NAME.c is one libFuzzer harness; its seeds are in tests/fuzz/seeds/NAME/. Everything is
+# compiled a second time, by clang. A tests/fuzz/rules.mk replaces this.
+FUZZ_SRCS := $(wildcard tests/fuzz/*.c)
+FUZZ_RUNS ?= 50000000
+FUZZ_RUNS_SHORT ?= 20000
+FUZZ_NAMES := $(basename $(notdir $(FUZZ_SRCS)))
+FUZZERS := $(FUZZ_NAMES:%=$(OBJ)/fuzz/%)
+ifneq ($(FUZZ_SRCS),)
+ifeq ($(wildcard tests/fuzz/rules.mk),)
+FUZZ_CFLAGS = -std=gnu11 -O2 -g -fno-strict-aliasing -DRW_TAIL_CALLS=0 -I. -I$(OBJ)/gen \
+  -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize=fuzzer-no-link
+FUZZ_LIB_OBJS = $(LIB_SRCS:%.c=$(OBJ)/fuzz/obj/%.o)
+
+$(OBJ)/fuzz/obj/%.o: %.c | $(READY) $(GEN_HEADERS)
+	@mkdir -p $(@D)
+	$(call SAY,CLANG,$<)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(FUZZERS): $(OBJ)/fuzz/%: $(OBJ)/fuzz/obj/tests/fuzz/%.o $(LIB_SRCS:%.c=$(OBJ)/fuzz/obj/%.o)
+	$(call SAY,LD,$@)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(ROM_OBJS) $(LIB_LIBS)
+-include $(LIB_SRCS:%.c=$(OBJ)/fuzz/obj/%.d) $(FUZZ_SRCS:%.c=$(OBJ)/fuzz/obj/%.d)
+
+CHECKS += fuzz
+CHECK_fuzz = tests/fuzz/run $(FUZZ_RUNS_SHORT) $(FUZZERS)
+CHECK_NEEDS += $(FUZZERS)
+fuzz: $(FUZZERS)
+	tests/fuzz/run $(FUZZ_RUNS) $(FUZZERS)
+endif
+endif
+
+# Benchmarks: processor time over native, each guest paired with a native run.
+BENCH_NAMES := $(basename $(notdir $(wildcard tests/bench/guests/*.c)))
+BENCH := $(BENCH_NAMES:%=$(OBJ)/bench/64/%) $(BENCH_NAMES:%=$(OBJ)/bench/32/%)
+$(OBJ)/bench/64/%: tests/bench/guests/%.c | $(READY)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -Wall -Wextra -m64 -static -o $@ $< -lm -pthread
+$(OBJ)/bench/32/%: tests/bench/guests/%.c | $(READY)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O2 -Wall -Wextra -m32 $(if $(filter fp64,$*),-mfpmath=387,-msse2) -static -o $@ $< -lm -pthread
+bench: $(BENCH) $(RINGWALK)
+	BUSYBOX64=$(DEBS)/amd64/bin/busybox BUSYBOX32=$(DEBS)/i386/bin/busybox \
+	BASH64=$(DEBS)/amd64/bin/bash-static BASH32=$(DEBS)/i386/bin/bash-static \
+	tests/bench/compare --build $(OBJ)/bench ringwalk="$(RINGWALK) run"
+
+demo: $(RINGWALK) deps
+	@tools/demo $(RINGWALK) $(DEBS)
