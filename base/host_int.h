@@ -1,9 +1,9 @@
-/* The rest of what differs between host processors in integer code: shifts, rotates, double shifts, multiplication
- * and bit scans with their status flags, as in base/host.h.
+/* The rest of what differs between host processors in integer code: shifts, rotates, double shifts,
+ * multiplication and bit scans with their status flags, as in base/host.h.
  *
- * On an x86-64 host each is the instruction itself, with the host's own undefined flags. The portable forms hf_c_*
- * are always compiled; tests/unit/hostflags.c compares both. Counts are as the instruction gets them; a count that
- * masks to zero leaves *hf alone.
+ * On an x86-64 host each is the instruction itself, with the host's own undefined flags. The portable
+ * forms hf_c_* are always compiled; tests/unit/hostflags.c compares both. Counts are as the instruction
+ * gets them; a count that masks to zero leaves *hf alone.
  * Citation: SDM 2B SAL/SAR/SHL/SHR, RCL/RCR/ROL/ROR, SHLD, SHRD, MUL, IMUL, BSF, BSR.
  */
 #ifndef BASE_HOST_INT_H
@@ -13,8 +13,8 @@
 
 #define HOST_COUNT_MASK(n) ((n) == 64 ? 63u : 31u)
 
-/* ---- portable forms. n: operand bits; a: zero-extended. The undefined OF of counts above 1 is that of a count of 1,
- * as measured on Intel Xeon. ---- */
+/* ---- portable forms. n: operand bits; a: zero-extended. The undefined OF of counts above 1 is that of a
+ * count of 1, as measured on Intel Xeon. ---- */
 enum shift_kind { SHIFT_ROL, SHIFT_ROR, SHIFT_RCL, SHIFT_RCR, SHIFT_SHL, SHIFT_SHR, SHIFT_SAR };
 
 static inline u64 hf_c_shift(enum shift_kind k, u64 a, unsigned count, unsigned n, u16 *hf) {
@@ -44,7 +44,8 @@ static inline u64 hf_c_rotate(enum shift_kind k, u64 a, unsigned count, unsigned
   u128 v = through ? (u128)carry << n | a : a, m = ((u128)1 << ring) - 1;
   if (!c || (through && !(c % ring))) return a;
   c %= ring;
-  if (c) v = k == SHIFT_ROL || k == SHIFT_RCL ? (v << c | v >> (ring - c)) & m : (v >> c | v << (ring - c)) & m;
+  unsigned left = k == SHIFT_ROL || k == SHIFT_RCL ? c : ring - c;
+  if (c) v = (v << left | v >> (ring - left)) & m;
   if (through) cf = v >> n & 1;
   else cf = k == SHIFT_ROL ? v & 1 : v >> (n - 1) & 1;
   switch (k) {
@@ -56,7 +57,8 @@ static inline u64 hf_c_rotate(enum shift_kind k, u64 a, unsigned count, unsigned
   return (u64)v & (~UINT64_C(0) >> (64 - n));
 }
 
-/* A 16-bit double shift by more than 16 goes on with a copy of the first operand, as measured on Intel Xeon. */
+/* A 16-bit double shift by more than 16 goes on with a copy of the first operand, as measured on Intel
+ * Xeon. */
 static inline u64 hf_c_shld(u64 a, u64 b, unsigned count, unsigned n, u16 *hf) {
   unsigned c = count & HOST_COUNT_MASK(n);
   u64 m = ~UINT64_C(0) >> (64 - n), r;
@@ -88,8 +90,8 @@ static inline u64 hf_c_shrd(u64 a, u64 b, unsigned count, unsigned n, u16 *hf) {
   return r & m;
 }
 
-/* Multiplication: lo and hi are n bits each. CF = OF: the product does not fit in lo. The other flags are undefined:
- * SF and PF as of lo, ZF and AF clear, as measured on Intel Xeon. */
+/* Multiplication: lo and hi are n bits each. CF = OF: the product does not fit in lo. The other flags are
+ * undefined: SF and PF as of lo, ZF and AF clear, as measured on Intel Xeon. */
 static inline u16 hf_c_mul_flags(u64 lo, unsigned n, bool over) {
   return (u16)(hf_make(lo, n, over, false, over) & ~HF_ZF);
 }
@@ -108,8 +110,9 @@ static inline u64 hf_c_imul(u64 a, u64 b, unsigned n, u64 *hi, u16 *hf) {
   return lo;
 }
 
-/* Bit scans of a nonzero or zero source; the result of a zero source is 0 here (no register is written). Only ZF is
- * defined: PF is that of the result, or set for a zero source, the rest clear, as measured on Intel Xeon. */
+/* Bit scans of a nonzero or zero source; the result of a zero source is 0 here (no register is written).
+ * Only ZF is defined: PF is that of the result, or set for a zero source, the rest clear, as measured on
+ * Intel Xeon. */
 static inline u64 hf_c_bsf(u64 a, u16 *hf) {
   u64 r = a ? (unsigned)__builtin_ctzll(a) : 0;
   *hf = (u16)((hf_make(r, 64, false, false, false) & ~HF_ZF) | (a ? 0 : HF_ZF));

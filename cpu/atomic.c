@@ -41,8 +41,9 @@ INLINE_BODY xadd(struct cpu *restrict cpu, const struct insn *restrict i, enum w
 }
 BODY_LEAN_LOCK(xadd_E_G, xadd)
 
-/* Memory is written in either case, so that it faults in either case; a register only when equal. Unequal: the
- * accumulator is loaded, and with 32-bit operands its upper half cleared (measured on Intel Xeon: only then). */
+/* Memory is written in either case, so that it faults in either case; a register only when equal. Unequal:
+ * the accumulator is loaded, and with 32-bit operands its upper half cleared (measured on Intel Xeon: only
+ * then). */
 INLINE_BODY cmpxchg(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,
                     handler_fn *slow) {
   u64 acc = reg_get(cpu, RAX, w), b = reg_get(cpu, i->src, w), a;
@@ -84,7 +85,8 @@ static void compare_exchange_8(struct cpu *cpu, const struct insn *i) {
   set_zf(cpu, old == want);
 }
 
-/* SDM 2A CMPXCHG8B/CMPXCHG16B: #GP(0) if the operand is not aligned on 16 bytes. Atomic with or without LOCK. */
+/* SDM 2A CMPXCHG8B/CMPXCHG16B: #GP(0) if the operand is not aligned on 16 bytes. Atomic with or without
+ * LOCK. */
 static void compare_exchange_16(struct cpu *cpu, const struct insn *i) {
   u64 la = ea_linear(cpu, i, 16, ACC_WRITE);
   if (la & 15) cpu_raise_error(cpu, VEC_GP, 0);

@@ -1,6 +1,6 @@
-/* Decimal adjustment: DAA DAS AAA AAS AAM AAD, outside 64-bit mode. SDM 1 7.3.3 (Decimal Arithmetic Instructions).
- * Flags that the manual leaves undefined are as measured on Intel Xeon: OF clear, SF ZF PF as of the final AL (AAD: as
- * of the addition). */
+/* Decimal adjustment: DAA DAS AAA AAS AAM AAD, outside 64-bit mode. SDM 1 7.3.3 (Decimal Arithmetic
+ * Instructions). Flags that the manual leaves undefined are as measured on Intel Xeon: OF clear, SF ZF PF
+ * as of the final AL (AAD: as of the addition). */
 #include "cpu/handler.h"
 
 static bool low_digit_over(const struct cpu *cpu, u8 al) { return (al & 15) > 9 || (cpu->hf & HF_AF); }

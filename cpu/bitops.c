@@ -13,7 +13,8 @@ ALWAYS_INLINE u64 bit_result(enum bit_op op, u64 v, u64 bit) {
   }
 }
 
-/* The other flags are undefined, ZF apart, which is kept: processors keep them all (measured on Intel Xeon). */
+/* The other flags are undefined, ZF apart, which is kept: processors keep them all (measured on Intel
+ * Xeon). */
 ALWAYS_INLINE void set_cf(struct cpu *cpu, u64 v, unsigned n) {
   cpu->hf = (u16)((cpu->hf & ~HF_CF) | (v >> n & 1) << 8);
 }
@@ -36,8 +37,9 @@ INLINE_BODY bit_imm(struct cpu *restrict cpu, const struct insn *restrict i, enu
   NEXT(cpu, i, form);
 }
 
-/* Bit number by register. With a memory operand it is signed and reaches beyond the operand: the access is to the
- * operand-sized word that holds the bit. SDM 2A BT (Operation), 1 3.1.1.9 of volume 2 (Bit(BitBase, BitOffset)) */
+/* Bit number by register. With a memory operand it is signed and reaches beyond the operand: the access is
+ * to the operand-sized word that holds the bit. SDM 2A BT (Operation), 1 3.1.1.9 of volume 2 (Bit(BitBase,
+ * BitOffset)) */
 INLINE_BODY bit_reg(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,
                     handler_fn *slow, enum bit_op op) {
   static const u64 address_mask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
@@ -70,7 +72,8 @@ INLINE_BODY bit_reg(struct cpu *restrict cpu, const struct insn *restrict i, enu
   [W##w] = {[FORM_R] = h_##name##_##w##_R, [FORM_X] = h_##name##_##w##_X, [FORM_L] = h_##name##_##w##_L}
 #define BIT_BODY(name, op)                                                                         \
   BIT_FORMS(name, 16, op) BIT_FORMS(name, 32, op) BIT_FORMS(name, 64, op)                          \
-  static handler_fn *const t_##name[WIDTHS][FORMS] = {BIT_ROW(name, 16), BIT_ROW(name, 32), BIT_ROW(name, 64)}; \
+  static handler_fn *const t_##name[WIDTHS][FORMS] = {                                                      \
+      BIT_ROW(name, 16), BIT_ROW(name, 32), BIT_ROW(name, 64)};                                             \
   const struct body body_##name = {WIDTHS, t_##name};
 BIT_BODY(bt_E_G, OP_BT)
 BIT_BODY(bts_E_G, OP_BTS)
@@ -81,8 +84,8 @@ BODY_LEAN_V_LOCK(bts_E_I, bit_imm, OP_BTS)
 BODY_LEAN_V_LOCK(btr_E_I, bit_imm, OP_BTR)
 BODY_LEAN_V_LOCK(btc_E_I, bit_imm, OP_BTC)
 
-/* A zero source leaves the whole destination as it was, the upper half of a 32-bit one too: so APM 3 BSF, BSR, and
- * so Intel's processors (measured on Intel Xeon). */
+/* A zero source leaves the whole destination as it was, the upper half of a 32-bit one too: so APM 3 BSF,
+ * BSR, and so Intel's processors (measured on Intel Xeon). */
 INLINE_BODY bit_scan(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,
                      handler_fn *slow, bool reverse) {
   E_BIND(e, w, form, ACC_READ);

@@ -5,8 +5,8 @@
 
 #include "base/host.h"
 
-/* cc is the low four bits of the opcode: O NO B AE E NE BE A S NS P NP L GE LE G. A constant cc costs one test of
- * hf, or a shift and a XOR more for the signed ones. */
+/* cc is the low four bits of the opcode: O NO B AE E NE BE A S NS P NP L GE LE G. A constant cc costs one
+ * test of hf, or a shift and a XOR more for the signed ones. */
 ALWAYS_INLINE bool cond(u16 hf, unsigned cc) {
   unsigned f = hf, less = f >> 15 ^ f; /* bit 0: SF <> OF */
   bool c;

@@ -432,6 +432,7 @@ static enum decode_status decode_row(struct fetch *f, const struct oprow *row, c
     form = FORM_L;
   }
   if (mem || !(row->attrs & A_BRANCH)) place_immediate(f, o, mem ? form : FORM_R, imm, rip_relative, rip + f->at);
+  if ((row->attrs & A_X87) && !(o->flags & IF_ABS)) o->imm = rip; /* FIP; no x87 instruction has an immediate */
   o->fn = unit_refusal(f->mode, row->attrs);
   unsigned w = row->body->widths == 8 ? f->modrm & 7u : row_width(f, row, ops);
   if (!o->fn) o->fn = body_handler(row->body, w, form);

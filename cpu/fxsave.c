@@ -80,21 +80,29 @@ static u64 fx_operand(struct cpu *cpu, const struct insn *i, enum access acc) {
   return la;
 }
 
-static const struct insn *h_fxsave(struct cpu *restrict cpu, const struct insn *restrict i) {
+static NOINLINE void save(struct cpu *cpu, const struct insn *i) {
   u8 img[FXSAVE_WRITTEN];
   u64 la = fx_operand(cpu, i, ACC_WRITE);
   x87_leave(cpu);
   unsigned n = fxsave_image(cpu, img, insn_osize(i) == W64, xmm_count(cpu));
   mem_write_bytes(cpu, la, img, n);
-  NEXT(cpu, i, FORM_X);
 }
 
-static const struct insn *h_fxrstor(struct cpu *restrict cpu, const struct insn *restrict i) {
+static NOINLINE void restore(struct cpu *cpu, const struct insn *i) {
   u8 img[FXSAVE_WRITTEN];
   mem_read_bytes(cpu, fx_operand(cpu, i, ACC_READ), img, sizeof img);
   x87_leave(cpu);
   /* A reserved bit of MXCSR set: #GP(0) */
-  if (fxrstor_image(cpu, img, insn_osize(i) == W64, xmm_count(cpu))) return raise_gp0(cpu, i);
+  if (fxrstor_image(cpu, img, insn_osize(i) == W64, xmm_count(cpu))) cpu_raise_error(cpu, VEC_GP, 0);
+}
+
+static const struct insn *h_fxsave(struct cpu *restrict cpu, const struct insn *restrict i) {
+  save(cpu, i);
+  NEXT(cpu, i, FORM_X);
+}
+
+static const struct insn *h_fxrstor(struct cpu *restrict cpu, const struct insn *restrict i) {
+  restore(cpu, i);
   NEXT(cpu, i, FORM_X);
 }
 BODY_1(fxsave, h_fxsave)

@@ -1,5 +1,6 @@
-/* Further instances of an inline body (cpu/handler.h): tables without an 8-bit width, and lean ones, which leave out
- * the forms that others can stand in for (cpu/insn.h: B -> M, C -> N, S -> X), for instructions that are many or rare. */
+/* Further instances of an inline body (cpu/handler.h): tables without an 8-bit width, and lean ones, which
+ * leave out the forms that others can stand in for (cpu/insn.h: B -> M, C -> N, S -> X), for instructions
+ * that are many or rare. */
 #ifndef CPU_LEAN_H
 #define CPU_LEAN_H
 

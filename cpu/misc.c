@@ -1,22 +1,27 @@
-/* Instructions without a family: NOP and its hints, UD, BOUND, cache control, fences. SDM 1 7.3.17 (Miscellaneous
- * Instructions), 11.4.4 (Cacheability Control Instructions). */
+/* Instructions without a family: NOP and its hints, UD, BOUND, cache control, fences. SDM 1 7.3.17
+ * (Miscellaneous Instructions), 11.4.4 (Cacheability Control Instructions). */
 #include "cpu/handler.h"
 
 /* Also prefetches and the reserved hints: the operand is not accessed. */
-static const struct insn *h_nop(struct cpu *restrict cpu, const struct insn *restrict i) { GO(cpu, i + 1); }
+static const struct insn *h_nop(struct cpu *restrict cpu, const struct insn *restrict i) {
+  (void)cpu;
+  GO(cpu, i + 1);
+}
 BODY_1(nop, h_nop)
 
 BODY_1(ud, raise_ud)
 
-/* SDM 2A BOUND: signed index against two bounds, #BR outside. The register form is #UD. */
+/* SDM 2A BOUND: signed index against two bounds, #BR outside. The register form is #UD. An index below the
+ * lower bound is reported before the upper one is read, whose offset wraps (measured on Intel Xeon). */
 static const struct insn *h_bound(struct cpu *restrict cpu, const struct insn *restrict i) {
   enum width w = insn_osize(i);
   unsigned n = WIDTH_BITS(w);
-  u64 la = ea_linear(cpu, i, 2 * WIDTH_BYTES(w), ACC_READ);
-  s64 lower = sext(mem_read(cpu, la, WIDTH_BYTES(w)), n);
-  s64 upper = sext(mem_read(cpu, (la + WIDTH_BYTES(w)) & cpu->lamask, WIDTH_BYTES(w)), n);
+  u64 off = (ea_offset(cpu, i) + WIDTH_BYTES(w)) & (i->flags & IF_ASIZE ? 0xffffffff : 0xffff);
   s64 v = sext(reg_get(cpu, i->dst, w), n);
-  if (v < lower || v > upper) return raise_br(cpu, i);
+  s64 lower = sext(mem_read(cpu, ea_linear(cpu, i, WIDTH_BYTES(w), ACC_READ), WIDTH_BYTES(w)), n);
+  if (v < lower) return raise_br(cpu, i);
+  s64 upper = sext(mem_read(cpu, mem_linear(cpu, i->seg, off, WIDTH_BYTES(w), ACC_READ), WIDTH_BYTES(w)), n);
+  if (v > upper) return raise_br(cpu, i);
   NEXT(cpu, i, FORM_X);
 }
 static handler_fn *const t_bound[1][FORMS] = {{[FORM_X] = h_bound}};
@@ -32,6 +37,7 @@ const struct body body_clflush = {1, t_clflush};
 
 /* Other virtual processors are host threads: order what the host may reorder. */
 static const struct insn *h_fence(struct cpu *restrict cpu, const struct insn *restrict i) {
+  (void)cpu;
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
   GO(cpu, i + 1);
 }

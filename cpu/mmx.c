@@ -8,7 +8,7 @@
 #include "cpu/simd_int.h"
 #include "cpu/x87.h"
 
-const struct insn *mmx_wait(struct cpu *restrict cpu, const struct insn *restrict i) {
+NOINLINE const struct insn *mmx_wait(struct cpu *restrict cpu, const struct insn *restrict i) {
   if (cpu->x87.live) { /* bring the registers back, then again */
     x87_leave(cpu);
     GO(cpu, i);

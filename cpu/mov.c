@@ -41,7 +41,8 @@ INLINE_BODY movsxd(struct cpu *restrict cpu, const struct insn *restrict i, enum
 }
 BODY_V(movsxd, movsxd)
 
-/* The offset alone: no segment, no check. SDM 2A LEA: truncated to the address size, then to the operand size. */
+/* The offset alone: no segment, no check. SDM 2A LEA: truncated to the address size, then to the operand
+ * size. */
 INLINE_BODY lea(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,
                 handler_fn *slow) {
   (void)slow;
@@ -55,7 +56,8 @@ INLINE_BODY lea(struct cpu *restrict cpu, const struct insn *restrict i, enum wi
   [FORM_B] = h_lea_##w##_B, [FORM_M] = h_lea_##w##_M, [FORM_P] = h_lea_##w##_P,                       \
   [FORM_C] = h_lea_##w##_C, [FORM_N] = h_lea_##w##_N, [FORM_X] = h_lea_##w##_X
 H_LEA(16) H_LEA(32) H_LEA(64)
-static handler_fn *const t_lea[WIDTHS][FORMS] = {[W16] = {H_LEA_ROW(16)}, [W32] = {H_LEA_ROW(32)}, [W64] = {H_LEA_ROW(64)}};
+static handler_fn *const t_lea[WIDTHS][FORMS] = {
+    [W16] = {H_LEA_ROW(16)}, [W32] = {H_LEA_ROW(32)}, [W64] = {H_LEA_ROW(64)}};
 const struct body body_lea = {WIDTHS, t_lea};
 
 ALWAYS_INLINE u64 host_exchange(u8 *p, u64 v, enum width w) {
@@ -67,7 +69,8 @@ ALWAYS_INLINE u64 host_exchange(u8 *p, u64 v, enum width w) {
   }
 }
 
-/* With memory XCHG is atomic, LOCK or not (SDM 3A 9.1.2.1 (Automatic Locking)). Aligned hits are exchanged in place. */
+/* With memory XCHG is atomic, LOCK or not (SDM 3A 9.1.2.1 (Automatic Locking)). Aligned hits are exchanged
+ * in place. */
 INLINE_BODY xchg(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,
                  handler_fn *slow) {
   u64 v = reg_get(cpu, i->src, w), old;
@@ -90,7 +93,8 @@ INLINE_BODY xchg(struct cpu *restrict cpu, const struct insn *restrict i, enum w
 }
 BODY_LEAN_LOCK(xchg_E_G, xchg)
 
-/* 90..97. XCHG rAX, rAX is NOP (and PAUSE with F3): it does not clear the upper half of RAX, as 87 C0 does. */
+/* 90..97. XCHG rAX, rAX is NOP (and PAUSE with F3): it does not clear the upper half of RAX, as 87 C0
+ * does. */
 INLINE_BODY xchg_acc(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,
                      handler_fn *slow) {
   (void)slow;

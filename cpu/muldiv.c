@@ -9,16 +9,16 @@ INLINE_BODY multiply(struct cpu *restrict cpu, const struct insn *restrict i, en
   E_BIND(e, w, form, ACC_READ);
   u64 a = cpu->gpr[RAX], b = e_get(cpu, i, &e, w, form, ACC_READ);
   u16 hf;
-#define MUL_N(n)                                                                                              \
-  {                                                                                                           \
-    u##n hi, lo = sign ? host_imul##n((u##n)a, (u##n)b, &hi, &hf) : host_mul##n((u##n)a, (u##n)b, &hi, &hf);  \
-    if (n == 8) {                                                                                             \
-      reg_set(cpu, RAX, (u64)hi << 8 | lo, W16);                                                              \
-    } else {                                                                                                  \
-      reg_set(cpu, RAX, lo, w);                                                                               \
-      reg_set(cpu, RDX, hi, w);                                                                               \
-    }                                                                                                         \
-    break;                                                                                                    \
+#define MUL_N(n)                                                                                            \
+  {                                                                                                         \
+    u##n hi, lo = sign ? host_imul##n((u##n)a, (u##n)b, &hi, &hf) : host_mul##n((u##n)a, (u##n)b, &hi, &hf); \
+    if (n == 8) {                                                                                           \
+      reg_set(cpu, RAX, (u64)hi << 8 | lo, W16);                                                            \
+    } else {                                                                                                \
+      reg_set(cpu, RAX, lo, w);                                                                             \
+      reg_set(cpu, RDX, hi, w);                                                                             \
+    }                                                                                                       \
+    break;                                                                                                  \
   }
   switch (w) {
     case W8: MUL_N(8)
@@ -92,7 +92,8 @@ INLINE_BODY div_by(struct cpu *restrict cpu, const struct insn *restrict i, enum
   u64 d = e_get(cpu, i, &e, w, form, ACC_READ), a = reg_get(cpu, RAX, w == W8 ? W16 : w), hi, lo, q, r;
   lo = w == W8 ? (u8)a : a;
   hi = w == W8 ? a >> 8 : reg_get(cpu, RDX, w);
-  if (unlikely(!(sign ? divide_signed(hi, lo, d, w, &q, &r) : divide(hi, lo, d, w, &q, &r)))) return raise_de(cpu, i);
+  bool fits = sign ? divide_signed(hi, lo, d, w, &q, &r) : divide(hi, lo, d, w, &q, &r);
+  if (unlikely(!fits)) return raise_de(cpu, i);
   if (w == W8) {
     reg_set(cpu, RAX, (u8)q | (u64)(u8)r << 8, W16);
   } else {

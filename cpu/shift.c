@@ -26,7 +26,8 @@ SHIFT_WIDTH(16)
 SHIFT_WIDTH(32)
 SHIFT_WIDTH(64)
 
-ALWAYS_INLINE unsigned shift_count(const struct cpu *cpu, const struct insn *i, enum form form, enum shift_by by) {
+ALWAYS_INLINE unsigned shift_count(const struct cpu *cpu, const struct insn *i, enum form form,
+                                   enum shift_by by) {
   return (u8)(by == BY_CL ? cpu->gpr[RCX] : insn_imm(i, form));
 }
 
@@ -59,18 +60,16 @@ SHIFT(shl, OP_SHL)
 SHIFT(shr, OP_SHR)
 SHIFT(sar, OP_SAR)
 
-INLINE_BODY double_shift(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,
-                         handler_fn *slow, bool left, enum shift_by by) {
+INLINE_BODY double_shift(struct cpu *restrict cpu, const struct insn *restrict i, enum width w,
+                         enum form form, handler_fn *slow, bool left, enum shift_by by) {
   unsigned count = shift_count(cpu, i, form, by);
   u64 b = reg_get(cpu, i->src, w);
   u16 hf = cpu->hf;
   E_BIND(e, w, form, ACC_WRITE);
   u64 a = e_get(cpu, i, &e, w, form, ACC_WRITE), r;
-  switch (w) {
-    case W16: r = left ? host_shld16((u16)a, (u16)b, count, &hf) : host_shrd16((u16)a, (u16)b, count, &hf); break;
-    case W32: r = left ? host_shld32((u32)a, (u32)b, count, &hf) : host_shrd32((u32)a, (u32)b, count, &hf); break;
-    default: r = left ? host_shld64(a, b, count, &hf) : host_shrd64(a, b, count, &hf);
-  }
+#define SHIFT2(n) (left ? host_shld##n : host_shrd##n)((u##n)a, (u##n)b, count, &hf)
+  r = w == W16 ? SHIFT2(16) : w == W32 ? SHIFT2(32) : SHIFT2(64);
+#undef SHIFT2
   e_set(cpu, i, &e, r, w, form);
   cpu->hf = hf;
   NEXT(cpu, i, form);

@@ -172,7 +172,8 @@ SIMD_BODY(w_v, enum vmem m, simd_op *op) {
   static const struct insn *h_##name##_##w##_##form(struct cpu *restrict cpu, const struct insn *restrict i) {   \
     return inl(cpu, i, W##w, FORM_##form, h_##name##_##w##_##slow_form __VA_OPT__(, ) __VA_ARGS__);              \
   }
-#define S_DECL(name, w, form) static handler_fn h_##name##_##w##_##form;
+/* The slow forms; inlined into the fast ones they would cost these a prologue. */
+#define S_DECL(name, w, form) static NOINLINE handler_fn h_##name##_##w##_##form;
 
 /* Memory forms: all with 32- and 64-bit addresses ("hot"), or the general ones that the others fall back to. */
 #define S_MEM(name, w, inl, ...)                                                                       \

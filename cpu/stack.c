@@ -1,5 +1,5 @@
-/* The stack: PUSH POP PUSHA POPA ENTER LEAVE. SDM 1 6.2 (Stacks), SDM 1 6.5 (Procedure Calls for Block-Structured
- * Languages). Forms other than X run on a flat 32- or 64-bit stack. */
+/* The stack: PUSH POP PUSHA POPA ENTER LEAVE. SDM 1 6.2 (Stacks), SDM 1 6.5 (Procedure Calls for
+ * Block-Structured Languages). Forms other than X run on a flat 32- or 64-bit stack. */
 #include "cpu/lean.h"
 
 /* The stack pointer moved by delta, as wide as the stack is. */
@@ -17,7 +17,9 @@ static u64 stack_read(struct cpu *cpu, u64 sp, enum width w) {
 }
 
 /* On a flat stack; 64-bit operands exist in 64-bit mode only, where nothing is masked. */
-ALWAYS_INLINE u64 flat_mask(const struct cpu *cpu, enum width w) { return w == W64 ? ~UINT64_C(0) : cpu->spmask; }
+ALWAYS_INLINE u64 flat_mask(const struct cpu *cpu, enum width w) {
+  return w == W64 ? ~UINT64_C(0) : cpu->spmask;
+}
 
 ALWAYS_INLINE const struct insn *push_value(struct cpu *restrict cpu, const struct insn *restrict i, u64 v,
                                             enum width w, enum form form, handler_fn *slow) {
@@ -47,14 +49,15 @@ INLINE_BODY push_imm(struct cpu *restrict cpu, const struct insn *restrict i, en
 BODY_RV(push_Z, push_reg)
 BODY_RV(push_I, push_imm)
 
-/* The X handlers of the register rows, for register operands of PUSH Ev and POP Ev: form X of these rows takes a
- * register only when the decoder chose it (SEG_REG). */
+/* The X handlers of the register rows, for register operands of PUSH Ev and POP Ev: form X of these rows
+ * takes a register only when the decoder chose it (SEG_REG). */
 #define REG_SLOW(name, w) ((w) == W16 ? h_##name##_16_X : (w) == W32 ? h_##name##_32_X : h_##name##_64_X)
 
 /* The operand is read before RSP changes. */
 INLINE_BODY push_e(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,
                    handler_fn *slow) {
-  if (form == FORM_R || (form == FORM_X && i->seg == SEG_REG)) return push_reg(cpu, i, w, form, REG_SLOW(push_Z, w));
+  if (form == FORM_R || (form == FORM_X && i->seg == SEG_REG))
+    return push_reg(cpu, i, w, form, REG_SLOW(push_Z, w));
   E_BIND(e, w, form, ACC_READ);
   return push_value(cpu, i, e_get(cpu, i, &e, w, form, ACC_READ), w, form, slow);
 }
@@ -128,9 +131,10 @@ static const struct insn *h_popa(struct cpu *restrict cpu, const struct insn *re
 }
 BODY_1(popa, h_popa)
 
-/* SDM 2A ENTER: the frame pointers of the enclosing procedures are copied, then the new one; at the end a write at the
- * final stack pointer must be possible (#PF, #SS). rBP is written as wide as the operand, rSP as wide as the stack: on
- * a 16-bit stack a 32-bit frame pointer has ESP's upper half, with the borrow (measured on Intel Xeon). */
+/* SDM 2A ENTER: the frame pointers of the enclosing procedures are copied, then the new one; at the end a
+ * write at the final stack pointer must be possible (#PF, #SS). rBP is written as wide as the operand, rSP
+ * as wide as the stack: on a 16-bit stack a 32-bit frame pointer has ESP's upper half, with the borrow
+ * (measured on Intel Xeon). */
 static const struct insn *h_enter(struct cpu *restrict cpu, const struct insn *restrict i) {
   enum width w = insn_osize(i);
   s64 size = WIDTH_BYTES(w);

@@ -1,14 +1,14 @@
 /* String instructions: MOVS CMPS STOS LODS SCAS, with and without REP. SDM 1 7.3.9 (String Operations),
  * SDM 2B REP/REPE/REPZ/REPNE/REPNZ. (INS and OUTS are with I/O.)
  *
- * Form R: once, flat, default address size. Form X: everything else. A repetition commits rCX, rSI and rDI after each
- * element, or after each run of elements that lie in one page of each operand, so a fault resumes at the element that
- * faulted, and a request to stop is seen between runs. */
+ * Form R: once, flat, default address size. Form X: everything else. A repetition commits rCX, rSI and rDI
+ * after each element, or after each run of elements that lie in one page of each operand, so a fault
+ * resumes at the element that faulted, and a request to stop is seen between runs. */
 #include "cpu/handler.h"
 
 enum str_op { OP_MOVS, OP_CMPS, OP_STOS, OP_LODS, OP_SCAS };
 
-ALWAYS_INLINE bool str_reads_source(enum str_op op) { return op == OP_MOVS || op == OP_CMPS || op == OP_LODS; }
+ALWAYS_INLINE bool str_reads_source(enum str_op op) { return op != OP_STOS && op != OP_SCAS; }
 ALWAYS_INLINE bool str_has_dest(enum str_op op) { return op != OP_LODS; }
 ALWAYS_INLINE bool str_writes(enum str_op op) { return op == OP_MOVS || op == OP_STOS; }
 ALWAYS_INLINE bool str_compares(enum str_op op) { return op == OP_CMPS || op == OP_SCAS; }
@@ -33,8 +33,8 @@ ALWAYS_INLINE u64 str_stride(const struct cpu *cpu, enum width w) {
 }
 
 /* One element in flat memory: both operands must hit. */
-INLINE_BODY string_once(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, handler_fn *slow,
-                        enum str_op op) {
+INLINE_BODY string_once(struct cpu *restrict cpu, const struct insn *restrict i, enum width w,
+                        handler_fn *slow, enum str_op op) {
   unsigned n = WIDTH_BYTES(w);
   u8 *s = NULL, *d = NULL;
   cpu->insn = i;
@@ -63,8 +63,8 @@ INLINE_BODY string_once(struct cpu *restrict cpu, const struct insn *restrict i,
 }
 
 /* One element through segmentation. Nothing is changed if it faults. */
-ALWAYS_INLINE void str_element(struct cpu *cpu, const struct insn *i, enum width w, enum width aw, enum str_op op,
-                               u16 *hf) {
+ALWAYS_INLINE void str_element(struct cpu *cpu, const struct insn *i, enum width w, enum width aw,
+                               enum str_op op, u16 *hf) {
   unsigned n = WIDTH_BYTES(w);
   u64 a, b;
   if (str_reads_source(op))
@@ -89,7 +89,7 @@ static bool runs_allowed(const struct cpu *cpu, const struct insn *i) {
   return (cpu->mode & MODE_FLAT) && (i->seg == DS || i->seg == ES || i->seg == SS);
 }
 
-/* Copies as a loop over elements would, from the lowest up: an overlapping destination above the source repeats. */
+/* Copies as a loop over elements would, lowest first: a destination that overlaps above the source repeats. */
 static NOINLINE void copy_run(u8 *d, const u8 *s, u64 count, enum width w) {
   u64 bytes = count << w;
   if ((uintptr_t)d - (uintptr_t)s >= bytes) {
@@ -108,8 +108,9 @@ static NOINLINE void fill_run(u8 *d, u64 v, u64 count, enum width w) {
   }
 }
 
-/* Compares up to count pairs, stopping behind the first that ends the repetition. s NULL: the accumulator, a. */
-ALWAYS_INLINE u64 compare_run(const u8 *s, const u8 *d, u64 a, u64 count, enum width w, bool until_equal, u16 *hf) {
+/* Compares up to count pairs, stopping behind the first that ends the repetition. s NULL: a against each. */
+ALWAYS_INLINE u64 compare_run(const u8 *s, const u8 *d, u64 a, u64 count, enum width w, bool until_equal,
+                              u16 *hf) {
   u64 k = 0, b;
   if (w == W8 && !s && until_equal) {
     const u8 *at = memchr(d, (int)(a & 0xff), count);
@@ -126,8 +127,8 @@ ALWAYS_INLINE u64 compare_run(const u8 *s, const u8 *d, u64 a, u64 count, enum w
   return k + 1;
 }
 
-/* As many of count elements as lie in one page of each operand, if the software TLB has those. Returns how many were
- * done: 0 leaves it to str_element(). */
+/* As many of count elements as lie in one page of each operand, if the software TLB has those. Returns how
+ * many were done: 0 leaves it to str_element(). */
 ALWAYS_INLINE u64 str_run(struct cpu *cpu, const struct insn *i, enum width w, enum width aw, enum str_op op,
                           u64 count, u16 *hf) {
   if (op == OP_LODS || !runs_allowed(cpu, i)) return 0;
@@ -154,17 +155,19 @@ ALWAYS_INLINE u64 str_run(struct cpu *cpu, const struct insn *i, enum width w, e
   return n;
 }
 
-/* With 32-bit addresses in 64-bit mode a count of zero still clears the upper half of RCX, and MOVS and STOS those of
- * the pointers too (measured on Intel Xeon). */
+/* With 32-bit addresses in 64-bit mode a count of zero still clears the upper half of RCX, and MOVS and
+ * STOS those of the pointers too (measured on Intel Xeon). */
 ALWAYS_INLINE void str_none(struct cpu *cpu, enum width aw, enum str_op op) {
   if (aw != W32) return;
   reg_set(cpu, RCX, 0, W32);
   if (str_writes(op)) str_advance(cpu, op, W32, 0);
 }
 
-/* The flags of CMPS and SCAS become visible with the last element, or when the repetition is interrupted: a fault in
- * the middle finds those from before. SDM 2B REP */
-INLINE_BODY string_any(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum str_op op) {
+/* The flags of CMPS and SCAS become visible with the last element, or when the repetition is interrupted:
+ * a fault in the middle finds those from before. SDM 2B REP. Code that a repetition overwrites, itself included,
+ * counts when it has ended, as on silicon. */
+INLINE_BODY string_any(struct cpu *restrict cpu, const struct insn *restrict i, enum width w,
+                       enum str_op op) {
   enum width aw = (enum width)((i->flags & IF_ASIZE) + 1);
   bool repeats = i->flags & (IF_REP | IF_REPNE), more = repeats;
   u16 hf = cpu->hf;
@@ -188,24 +191,26 @@ INLINE_BODY string_any(struct cpu *restrict cpu, const struct insn *restrict i, 
   if (str_compares(op)) cpu->hf = hf;
   if (more) {
     cpu->rep_partial = true;
-    if (!(cpu->mode & MODE_STEP)) cpu->budget++; /* it is not retired yet; a single step counts each element */
+    if (!(cpu->mode & MODE_STEP)) cpu->budget++; /* not retired yet; a single step counts each element */
     return cpu_leave_at(cpu, i, insn_rip(i));
   }
   NEXT(cpu, i, FORM_X);
 }
 
-#define STRING_WIDTH(name, w, op)                                                                                     \
-  static const struct insn *h_##name##_##w##_X(struct cpu *restrict cpu, const struct insn *restrict i) {            \
-    return string_any(cpu, i, W##w, op);                                                                              \
-  }                                                                                                                   \
-  static const struct insn *h_##name##_##w##_R(struct cpu *restrict cpu, const struct insn *restrict i) {            \
-    return string_once(cpu, i, W##w, h_##name##_##w##_X, op);                                                         \
+#define STRING_WIDTH(name, w, op)                                                                           \
+  static const struct insn *h_##name##_##w##_X(struct cpu *restrict cpu, const struct insn *restrict i) {   \
+    return string_any(cpu, i, W##w, op);                                                                    \
+  }                                                                                                         \
+  static const struct insn *h_##name##_##w##_R(struct cpu *restrict cpu, const struct insn *restrict i) {   \
+    return string_once(cpu, i, W##w, h_##name##_##w##_X, op);                                               \
   }
-#define STRING(name, op)                                                                                              \
-  STRING_WIDTH(name, 8, op) STRING_WIDTH(name, 16, op) STRING_WIDTH(name, 32, op) STRING_WIDTH(name, 64, op)          \
-  static handler_fn *const t_##name[WIDTHS][FORMS] = {                                                                \
-      {[FORM_R] = h_##name##_8_R, [FORM_X] = h_##name##_8_X}, {[FORM_R] = h_##name##_16_R, [FORM_X] = h_##name##_16_X}, \
-      {[FORM_R] = h_##name##_32_R, [FORM_X] = h_##name##_32_X}, {[FORM_R] = h_##name##_64_R, [FORM_X] = h_##name##_64_X}}; \
+#define STRING(name, op)                                                                                    \
+  STRING_WIDTH(name, 8, op) STRING_WIDTH(name, 16, op) STRING_WIDTH(name, 32, op) STRING_WIDTH(name, 64, op) \
+  static handler_fn *const t_##name[WIDTHS][FORMS] = {                                                      \
+      {[FORM_R] = h_##name##_8_R, [FORM_X] = h_##name##_8_X},                                                \
+      {[FORM_R] = h_##name##_16_R, [FORM_X] = h_##name##_16_X},                                              \
+      {[FORM_R] = h_##name##_32_R, [FORM_X] = h_##name##_32_X},                                              \
+      {[FORM_R] = h_##name##_64_R, [FORM_X] = h_##name##_64_X}};                                             \
   const struct body body_##name = {WIDTHS, t_##name};
 STRING(movs, OP_MOVS)
 STRING(cmps, OP_CMPS)

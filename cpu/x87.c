@@ -144,7 +144,7 @@ bool x87_finish(struct cpu *cpu, const struct insn *i) {
 }
 
 const struct insn *x87_end(struct cpu *restrict cpu, const struct insn *restrict i) {
-  x87_note(cpu, i);
+  x87_note(cpu, i, FORM_X);
   (void)x87_finish(cpu, i);
   NEXT(cpu, i, FORM_X);
 }

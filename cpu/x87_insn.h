@@ -27,12 +27,13 @@ int x87_opcode_at(struct cpu *cpu, u64 rip);
 handler_fn x87_end;
 
 /* ---- instruction and operand pointers, which control instructions leave alone ---- */
-ALWAYS_INLINE void x87_note(struct cpu *cpu, const struct insn *i) {
-  cpu->x87.fip = insn_rip(i);
+/* The decoder leaves the instruction's address in imm, unless that holds the operand's. */
+ALWAYS_INLINE void x87_note(struct cpu *cpu, const struct insn *i, enum form form) {
+  cpu->x87.fip = form == FORM_P || form == FORM_X ? insn_rip(i) : i->imm;
   cpu->x87.fcs = cpu->seg[CS].sel;
 }
-ALWAYS_INLINE void x87_note_mem(struct cpu *cpu, const struct insn *i, u64 offset) {
-  x87_note(cpu, i);
+ALWAYS_INLINE void x87_note_mem(struct cpu *cpu, const struct insn *i, enum form form, u64 offset) {
+  x87_note(cpu, i, form);
   cpu->x87.fdp = offset;
   cpu->x87.fds = cpu->seg[i->seg].sel;
 }
@@ -42,21 +43,21 @@ ALWAYS_INLINE void x87_note_mem(struct cpu *cpu, const struct insn *i, u64 offse
 
 /* fast_: with every exception masked. */
 #define X87_PAIR(name, asm_) X87_PAIR2(name, asm_, asm_)
-#define X87_PAIR2(name, fast_, exact_)                                                                    \
-  static handler_fn h_##name##_X;                                                                         \
-  static const struct insn *h_##name##_R(struct cpu *restrict cpu, const struct insn *restrict i) {       \
-    if (unlikely(!cpu->x87.live)) return h_##name##_X(cpu, i);                                            \
-    fast_;                                                                                                \
-    x87_note(cpu, i);                                                                                     \
-    NEXT(cpu, i, FORM_R);                                                                                 \
-  }                                                                                                       \
-  COLD static const struct insn *h_##name##_X(struct cpu *restrict cpu, const struct insn *restrict i) {  \
-    x87_wait(cpu, i);                                                                                     \
-    x87_begin(cpu);                                                                                       \
-    exact_;                                                                                               \
-    return x87_end(cpu, i);                                                                               \
+#define X87_PAIR2(name, fast_, exact_)                                                                   \
+  static handler_fn h_##name##_X;                                                                        \
+  static const struct insn *h_##name##_R(struct cpu *restrict cpu, const struct insn *restrict i) {      \
+    if (unlikely(!cpu->x87.live)) return h_##name##_X(cpu, i);                                           \
+    fast_;                                                                                               \
+    x87_note(cpu, i, FORM_R);                                                                            \
+    NEXT(cpu, i, FORM_R);                                                                                \
+  }                                                                                                      \
+  COLD static const struct insn *h_##name##_X(struct cpu *restrict cpu, const struct insn *restrict i) { \
+    x87_wait(cpu, i);                                                                                    \
+    x87_begin(cpu);                                                                                      \
+    exact_;                                                                                              \
+    return x87_end(cpu, i);                                                                              \
   }
-#define X87_TABLE_1(name) \
+#define X87_TABLE_1(name)                                                    \
   static handler_fn *const t_##name[1][FORMS] = {{[FORM_R] = h_##name##_R}}; \
   const struct body body_##name = {1, t_##name};
 
@@ -64,15 +65,15 @@ ALWAYS_INLINE void x87_note_mem(struct cpu *cpu, const struct insn *i, u64 offse
 #define X87_NULLARY(name, b0, b1) X87_PAIR(name, X87_PLAIN(b0, b1)) X87_TABLE_1(name)
 
 /* With ST(i): the body's handlers are by register number. m(name, b0, b1) defines one of them. */
-#define X87_TABLE_ST(name)                                                                                       \
-  static handler_fn *const t_##name[8][FORMS] = {                                                                \
-      {[FORM_R] = h_##name##_0_R}, {[FORM_R] = h_##name##_1_R}, {[FORM_R] = h_##name##_2_R},                     \
-      {[FORM_R] = h_##name##_3_R}, {[FORM_R] = h_##name##_4_R}, {[FORM_R] = h_##name##_5_R},                     \
-      {[FORM_R] = h_##name##_6_R}, {[FORM_R] = h_##name##_7_R}};                                                 \
+#define X87_TABLE_ST(name)                                                                   \
+  static handler_fn *const t_##name[8][FORMS] = {                                            \
+      {[FORM_R] = h_##name##_0_R}, {[FORM_R] = h_##name##_1_R}, {[FORM_R] = h_##name##_2_R}, \
+      {[FORM_R] = h_##name##_3_R}, {[FORM_R] = h_##name##_4_R}, {[FORM_R] = h_##name##_5_R}, \
+      {[FORM_R] = h_##name##_6_R}, {[FORM_R] = h_##name##_7_R}};                             \
   const struct body body_##name = {8, t_##name};
-#define X87_EACH_ST(m, name, b0, b1)                                                                             \
-  m(name##_0, b0, b1) m(name##_1, b0, b1 + 1) m(name##_2, b0, b1 + 2) m(name##_3, b0, b1 + 3)                    \
-  m(name##_4, b0, b1 + 4) m(name##_5, b0, b1 + 5) m(name##_6, b0, b1 + 6) m(name##_7, b0, b1 + 7)                \
+#define X87_EACH_ST(m, name, b0, b1)                                                              \
+  m(name##_0, b0, b1) m(name##_1, b0, b1 + 1) m(name##_2, b0, b1 + 2) m(name##_3, b0, b1 + 3)     \
+  m(name##_4, b0, b1 + 4) m(name##_5, b0, b1 + 5) m(name##_6, b0, b1 + 6) m(name##_7, b0, b1 + 7) \
   X87_TABLE_ST(name)
 #define X87_ST_1(name, b0, b1) X87_PAIR(name, X87_PLAIN(b0, b1))
 #define X87_ST(name, b0, b1) X87_EACH_ST(X87_ST_1, name, b0, b1)
@@ -83,57 +84,57 @@ struct x87_mem4 { u8 b[4]; };
 struct x87_mem8 { u8 b[8]; };
 struct x87_mem10 { u8 b[10]; };
 
-#define X87_MEM_BODY(name)                                                                                       \
-  H_DECL_X(name, 64)                                                                                             \
-  H_INST(name, 64, M, op_##name) H_INST(name, 64, C, op_##name) H_INST(name, 64, N, op_##name)                   \
-  H_INST(name, 64, P, op_##name) COLD H_INST(name, 64, X, op_##name)                                             \
-  static handler_fn *const t_##name[1][FORMS] = {{[FORM_M] = h_##name##_64_M, [FORM_C] = h_##name##_64_C,        \
-                                                  [FORM_N] = h_##name##_64_N, [FORM_P] = h_##name##_64_P,        \
-                                                  [FORM_X] = h_##name##_64_X}};                                  \
+#define X87_MEM_BODY(name)                                                                                \
+  H_DECL_X(name, 64)                                                                                      \
+  H_INST(name, 64, M, op_##name) H_INST(name, 64, C, op_##name) H_INST(name, 64, N, op_##name)            \
+  H_INST(name, 64, P, op_##name) COLD H_INST(name, 64, X, op_##name)                                      \
+  static handler_fn *const t_##name[1][FORMS] = {{[FORM_M] = h_##name##_64_M, [FORM_C] = h_##name##_64_C, \
+                                                  [FORM_N] = h_##name##_64_N, [FORM_P] = h_##name##_64_P, \
+                                                  [FORM_X] = h_##name##_64_X}};                           \
   const struct body body_##name = {1, t_##name};
 
 /* The instruction `text %0` reads n bytes. */
-#define X87_LOAD(name, n, text)                                                                                  \
-  INLINE_BODY op_##name(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,   \
-                        handler_fn *slow) {                                                                      \
-    (void)w;                                                                                                     \
-    if (!IS_FAST(form)) {                                                                                        \
-      u8 buf[n];                                                                                                 \
-      x87_fetch(cpu, i, buf, n);                                                                                 \
-      __asm__ volatile(text " %0" : : "m"(*(const struct x87_mem##n *)buf));                                     \
-      x87_note_mem(cpu, i, ea_offset(cpu, i));                                                                   \
-      (void)x87_finish(cpu, i);                                                                                  \
-      NEXT(cpu, i, form);                                                                                        \
-    }                                                                                                            \
-    if (unlikely(!cpu->x87.live)) return slow(cpu, i);                                                           \
-    E_BIND_N(e, n, form, ACC_READ);                                                                              \
-    u64 offset = ea_fast(cpu, i, form);                                                                          \
-    __asm__ volatile(text " %0" : : "m"(*(const struct x87_mem##n *)e.p));                                       \
-    x87_note_mem(cpu, i, offset);                                                                                \
-    NEXT(cpu, i, form);                                                                                          \
-  }                                                                                                              \
+#define X87_LOAD(name, n, text)                                                                              \
+  INLINE_BODY op_##name(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,\
+                        handler_fn *slow) {                                                                  \
+    (void)w;                                                                                                 \
+    if (!IS_FAST(form)) {                                                                                    \
+      u8 buf[n];                                                                                             \
+      x87_fetch(cpu, i, buf, n);                                                                             \
+      __asm__ volatile(text " %0" : : "m"(*(const struct x87_mem##n *)buf));                                 \
+      x87_note_mem(cpu, i, form, ea_offset(cpu, i));                                                         \
+      (void)x87_finish(cpu, i);                                                                              \
+      NEXT(cpu, i, form);                                                                                    \
+    }                                                                                                        \
+    if (unlikely(!cpu->x87.live)) return slow(cpu, i);                                                       \
+    E_BIND_N(e, n, form, ACC_READ);                                                                          \
+    u64 offset = ea_fast(cpu, i, form);                                                                      \
+    __asm__ volatile(text " %0" : : "m"(*(const struct x87_mem##n *)e.p));                                   \
+    x87_note_mem(cpu, i, form, offset);                                                                      \
+    NEXT(cpu, i, form);                                                                                      \
+  }                                                                                                          \
   X87_MEM_BODY(name)
 
 /* The instruction `text %0` writes n bytes. */
-#define X87_STORE(name, n, text)                                                                                 \
-  INLINE_BODY op_##name(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,   \
-                        handler_fn *slow) {                                                                      \
-    (void)w;                                                                                                     \
-    if (!IS_FAST(form)) {                                                                                        \
-      struct x87_mem##n buf = {{0}};                                                                             \
-      u64 la = x87_target(cpu, i, n);                                                                            \
-      __asm__ volatile(text " %0" : "+m"(buf));                                                                  \
-      x87_note_mem(cpu, i, ea_offset(cpu, i));                                                                   \
-      if (x87_finish(cpu, i)) mem_write_bytes(cpu, la, buf.b, n);                                                \
-      NEXT(cpu, i, form);                                                                                        \
-    }                                                                                                            \
-    if (unlikely(!cpu->x87.live)) return slow(cpu, i);                                                           \
-    E_BIND_N(e, n, form, ACC_WRITE);                                                                             \
-    u64 offset = ea_fast(cpu, i, form);                                                                          \
-    __asm__ volatile(text " %0" : "=m"(*(struct x87_mem##n *)e.p));                                              \
-    x87_note_mem(cpu, i, offset);                                                                                \
-    NEXT(cpu, i, form);                                                                                          \
-  }                                                                                                              \
+#define X87_STORE(name, n, text)                                                                             \
+  INLINE_BODY op_##name(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,\
+                        handler_fn *slow) {                                                                  \
+    (void)w;                                                                                                 \
+    if (!IS_FAST(form)) {                                                                                    \
+      struct x87_mem##n buf = {{0}};                                                                         \
+      u64 la = x87_target(cpu, i, n);                                                                        \
+      __asm__ volatile(text " %0" : "+m"(buf));                                                              \
+      x87_note_mem(cpu, i, form, ea_offset(cpu, i));                                                         \
+      if (x87_finish(cpu, i)) mem_write_bytes(cpu, la, buf.b, n);                                            \
+      NEXT(cpu, i, form);                                                                                    \
+    }                                                                                                        \
+    if (unlikely(!cpu->x87.live)) return slow(cpu, i);                                                       \
+    E_BIND_N(e, n, form, ACC_WRITE);                                                                         \
+    u64 offset = ea_fast(cpu, i, form);                                                                      \
+    __asm__ volatile(text " %0" : "=m"(*(struct x87_mem##n *)e.p));                                          \
+    x87_note_mem(cpu, i, form, offset);                                                                      \
+    NEXT(cpu, i, form);                                                                                      \
+  }                                                                                                          \
   X87_MEM_BODY(name)
 
 #endif

@@ -83,7 +83,9 @@ static bool vsyscall(struct task *t, u64 addr, u32 error) {
   if (!(error & PF_I) || t->abi != LX_X86_64 || addr - page >= 3 << 10 || addr & 0x3ff) return false;
   if (ua_read64(t, &caller, r->sp)) return false;
   t->compat = false;
+  r->orig_ax = numbers[slot];
   s64 ret = t->lvm->sys.fn[false][numbers[slot]](t, a);
+  r->orig_ax = ~UINT64_C(0);
   if (ret == -EFAULT) return false;
   r->ax = (u64)ret;
   r->ip = caller;

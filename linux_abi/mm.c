@@ -24,10 +24,15 @@
 
 u64 mm_window_default(enum lx_abi abi) { return abi == LX_I386 ? 4 * GIB : WINDOW_MAX; }
 
+/* What the emulator itself needs besides, when the host's addresses are short (ulimit -v). */
+#define HEADROOM (128 * MIB)
+
 static void *reserve(u64 size) {
   enum { FLAGS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
-  u8 *p = mmap(NULL, size + WINDOW_ALIGN, PROT_NONE, FLAGS, -1, 0);
+  u64 all = size + WINDOW_ALIGN + HEADROOM;
+  u8 *p = mmap(NULL, all, PROT_NONE, FLAGS, -1, 0);
   if (p == MAP_FAILED) return NULL;
+  munmap(p + size + WINDOW_ALIGN, HEADROOM);
   u64 head = -(uintptr_t)p & (WINDOW_ALIGN - 1);
   if (head) munmap(p, head);
   if (WINDOW_ALIGN - head) munmap(p + head + size, WINDOW_ALIGN - head);
@@ -157,10 +162,16 @@ static struct vma *grow_stack(struct task *t, struct vma *v, u64 addr) {
   u64 low = start > MM_STACK_GUARD ? start - MM_STACK_GUARD : 0;
   const struct vma *below = vma_overlap(&mm->vmas, low, end);
   if (below && (below->end > start || (!(below->flags & VMA_GROWSDOWN) && below->prot))) return NULL;
-  int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
-  if (mmap(mm_host(mm, start), end - start, mm_host_prot(v->prot), flags, -1, 0) == MAP_FAILED) return NULL;
+  /* The reservation is private zero pages already. */
+  if (mprotect(mm_host(mm, start), end - start, mm_host_prot(v->prot))) return NULL;
   v->start = start;
+  if (v->flags & VMA_STACK) mm->stack_low = start;
   return v;
+}
+
+void mm_reach(struct task *t, u64 addr) {
+  struct vma *v = vma_find(&t->mm->vmas, addr);
+  if (v && addr < v->start && (v->flags & VMA_STACK)) (void)grow_stack(t, v, addr);
 }
 
 enum mm_fault mm_fault(struct task *t, u64 addr, enum access acc) {

@@ -15,7 +15,8 @@ struct mm {
   u8 *window;        /* host address of user address 0 */
   u64 window_size;   /* reserved on the host: task_size and a guard */
   u64 task_size;     /* first address that is not the user's */
-  u64 stack_top;     /* end of the first stack */
+  u64 stack_top;     /* end of the first stack, */
+  u64 stack_low;     /* and where it starts so far */
   u64 mmap_base;     /* new mappings go below, */
   u64 mmap_bottom;   /* or, when that is full, above this */
   struct vma_list vmas;
@@ -49,6 +50,8 @@ void mm_forget(struct task *t, u64 start, u64 end);
 enum mm_fault { MM_OK, MM_MAPERR, MM_ACCERR, MM_BUS };
 /* Makes addr accessible in the page tables, if the program may access it so. */
 enum mm_fault mm_fault(struct task *t, u64 addr, enum access acc);
+/* Lets the first stack grow down to addr, as the program's touching it would: for addresses given to the kernel. */
+void mm_reach(struct task *t, u64 addr);
 
 /* The host protection of guest memory. */
 static inline int mm_host_prot(u32 prot) {

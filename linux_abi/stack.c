@@ -105,7 +105,8 @@ static int map_stack(struct task *t, u64 used) {
   u64 size = page_up(used) + STACK_ROOM, limit = t->limit[RLIMIT_STACK].cur;
   if (size > limit && limit > page_up(used)) size = page_down(limit);
   u32 prot = PROT_READ | PROT_WRITE | (exec ? PROT_EXEC : 0);
-  return mm_map_anon(t, mm->stack_top - size, mm->stack_top, prot, VMA_GROWSDOWN | VMA_STACK | VMA_NORESERVE);
+  mm->stack_low = mm->stack_top - size;
+  return mm_map_anon(t, mm->stack_low, mm->stack_top, prot, VMA_GROWSDOWN | VMA_STACK | VMA_NORESERVE);
 }
 
 static void fill(struct building *b, const struct exec_stack *s, unsigned argc, unsigned envc) {

@@ -21,7 +21,7 @@ static bool is_large(const struct stat *st) { return S_ISREG(st->st_mode) && st-
 /* A 32-bit program did not ask for O_LARGEFILE: generic_file_open()'s -EOVERFLOW. */
 static s64 keep_small(struct task *t, s64 fd, int flags) {
   struct stat st;
-  if (fd < 0 || flags & O_PATH || HOST(SYS_fstat, fd, &st) || !S_ISREG(st.st_mode)) return fd;
+  if (fd < 0 || flags & O_PATH || HOST(SYS_fstat, fd, &st)) return fd;
   if (is_large(&st)) {
     HOST(SYS_close, fd);
     return -EOVERFLOW;
@@ -42,8 +42,6 @@ static s64 open_at(struct task *t, u64 dirfd, u64 path, int flags, u32 mode) {
   /* The host would have cut it before it could be looked at. */
   if (small && flags & O_TRUNC && !HOST(SYS_newfstatat, dir, host, &st, 0) && is_large(&st)) return -EOVERFLOW;
   s64 fd = WAIT(t, SYS_openat, dir, host, flags, mode);
-  /* Only what a device or a FIFO makes wait can be interrupted. */
-  if (fd == -ERESTARTSYS && !HOST(SYS_newfstatat, dir, host, &st, 0) && S_ISREG(st.st_mode)) return -ERESTARTNOINTR;
   return small ? keep_small(t, fd, flags) : fd;
 }
 
@@ -125,7 +123,7 @@ s64 sys_pipe2(struct task *t, const u64 a[6]) { return make_pipe(t, a[0], (int)a
 s64 sys_read(struct task *t, const u64 a[6]) {
   u64 len = a[2];
   void *buf = buf_arg(t, a[1], &len);
-  s64 r = IO(t, SYS_read, fd_arg(t, a[0]), buf, len);
+  s64 r = WAIT(t, SYS_read, fd_arg(t, a[0]), buf, len);
   if (r > 0) ua_wrote(t, a[1], (u64)r);
   if (r == -EFAULT) ua_wrote(t, a[1], len);
   return r;
@@ -140,7 +138,7 @@ s64 sys_write(struct task *t, const u64 a[6]) {
     if (room < 0) return room;
     len = (u64)room;
   }
-  return IO(t, SYS_write, fd, buf, len);
+  return WAIT(t, SYS_write, fd, buf, len);
 }
 
 /* Positions of directories are those that i386's getdents showed. */

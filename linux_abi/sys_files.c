@@ -14,7 +14,7 @@
 
 #include "linux_abi/mm.h"
 
-enum { HIDDEN_MAX = 32, SMALL_FDS = 4096, EXT4_MAGIC = 0xef53 };
+enum { HIDDEN_MAX = 32, SMALL_FDS = 4096, IOCTLS_MAX = 32, EXT4_MAGIC = 0xef53 };
 
 struct file_state {
   unsigned hidden_count;
@@ -22,26 +22,14 @@ struct file_state {
   bool dir_shifted;       /* some directory's positions were */
   bool any_small;
   u64 small[SMALL_FDS / 64];
+  unsigned ioctl_count;
+  u32 ioctls[IOCTLS_MAX]; /* unsupported ones that were spoken of */
 };
 
-/* --- Host calls --- */
+_Static_assert(HOST_NOT_BEGUN == -ERESTARTNOINTR, "a call that has not begun is simply made again");
 
-s64 host_call(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) {
-  s64 r = syscall(nr, a0, a1, a2, a3, a4, a5);
-  return r == -1 ? -errno : r;
-}
-
-s64 host_wait(struct task *t, long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) {
-  s64 r = sig_host_call(t, nr, a0, a1, a2, a3, a4, a5);
-  return r == -EINTR ? -ERESTARTSYS : r;
-}
-
-s64 host_io(struct task *t, long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5) {
-  struct stat st;
-  s64 r = sig_host_call(t, nr, a0, a1, a2, a3, a4, a5);
-  if (r != -EINTR) return r;
-  return !HOST(SYS_fstat, a0, &st) && S_ISREG(st.st_mode) ? -ERESTARTNOINTR : -ERESTARTSYS;
-}
+s64 wait_result(s64 r) { return r == -EINTR ? -ERESTARTSYS : r; }
+s64 sleep_result(s64 r) { return r == HOST_NOT_BEGUN ? -EINTR : r; }
 
 /* --- Hidden descriptors --- */
 
@@ -103,6 +91,15 @@ int lx_fd_next_hidden(struct task *t, int fd) {
   for (unsigned i = 0; f && i < f->hidden_count; i++)
     if (f->hidden[i] >= fd) return f->hidden[i];
   return -1;
+}
+
+bool files_first_ioctl(struct task *t, u32 request) {
+  struct file_state *f = files_of(t);
+  if (!f || f->ioctl_count == IOCTLS_MAX) return false;
+  for (unsigned i = 0; i < f->ioctl_count; i++)
+    if (f->ioctls[i] == request) return false;
+  f->ioctls[f->ioctl_count++] = request;
+  return true;
 }
 
 /* --- i386's files below 2 GiB --- */

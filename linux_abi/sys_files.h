@@ -5,27 +5,20 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "base/hostcall.h"
 #include "linux_abi/layout.h"
 #include "linux_abi/signal.h"
 #include "linux_abi/task.h"
 #include "linux_abi/uaccess.h"
 
-/* --- The host's system calls: their results, or -errno --- */
+/* --- Host calls that may block (base/hostcall.h); what begins after a signal does not begin --- */
 
-s64 host_call(long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
-/* One that may block. A signal ends it with -ERESTARTSYS; before it has begun, too. */
-s64 host_wait(struct task *t, long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
-/* The same for reading and writing the descriptor that is the first argument: regular files are never interrupted. */
-s64 host_io(struct task *t, long nr, u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
-
-/* Up to six arguments, pointers or integers. */
-#define HOST_SIX(a, b, c, d, e, f, ...) (u64)(a), (u64)(b), (u64)(c), (u64)(d), (u64)(e), (u64)(f)
-#define HOST_ARGS(...) HOST_SIX(__VA_ARGS__)
-#define HOST(nr, ...) host_call(nr, HOST_ARGS(__VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0))
-#define WAIT(t, nr, ...) host_wait(t, nr, HOST_ARGS(__VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0))
-#define IO(t, nr, ...) host_io(t, nr, HOST_ARGS(__VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0))
-/* Raw: the caller knows what -EINTR comes to. */
-#define SLEEP(t, nr, ...) sig_host_call(t, nr, HOST_ARGS(__VA_ARGS__ __VA_OPT__(,) 0, 0, 0, 0, 0, 0))
+/* Ended by a signal: -ERESTARTSYS. Not begun: -ERESTARTNOINTR, for it may be a call that cannot be interrupted. */
+s64 wait_result(s64 r);
+#define WAIT(t, nr, ...) wait_result(HOST_WAIT(&(t)->signal_pending, nr, __VA_ARGS__))
+/* For sleeps: -EINTR in both cases. */
+s64 sleep_result(s64 r);
+#define SLEEP(t, nr, ...) sleep_result(HOST_WAIT(&(t)->signal_pending, nr, __VA_ARGS__))
 
 /* --- Descriptors: the host's own --- */
 
@@ -52,6 +45,9 @@ s64 files_small_room(struct task *t, int fd, s64 off, u64 len);
 enum { DIR_SHIFT = 32 };
 void files_set_dir_shifted(struct task *t);
 bool files_dir_shifted(struct task *t, int fd);
+
+/* Is this the first time that the program asks for this unsupported ioctl request? (False, too, after very many.) */
+bool files_first_ioctl(struct task *t, u32 request);
 
 /* A descriptor argument to pass on: -1, which the host refuses with -EBADF, for a hidden one. AT_FDCWD stays. */
 static inline int fd_arg(struct task *t, u64 a) {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "base/hostfault.h"
 #include "linux_abi/mm.h"
@@ -13,6 +14,9 @@ static void *refused(void) { return (void *)(uintptr_t)(UINT64_C(1) << 62); }
 void *ua_ptr(const struct task *t, u64 addr, u64 len) {
   const struct mm *mm = t->mm;
   if (addr >= mm->task_size || len > mm->task_size - addr) return NULL;
+  /* A buffer may reach below what has been used of the stack; the host would see nothing there. */
+  if (unlikely(addr < mm->stack_low && mm->stack_low - addr < t->limit[RLIMIT_STACK].cur))
+    mm_reach((struct task *)(uintptr_t)t, addr);
   return mm_host(mm, addr);
 }
 

@@ -91,10 +91,10 @@ $(FUZZERS): $(OBJ)/fuzz/%: $(OBJ)/fuzz/obj/tests/fuzz/%.o $(LIB_SRCS:%.c=$(OBJ)/
 -include $(LIB_SRCS:%.c=$(OBJ)/fuzz/obj/%.d) $(FUZZ_SRCS:%.c=$(OBJ)/fuzz/obj/%.d)
 
 CHECKS += fuzz
-CHECK_fuzz = tests/fuzz/run $(FUZZ_RUNS_SHORT) $(FUZZERS)
+CHECK_fuzz = tools/fuzz $(FUZZ_RUNS_SHORT) $(FUZZERS)
 CHECK_NEEDS += $(FUZZERS)
 fuzz: $(FUZZERS)
-	tests/fuzz/run $(FUZZ_RUNS) $(FUZZERS)
+	tools/fuzz $(FUZZ_RUNS) $(FUZZERS)
 endif
 endif
 

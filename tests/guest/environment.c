@@ -67,7 +67,7 @@ static void auxiliary(void) {
   verdict("AT_HWCAP has the FPU, TSC, CX8, CMOV, SSE2", (hwcap & 0x04008111) == 0x04008111);
   static const unsigned char zeros[16];
   verdict("AT_RANDOM is not zero", memcmp((void *)getauxval(AT_RANDOM), zeros, 16) != 0);
-  verdict("the vDSO is an ELF", !memcmp((void *)getauxval(AT_SYSINFO_EHDR), ELFMAG, SELFMAG));
+  verdict("the vDSO is an ELF", getauxval(AT_SYSINFO_EHDR) && !memcmp((void *)getauxval(AT_SYSINFO_EHDR), ELFMAG, SELFMAG));
 }
 
 static void identity(void) {

@@ -33,8 +33,6 @@ def make(root):
     put("dir/file one.txt", "one\n")
     put("dir/file2", "two\n" * 1000)
     os.makedirs(os.path.join(root, "dir/hollow"))
-    put("sorted1", "".join("%s\n" % w for w in sorted(set(WORDS[::2]))))
-    put("sorted2", "".join("%s\n" % w for w in sorted(set(WORDS[::3]))))
     put("pairs.txt", "a b\nb c\nc d\na d\n")
     put("sums.bc", "2+3*4\nscale=20\n1/7\nsqrt(2)\n2^100\nfor (i=1;i<5;i++) i^2\nquit\n")
     put("commands.ed", "1,3p\n2d\n/ring/s//RING/\n$a\nappended\n.\nw\nq\n")

@@ -1,5 +1,5 @@
-/* The host's own arithmetic flags against the portable form of the same operation (base/host.h, base/host_int.h):
- * results, and every flag that SDM 2 defines, over edge and random values in all widths. */
+/* The host's own arithmetic flags against the portable form of the same operation (base/host.h,
+ * base/host_int.h): results, and every flag that SDM 2 defines, over edge and random values in all widths. */
 #include <check.h>
 
 #include "base/host_int.h"
@@ -94,18 +94,21 @@ static u64 low_half(u64 a, u64 b, unsigned n, u16 *hf) {
 WIDTHS_OF_V(WORD_OPS)
 
 #define ENTRY(name, n, kind) {#name, n, kind, host_op_##name##n, c_op_##name##n},
-#define ENTRIES(n)                                                                                             \
-  ENTRY(add, n, CLASS_ARITH) ENTRY(sub, n, CLASS_ARITH) ENTRY(adc, n, CLASS_ARITH) ENTRY(sbb, n, CLASS_ARITH)  \
-  ENTRY(cmp, n, CLASS_ARITH) ENTRY(neg, n, CLASS_ARITH) ENTRY(inc, n, CLASS_ARITH) ENTRY(dec, n, CLASS_ARITH)  \
-  ENTRY(and, n, CLASS_LOGIC) ENTRY(or, n, CLASS_LOGIC) ENTRY(xor, n, CLASS_LOGIC) ENTRY(test, n, CLASS_LOGIC)  \
-  ENTRY(shl, n, CLASS_SHIFT) ENTRY(shr, n, CLASS_SHIFT) ENTRY(sar, n, CLASS_SHIFT)                             \
-  ENTRY(shl1_, n, CLASS_SHIFT) ENTRY(shr1_, n, CLASS_SHIFT) ENTRY(sar1_, n, CLASS_SHIFT)                       \
-  ENTRY(rol, n, CLASS_ROTATE) ENTRY(ror, n, CLASS_ROTATE) ENTRY(rcl, n, CLASS_ROTATE)                          \
-  ENTRY(rcr, n, CLASS_ROTATE) ENTRY(rol1_, n, CLASS_ROTATE) ENTRY(ror1_, n, CLASS_ROTATE)                      \
-  ENTRY(rcl1_, n, CLASS_ROTATE) ENTRY(rcr1_, n, CLASS_ROTATE)                                                  \
+#define ENTRIES(n)                                                                                          \
+  ENTRY(add, n, CLASS_ARITH) ENTRY(sub, n, CLASS_ARITH)                                                     \
+  ENTRY(adc, n, CLASS_ARITH) ENTRY(sbb, n, CLASS_ARITH)                                                     \
+  ENTRY(cmp, n, CLASS_ARITH) ENTRY(neg, n, CLASS_ARITH)                                                     \
+  ENTRY(inc, n, CLASS_ARITH) ENTRY(dec, n, CLASS_ARITH)                                                     \
+  ENTRY(and, n, CLASS_LOGIC) ENTRY(or, n, CLASS_LOGIC)                                                      \
+  ENTRY(xor, n, CLASS_LOGIC) ENTRY(test, n, CLASS_LOGIC)                                                    \
+  ENTRY(shl, n, CLASS_SHIFT) ENTRY(shr, n, CLASS_SHIFT) ENTRY(sar, n, CLASS_SHIFT)                          \
+  ENTRY(shl1_, n, CLASS_SHIFT) ENTRY(shr1_, n, CLASS_SHIFT) ENTRY(sar1_, n, CLASS_SHIFT)                    \
+  ENTRY(rol, n, CLASS_ROTATE) ENTRY(ror, n, CLASS_ROTATE) ENTRY(rcl, n, CLASS_ROTATE)                       \
+  ENTRY(rcr, n, CLASS_ROTATE) ENTRY(rol1_, n, CLASS_ROTATE) ENTRY(ror1_, n, CLASS_ROTATE)                   \
+  ENTRY(rcl1_, n, CLASS_ROTATE) ENTRY(rcr1_, n, CLASS_ROTATE)                                               \
   ENTRY(mul, n, CLASS_MUL) ENTRY(imul, n, CLASS_MUL)
-#define ENTRIES_V(n)                                                                                           \
-  ENTRY(shld, n, CLASS_DOUBLE) ENTRY(shrd, n, CLASS_DOUBLE) ENTRY(imul2_, n, CLASS_MUL)                        \
+#define ENTRIES_V(n)                                                                                        \
+  ENTRY(shld, n, CLASS_DOUBLE) ENTRY(shrd, n, CLASS_DOUBLE) ENTRY(imul2_, n, CLASS_MUL)                     \
   ENTRY(bsf, n, CLASS_SCAN) ENTRY(bsr, n, CLASS_SCAN)
 static const struct op ops[] = {WIDTHS_OF(ENTRIES) WIDTHS_OF_V(ENTRIES_V)};
 
@@ -151,8 +154,9 @@ static u64 next_random(u64 *s) { /* xorshift64 */
 static u16 flags_of(u64 r) { return (u16)(r & HF_ALL); }
 
 START_TEST(edges) {
-  static const u64 edge[] = {0, 1, 2, 3, 0xf, 0x10, 0x55, 0x7f, 0x80, 0x81, 0xfe, 0xff, 0x100, 0x7fff, 0x8000, 0xfffe,
-                             0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff, 0x100000000,
+  static const u64 edge[] = {0, 1, 2, 3, 0xf, 0x10, 0x55, 0x7f, 0x80, 0x81, 0xfe, 0xff, 0x100, 0x7fff, 0x8000,
+                             0xfffe, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff,
+                             0x100000000,
                              0x7fffffffffffffff, 0x8000000000000000, 0xfffffffffffffffe, 0xffffffffffffffff,
                              0xaaaaaaaaaaaaaaaa};
   const struct op *op = &ops[_i];

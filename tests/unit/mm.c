@@ -9,34 +9,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "linux_abi/lvm.h"
 #include "linux_abi/mm_host.h"
 #include "linux_abi/uaccess.h"
-
-static struct linux_vm *lvm;
-static struct task *t;
-
-static void build(enum lx_abi abi) {
-  char err[200];
-  struct lx_options o = {.model = model_default(VENDOR_INTEL), .log_fd = -1};
-  lvm = lx_create(&o, err, sizeof err);
-  ck_assert_msg(lvm != NULL, "%s", err);
-  t = &lvm->task;
-  t->abi = abi;
-  t->cpu = cpu_create(lvm->vm, o.model);
-  ck_assert(t->cpu != NULL);
-  ck_assert_int_eq(mm_init(&lvm->mm, abi, UINT64_C(1) << 40, t->limit[3].cur), 0);
-  struct phys_region user = {.size = lvm->mm.task_size, .host = lvm->mm.window};
-  ck_assert_int_eq(phys_add(&lvm->vm->mem, &user), 0);
-  ck_assert_int_eq(kernel_build(&lvm->kernel, lvm->vm, o.model, UINT64_C(1) << 44), 0);
-  ck_assert_int_eq(host_fault_acquire(), 0);
-}
-static void build64(void) { build(LX_X86_64); }
-static void build32(void) { build(LX_I386); }
-static void destroy(void) {
-  host_fault_release();
-  lx_destroy(lvm);
-}
+#include "tests/unit/lxtask.h"
 
 enum { ANON = MAP_PRIVATE | MAP_ANONYMOUS, RW = PROT_READ | PROT_WRITE };
 
@@ -353,6 +328,22 @@ START_TEST(stacks_grow_to_their_limit) {
 }
 END_TEST
 
+/* read() into a large buffer on the stack, before the program has touched it. */
+START_TEST(the_kernel_s_copies_grow_the_stack) {
+  struct mm *mm = t->mm;
+  u64 top = mm->stack_top;
+  char buf[4] = "";
+  t->limit[3].cur = 8 << 20;
+  mm->stack_low = top - 8192;
+  ck_assert_int_eq(mm_map_anon(t, mm->stack_low, top, RW, VMA_GROWSDOWN | VMA_STACK), 0);
+  ck_assert_int_eq(ua_write(t, top - 1000000, "abc", 4), 0);
+  ck_assert_int_eq(ua_read(t, buf, top - 1000000, 4), 0);
+  ck_assert_str_eq(buf, "abc");
+  ck_assert_int_eq(ua_write8(t, top - (8 << 20), 1), 0);
+  ck_assert_int_eq(ua_write8(t, top - (8 << 20) - 1, 1), -EFAULT);
+}
+END_TEST
+
 START_TEST(running_out_of_table_pages_starts_over) {
   struct pagetable *pt = &lvm->kernel.pt;
   u64 at = GUEST_ARENA, step = UINT64_C(2) << 20, n = 100;
@@ -414,6 +405,7 @@ Suite *suite_mm(void) {
     tcase_add_test(both[i], faults_follow_protections);
     tcase_add_test(both[i], a_page_behind_the_file_s_end_is_a_bus_error);
     tcase_add_test(both[i], stacks_grow_to_their_limit);
+    tcase_add_test(both[i], the_kernel_s_copies_grow_the_stack);
     tcase_add_test(both[i], running_out_of_table_pages_starts_over);
     tcase_add_test(both[i], copies_survive_any_address);
   }

@@ -219,6 +219,23 @@ START_TEST(non_canonical_rsp0_is_ss) {
 }
 END_TEST
 
+/* From compatibility mode to a stack in the upper half: the frame's linear addresses are not cut to 32 bits, nor where
+ * it crosses a page. */
+START_TEST(frame_above_4_gib_crosses_a_page) {
+  FOR_MODES(m, 3) {
+    if (m.mode == LEGACY32) continue;
+    const u64 top = UINT64_C(0xffff800000000000) + KSTACK + 16;
+    m_put(&m, TSS + 4, top, 8);
+    m_code(&m, "\xcd\x80");
+    m_expect_vector(&m, 0x80);
+    ck_assert_uint_eq(m.cpu->gpr[RSP], top - 40);
+    ck_assert_uint_eq(m_get(&m, KSTACK - 24, 8), CODE + 2);
+    ck_assert_uint_eq(m_get(&m, KSTACK, 8), USTACK);
+    ck_assert_uint_eq(m_get(&m, KSTACK + 8, 8), U_DS);
+  }
+}
+END_TEST
+
 /* ---- exceptions ---- */
 
 START_TEST(undefined_opcode_has_no_error_code) {
@@ -598,6 +615,7 @@ Suite *suite_transitions(void) {
       int_through_an_absent_gate, int_beyond_the_idt_limit, int_through_a_wrong_gate, gate_code_segment,
       long_gate_needs_64_bit_code, conforming_handler_keeps_cpl, ist_switches_at_the_same_level,
       sixteen_bit_gate_pushes_words, tss_stack_faults, tss_limit, non_canonical_rsp0_is_ss,
+      frame_above_4_gib_crosses_a_page,
       undefined_opcode_has_no_error_code, page_fault_error_codes, benign_first_is_served_serially,
       contributory_pair_is_double_fault, page_fault_then_contributory_is_double_fault,
       contributory_then_page_fault_is_serial, triple_fault_shuts_down, external_interrupt, int3_int1_into,
