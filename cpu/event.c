@@ -110,34 +110,39 @@ void event_nmi(struct cpu *cpu) {
 
 /* ---- INT n, INT3, INTO, INT1. SDM 2A INT n/INTO/INT3/INT1 ---- */
 
-static const struct insn *software_interrupt(struct cpu *cpu, const struct insn *i, u8 vector, bool soft) {
+/* Returns the handler's RIP. Out of line: locals whose address escapes would cost the handlers their tail calls. */
+NOINLINE static u64 software_interrupt(struct cpu *cpu, const struct insn *i, u8 vector, bool soft) {
   bool stepping = cpu->eflags & EF_TF;
   struct event ev = {.kind = TR_INT, .vector = vector, .soft = soft, .rip = insn_next_rip(cpu, i),
                      .flags = cpu_eflags(cpu) & ~(u32)EF_RF};
   u64 rip = gate_deliver(cpu, &ev);
   cpu->event_class = EVENT_NONE;
   if (stepping) cpu->step_trap = STEP_NOT;
-  return cpu_jump_mode(cpu, i, rip);
+  return rip;
+}
+
+NOINLINE static u64 int_n(struct cpu *cpu, const struct insn *i) {
+  u64 rip;
+  if (cpu_vm86(cpu) && vm86_int(cpu, (u8)i->imm, insn_next_rip(cpu, i), &rip)) return rip;
+  return software_interrupt(cpu, i, (u8)i->imm, true);
 }
 
 static const struct insn *h_int(struct cpu *restrict cpu, const struct insn *restrict i) {
-  u64 rip;
   cpu->insn = i;
-  if (cpu_vm86(cpu) && vm86_int(cpu, (u8)i->imm, insn_next_rip(cpu, i), &rip)) return cpu_jump_mode(cpu, i, rip);
-  return software_interrupt(cpu, i, (u8)i->imm, true);
+  return cpu_jump_mode(cpu, i, int_n(cpu, i));
 }
 BODY_1(int, h_int)
 
 static const struct insn *h_int3(struct cpu *restrict cpu, const struct insn *restrict i) {
   cpu->insn = i;
-  return software_interrupt(cpu, i, VEC_BP, true);
+  return cpu_jump_mode(cpu, i, software_interrupt(cpu, i, VEC_BP, true));
 }
 BODY_1(int3, h_int3)
 
 static const struct insn *h_into(struct cpu *restrict cpu, const struct insn *restrict i) {
   cpu->insn = i;
   if (!(cpu->hf & HF_OF)) return cpu_leave(cpu, i);
-  return software_interrupt(cpu, i, VEC_OF, true);
+  return cpu_jump_mode(cpu, i, software_interrupt(cpu, i, VEC_OF, true));
 }
 BODY_1(into, h_into)
 
@@ -145,6 +150,6 @@ BODY_1(into, h_into)
 static const struct insn *h_int1(struct cpu *restrict cpu, const struct insn *restrict i) {
   cpu->insn = i;
   cpu->event_class = EVENT_BENIGN;
-  return software_interrupt(cpu, i, VEC_DB, false);
+  return cpu_jump_mode(cpu, i, software_interrupt(cpu, i, VEC_DB, false));
 }
 BODY_1(int1, h_int1)

@@ -43,7 +43,7 @@ static void commit_cs(struct cpu *cpu, const struct desc *cs, u8 cpl) {
 /* Pushes CS and the return address on the current stack. */
 static void push_return(struct cpu *cpu, u64 next, unsigned bytes, struct stack *st, struct frame *f) {
   *st = stack_current(cpu);
-  *f = (struct frame){.n = 0, .bytes = (u8)bytes};
+  frame_begin(f, bytes);
   frame_add(f, cpu->seg[CS].sel);
   frame_add(f, next);
   require(cpu, CHK_FAR_ROOM, frame_fits(cpu, st, f), 0);
@@ -107,7 +107,8 @@ static u64 call_inner(struct cpu *cpu, const struct call_gate *g, struct desc *c
   u8 cpl = seg_dpl(&cs->s);
   struct seg ss = seg_null_stack(cpl, cpl);
   struct stack st = {.ss = NULL, .mask = ~UINT64_C(0), .user = cpl == 3};
-  struct frame f = {.n = 0, .bytes = (u8)g->bytes};
+  struct frame f;
+  frame_begin(&f, g->bytes);
   if (cpu_long(cpu)) st.sp = tss_rsp(cpu, cpl);
   else st = tss_stack(cpu, cpl, &ss);
   frame_add(&f, cpu->seg[SS].sel);
@@ -193,24 +194,25 @@ static u64 far_real(struct cpu *cpu, const struct far_ptr *p, bool call, u64 nex
   return p->off;
 }
 
-static const struct insn *far_transfer(struct cpu *cpu, const struct insn *i, struct far_ptr p, bool call,
-                                       unsigned bytes) {
+/* Returns where control goes. The three below are out of line: locals whose address escapes would cost the handlers
+ * their tail calls. */
+static u64 far_transfer(struct cpu *cpu, const struct insn *i, struct far_ptr p, bool call, unsigned bytes) {
   struct transition t;
   u64 next = insn_next_rip(cpu, i);
   transition_begin(cpu, &t, call ? TR_FAR_CALL : TR_FAR_JMP, call ? next : insn_rip(i));
   u64 rip = cpu_protected(cpu) ? far_protected(cpu, &p, call, next, bytes) : far_real(cpu, &p, call, next, bytes);
   cpu_update_mode(cpu);
   transition_end(cpu, &t, rip);
-  return cpu_jump_mode(cpu, i, rip);
+  return rip;
 }
 
-static const struct insn *far_direct(struct cpu *cpu, const struct insn *i, bool call) {
+NOINLINE static u64 far_direct(struct cpu *cpu, const struct insn *i, bool call) {
   cpu->insn = i;
   return far_transfer(cpu, i, (struct far_ptr){(u16)(i->imm >> 32), (u32)i->imm}, call, WIDTH_BYTES(insn_osize(i)));
 }
 
 /* m16:16, m16:32, and with REX.W m16:64 where the model has it. */
-static const struct insn *far_memory(struct cpu *cpu, const struct insn *i, bool call) {
+NOINLINE static u64 far_memory(struct cpu *cpu, const struct insn *i, bool call) {
   unsigned n = WIDTH_BYTES(insn_osize(i));
   if (n == 8 && !model_does(cpu->model, RULE_FAR_POINTER64)) n = 4;
   u64 la = ea_linear(cpu, i, n + 2, ACC_READ);
@@ -220,19 +222,19 @@ static const struct insn *far_memory(struct cpu *cpu, const struct insn *i, bool
 }
 
 static const struct insn *h_jmp_far_A(struct cpu *restrict cpu, const struct insn *restrict i) {
-  return far_direct(cpu, i, false);
+  return cpu_jump_mode(cpu, i, far_direct(cpu, i, false));
 }
 BODY_1(jmp_far_A, h_jmp_far_A)
 static const struct insn *h_call_far_A(struct cpu *restrict cpu, const struct insn *restrict i) {
-  return far_direct(cpu, i, true);
+  return cpu_jump_mode(cpu, i, far_direct(cpu, i, true));
 }
 BODY_1(call_far_A, h_call_far_A)
 static const struct insn *h_jmp_far_M(struct cpu *restrict cpu, const struct insn *restrict i) {
-  return far_memory(cpu, i, false);
+  return cpu_jump_mode(cpu, i, far_memory(cpu, i, false));
 }
 BODY_1(jmp_far_M, h_jmp_far_M)
 static const struct insn *h_call_far_M(struct cpu *restrict cpu, const struct insn *restrict i) {
-  return far_memory(cpu, i, true);
+  return cpu_jump_mode(cpu, i, far_memory(cpu, i, true));
 }
 BODY_1(call_far_M, h_call_far_M)
 
@@ -268,7 +270,7 @@ static u64 retf_real(struct cpu *cpu, unsigned n, unsigned add) {
   return ip;
 }
 
-static const struct insn *retf(struct cpu *cpu, const struct insn *i, unsigned add) {
+NOINLINE static u64 retf(struct cpu *cpu, const struct insn *i, unsigned add) {
   unsigned n = WIDTH_BYTES(insn_osize(i));
   struct transition t;
   cpu->insn = i;
@@ -276,12 +278,14 @@ static const struct insn *retf(struct cpu *cpu, const struct insn *i, unsigned a
   u64 ip = cpu_protected(cpu) ? retf_protected(cpu, n, add) : retf_real(cpu, n, add);
   cpu_update_mode(cpu);
   transition_end(cpu, &t, ip);
-  return cpu_jump_mode(cpu, i, ip);
+  return ip;
 }
 
-static const struct insn *h_retf(struct cpu *restrict cpu, const struct insn *restrict i) { return retf(cpu, i, 0); }
+static const struct insn *h_retf(struct cpu *restrict cpu, const struct insn *restrict i) {
+  return cpu_jump_mode(cpu, i, retf(cpu, i, 0));
+}
 BODY_1(retf, h_retf)
 static const struct insn *h_retf_I(struct cpu *restrict cpu, const struct insn *restrict i) {
-  return retf(cpu, i, (u16)i->imm);
+  return cpu_jump_mode(cpu, i, retf(cpu, i, (u16)i->imm));
 }
 BODY_1(retf_I, h_retf_I)

@@ -19,6 +19,11 @@ struct stack { /* the current stack, or one about to be switched to */
   bool user;            /* privilege of the accesses */
 };
 
+/* The slots are left as they are: clearing them all would cost more than most deliveries. */
+static inline void frame_begin(struct frame *f, unsigned bytes) {
+  f->n = 0;
+  f->bytes = (u8)bytes;
+}
 static inline void frame_add(struct frame *f, u64 v) { f->slot[f->n++] = v; }
 
 static inline struct stack stack_current(const struct cpu *cpu) {

@@ -144,7 +144,8 @@ static u64 deliver_legacy(struct cpu *cpu, const struct event *ev) {
   u8 cpl = read_target(cpu, &g, &cs);
   bool switched = cpl != cpu->cpl, vm86 = cpu_vm86(cpu);
   struct stack st = switched ? tss_stack(cpu, cpl, &ss) : stack_current(cpu);
-  struct frame f = {.n = 0, .bytes = g.type & 8 ? 4 : 2};
+  struct frame f;
+  frame_begin(&f, g.type & 8 ? 4 : 2);
   legacy_frame(cpu, ev, switched, &f);
   if (switched) require(cpu, CHK_INT_ROOM_SWITCHED, frame_fits(cpu, &st, &f), ss.sel);
   else require(cpu, CHK_INT_ROOM, frame_fits(cpu, &st, &f), 0);
@@ -171,7 +172,8 @@ static u64 deliver_long(struct cpu *cpu, const struct event *ev) {
   bool inner = cpl != cpu->cpl;
   u64 rsp = g.ist ? tss_rsp(cpu, TSS_IST + g.ist) : inner ? tss_rsp(cpu, cpl) : cpu->gpr[RSP];
   struct stack st = {.ss = NULL, .sp = rsp & ~UINT64_C(15), .mask = ~UINT64_C(0), .user = cpl == 3};
-  struct frame f = {.n = 0, .bytes = 8};
+  struct frame f;
+  frame_begin(&f, 8);
   frame_add(&f, cpu->seg[SS].sel);
   frame_add(&f, cpu->gpr[RSP]);
   frame_add(&f, ev->flags);
@@ -199,7 +201,8 @@ static u64 deliver_real(struct cpu *cpu, const struct event *ev) {
   require(cpu, CHK_IVT_LIMIT, off + 3 <= cpu->idtr.limit, 0);
   u32 entry = (u32)mem_read_sys(cpu, sys_linear(cpu, cpu->idtr.base + off), 4);
   struct stack st = stack_current(cpu);
-  struct frame f = {.n = 0, .bytes = 2};
+  struct frame f;
+  frame_begin(&f, 2);
   frame_add(&f, ev->flags);
   frame_add(&f, cpu->seg[CS].sel);
   frame_add(&f, ev->rip);

@@ -91,7 +91,8 @@ static u64 iret_protected(struct cpu *cpu, unsigned n) {
   return code64 ? ip : (u32)ip;
 }
 
-static const struct insn *h_iret(struct cpu *restrict cpu, const struct insn *restrict i) {
+/* Out of line, like every transition: locals whose address escapes would cost the handler its tail call. */
+NOINLINE static u64 do_iret(struct cpu *cpu, const struct insn *i) {
   unsigned n = WIDTH_BYTES(insn_osize(i));
   struct transition t;
   u64 ip;
@@ -109,6 +110,10 @@ static const struct insn *h_iret(struct cpu *restrict cpu, const struct insn *re
   }
   cpu_update_mode(cpu);
   transition_end(cpu, &t, ip);
-  return cpu_jump_mode(cpu, i, ip);
+  return ip;
+}
+
+static const struct insn *h_iret(struct cpu *restrict cpu, const struct insn *restrict i) {
+  return cpu_jump_mode(cpu, i, do_iret(cpu, i));
 }
 BODY_1(iret, h_iret)

@@ -53,7 +53,14 @@ static unsigned page_part(u64 la, unsigned n) {
 
 static void page_read(const struct page *pg, unsigned off, u8 *buf, unsigned n) {
   if (pg->host) {
-    memcpy(buf, pg->host + off, n);
+    const u8 *p = pg->host + off;
+    switch (n) { /* one load where the guest made one; a copy of unknown length is `rep movs`, 40 ns */
+      case 1: buf[0] = *p; break;
+      case 2: st16(buf, ld16(p)); break;
+      case 4: st32(buf, ld32(p)); break;
+      case 8: st64(buf, ld64(p)); break;
+      default: memcpy(buf, p, n);
+    }
     return;
   }
   if (!pg->region || !pg->region->mmio) {
@@ -83,8 +90,12 @@ static void page_write(struct cpu *cpu, const struct page *pg, unsigned off, con
   pg->region->mmio->write(pg->region->mmio->opaque, pg->gpa + off - pg->region->base, n, v);
 }
 
-/* [la, la+n) wraps at the linear-address width. */
-static u64 next_page(const struct cpu *cpu, u64 la) { return ((la | 0xfff) + 1) & cpu->lamask; }
+/* [la, la+n) wraps at the linear-address width, but not system structures and stacks above 4 GiB that compatibility
+ * mode reaches through gates. */
+static u64 next_page(const struct cpu *cpu, u64 la) {
+  u64 next = (la | 0xfff) + 1;
+  return la >> 32 ? next : next & cpu->lamask;
+}
 
 /* Alignment checks are made at CPL 3 only. SDM 3A 6.15 (Alignment Check Exception) */
 static void check_align(struct cpu *cpu, u64 la, unsigned size, bool user) {

@@ -62,7 +62,8 @@ static const struct insn *h_rdmsr(struct cpu *restrict cpu, const struct insn *r
 }
 BODY_1(rdmsr, h_rdmsr)
 
-static const struct insn *h_wrmsr(struct cpu *restrict cpu, const struct insn *restrict i) {
+/* Out of line, like CPUID's: locals whose address escapes would cost the handler its tail call. */
+NOINLINE static void do_wrmsr(struct cpu *cpu, const struct insn *i) {
   const struct msr_row *row = msr_addressed(cpu, i);
   const struct msr_env env = {.model = cpu->model, .value = cpu->msr, .cr0_pg = cpu->cr0 & CR0_PG};
   u64 old = msr_value(cpu, row), v = 0, given = cpu->gpr[RDX] << 32 | (u32)cpu->gpr[RAX];
@@ -70,6 +71,10 @@ static const struct insn *h_wrmsr(struct cpu *restrict cpu, const struct insn *r
   bool ok = msr_check_write(&env, row, old, given, &v, &effects) == MSR_OK;
   require(cpu, CHK_MSR_WRITE, ok, 0);
   if (ok) msr_store(cpu, row, old, v, effects);
+}
+
+static const struct insn *h_wrmsr(struct cpu *restrict cpu, const struct insn *restrict i) {
+  do_wrmsr(cpu, i);
   return cpu_jump_mode(cpu, i, insn_next_rip(cpu, i));
 }
 BODY_1(wrmsr, h_wrmsr)
@@ -118,7 +123,7 @@ static u32 processor_number(const struct cpu *cpu) {
   return 0;
 }
 
-static const struct insn *h_cpuid(struct cpu *restrict cpu, const struct insn *restrict i) {
+NOINLINE static void do_cpuid(struct cpu *cpu) {
   u32 out[4];
   struct cpuid_dynamic dyn = {
       .apic_id = processor_number(cpu), .code64 = cpu_code64(cpu), .apic_base = cpu->msr[MSR_APIC_BASE],
@@ -129,6 +134,10 @@ static const struct insn *h_cpuid(struct cpu *restrict cpu, const struct insn *r
   cpu->gpr[RBX] = out[1];
   cpu->gpr[RCX] = out[2];
   cpu->gpr[RDX] = out[3];
+}
+
+static const struct insn *h_cpuid(struct cpu *restrict cpu, const struct insn *restrict i) {
+  do_cpuid(cpu);
   return cpu_leave(cpu, i); /* serializing */
 }
 BODY_1(cpuid, h_cpuid)

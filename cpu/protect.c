@@ -30,34 +30,37 @@ static bool visible(const struct cpu *cpu, u16 sel, const struct desc *d) {
   return seg_is_conforming(&d->s) || seg_dpl(&d->s) >= level;
 }
 
-INLINE_BODY lar(struct cpu *restrict cpu, const struct insn *restrict i, enum form form) {
+/* The answers, or -1. Out of line: a descriptor on the stack would cost the handlers their tail calls. */
+NOINLINE static s64 access_rights(struct cpu *cpu, u16 sel) {
   struct desc d;
-  u16 sel = rm16_read(cpu, i, form, i->src);
   bool ok = find(cpu, sel, &d) && check(cpu, CHK_LAR_TYPE, type_known(cpu, &d, true)) &&
             check(cpu, CHK_ASK_DPL, visible(cpu, sel, &d));
-  if (ok) reg_set(cpu, i->dst, d.lo >> 32 & 0x00ffff00, insn_osize(i));
-  set_zf(cpu, ok);
-  NEXT(cpu, i, FORM_X);
+  return ok ? (s64)(d.lo >> 32 & 0x00ffff00) : -1;
 }
-BODY_RARE(lar, lar)
-
-INLINE_BODY lsl(struct cpu *restrict cpu, const struct insn *restrict i, enum form form) {
+NOINLINE static s64 segment_limit(struct cpu *cpu, u16 sel) {
   struct desc d;
-  u16 sel = rm16_read(cpu, i, form, i->src);
   bool ok = find(cpu, sel, &d) && check(cpu, CHK_LSL_TYPE, type_known(cpu, &d, false)) &&
             check(cpu, CHK_ASK_DPL, visible(cpu, sel, &d));
-  if (ok) reg_set(cpu, i->dst, d.s.limit, insn_osize(i));
-  set_zf(cpu, ok);
+  return ok ? (s64)d.s.limit : -1;
+}
+NOINLINE static bool may_access(struct cpu *cpu, u16 sel, bool write) {
+  struct desc d;
+  return find(cpu, sel, &d) && check(cpu, CHK_VERIFY_TYPE, write ? seg_is_writable(&d.s) : seg_is_readable(&d.s)) &&
+         check(cpu, CHK_ASK_DPL, visible(cpu, sel, &d));
+}
+
+INLINE_BODY ask(struct cpu *restrict cpu, const struct insn *restrict i, enum form form,
+                s64 (*answer)(struct cpu *cpu, u16 sel)) {
+  s64 v = answer(cpu, rm16_read(cpu, i, form, i->src));
+  if (v >= 0) reg_set(cpu, i->dst, (u64)v, insn_osize(i));
+  set_zf(cpu, v >= 0);
   NEXT(cpu, i, FORM_X);
 }
-BODY_RARE(lsl, lsl)
+BODY_RARE(lar, ask, access_rights)
+BODY_RARE(lsl, ask, segment_limit)
 
 INLINE_BODY verify(struct cpu *restrict cpu, const struct insn *restrict i, enum form form, bool write) {
-  struct desc d;
-  u16 sel = rm16_read(cpu, i, form, i->dst);
-  bool ok = find(cpu, sel, &d) && check(cpu, CHK_VERIFY_TYPE, write ? seg_is_writable(&d.s) : seg_is_readable(&d.s)) &&
-            check(cpu, CHK_ASK_DPL, visible(cpu, sel, &d));
-  set_zf(cpu, ok);
+  set_zf(cpu, may_access(cpu, rm16_read(cpu, i, form, i->dst), write));
   NEXT(cpu, i, FORM_X);
 }
 BODY_RARE(verr, verify, false)

@@ -32,7 +32,8 @@ static u64 syscall_legacy(struct cpu *cpu, u64 next) {
   return (u32)cpu->msr[MSR_STAR];
 }
 
-static const struct insn *h_syscall(struct cpu *restrict cpu, const struct insn *restrict i) {
+/* Out of line, like every transition: locals whose address escapes would cost the handler its tail call. */
+NOINLINE static u64 do_syscall(struct cpu *cpu, const struct insn *i) {
   u64 star = cpu->msr[MSR_STAR], next = insn_next_rip(cpu, i);
   bool stepping = cpu->eflags & EF_TF;
   struct transition t;
@@ -48,7 +49,11 @@ static const struct insn *h_syscall(struct cpu *restrict cpu, const struct insn 
   if (stepping && !(cpu->eflags & EF_TF)) cpu->step_trap = STEP_NOT;
   cpu_update_mode(cpu);
   transition_end(cpu, &t, rip);
-  return cpu_jump_mode(cpu, i, rip);
+  return rip;
+}
+
+static const struct insn *h_syscall(struct cpu *restrict cpu, const struct insn *restrict i) {
+  return cpu_jump_mode(cpu, i, do_syscall(cpu, i));
 }
 BODY_1(syscall, h_syscall)
 
@@ -61,7 +66,7 @@ static void sysret_segments(struct cpu *cpu, u64 star, bool code64) {
   else cpu->seg[SS].sel = ss;
 }
 
-static const struct insn *h_sysret(struct cpu *restrict cpu, const struct insn *restrict i) {
+NOINLINE static u64 do_sysret(struct cpu *cpu, const struct insn *i) {
   bool code64 = insn_osize(i) == W64, stepping = cpu->eflags & EF_TF;
   u64 rip = code64 ? cpu->gpr[RCX] : (u32)cpu->gpr[RCX];
   struct transition t;
@@ -79,11 +84,14 @@ static const struct insn *h_sysret(struct cpu *restrict cpu, const struct insn *
   cpu->cpl = 3;
   cpu_update_mode(cpu);
   transition_end(cpu, &t, rip);
-  if (cpu->eflags & EF_TF) {
-    cpu->step_trap = STEP_NOW;
-    return cpu_leave_at(cpu, i, rip);
-  }
-  if (stepping) cpu->step_trap = STEP_NOT;
+  if (cpu->eflags & EF_TF) cpu->step_trap = STEP_NOW;
+  else if (stepping) cpu->step_trap = STEP_NOT;
+  return rip;
+}
+
+static const struct insn *h_sysret(struct cpu *restrict cpu, const struct insn *restrict i) {
+  u64 rip = do_sysret(cpu, i);
+  if (cpu->step_trap == STEP_NOW) return cpu_leave_at(cpu, i, rip);
   return cpu_jump_mode(cpu, i, rip);
 }
 BODY_1(sysret, h_sysret)

@@ -13,7 +13,8 @@ static bool mode_ok(const struct cpu *cpu) {
 }
 static u16 sysenter_cs(const struct cpu *cpu) { return (u16)(cpu->msr[MSR_SYSENTER_CS] & 0xfffc); }
 
-static const struct insn *h_sysenter(struct cpu *restrict cpu, const struct insn *restrict i) {
+/* Out of line, like every transition: locals whose address escapes would cost the handler its tail call. */
+NOINLINE static u64 do_sysenter(struct cpu *cpu, const struct insn *i) {
   u16 cs = sysenter_cs(cpu);
   bool wide = cpu_long(cpu);
   struct transition t;
@@ -32,11 +33,15 @@ static const struct insn *h_sysenter(struct cpu *restrict cpu, const struct insn
   cpu_update_mode(cpu);
   if (!wide) rip = (u32)rip;
   transition_end(cpu, &t, rip);
-  return cpu_jump_mode(cpu, i, rip);
+  return rip;
+}
+
+static const struct insn *h_sysenter(struct cpu *restrict cpu, const struct insn *restrict i) {
+  return cpu_jump_mode(cpu, i, do_sysenter(cpu, i));
 }
 BODY_1(sysenter, h_sysenter)
 
-static const struct insn *h_sysexit(struct cpu *restrict cpu, const struct insn *restrict i) {
+NOINLINE static u64 do_sysexit(struct cpu *cpu, const struct insn *i) {
   u16 cs = sysenter_cs(cpu);
   bool code64 = insn_osize(i) == W64;
   u64 rip = cpu->gpr[RDX], rsp = cpu->gpr[RCX];
@@ -60,6 +65,10 @@ static const struct insn *h_sysexit(struct cpu *restrict cpu, const struct insn 
   cpu->cpl = 3;
   cpu_update_mode(cpu);
   transition_end(cpu, &t, rip);
-  return cpu_jump_mode(cpu, i, rip);
+  return rip;
+}
+
+static const struct insn *h_sysexit(struct cpu *restrict cpu, const struct insn *restrict i) {
+  return cpu_jump_mode(cpu, i, do_sysexit(cpu, i));
 }
 BODY_1(sysexit, h_sysexit)

@@ -26,7 +26,7 @@ static const struct insn *load_table(struct cpu *cpu, const struct insn *i, stru
   NEXT(cpu, i, FORM_X);
 }
 
-static const struct insn *store_table(struct cpu *cpu, const struct insn *i, const struct dtable *t) {
+NOINLINE static void write_table(struct cpu *cpu, const struct insn *i, const struct dtable *t) {
   unsigned n = cpu_code64(cpu) ? 8 : 4;
   u8 image[10];
   require_umip(cpu, i);
@@ -34,6 +34,10 @@ static const struct insn *store_table(struct cpu *cpu, const struct insn *i, con
   st16(image, t->limit);
   st64(image + 2, t->base);
   mem_write_bytes(cpu, la, image, 2 + n);
+}
+
+static const struct insn *store_table(struct cpu *cpu, const struct insn *i, const struct dtable *t) {
+  write_table(cpu, i, t);
   NEXT(cpu, i, FORM_X);
 }
 
@@ -57,14 +61,13 @@ static void system_high(struct cpu *cpu, u16 sel, struct desc *d) {
   require(cpu, CHK_SYSTEM_CANONICAL, cpu_canonical_max(cpu, d->s.base), sel);
 }
 
-INLINE_BODY lldt(struct cpu *restrict cpu, const struct insn *restrict i, enum form form) {
+/* Out of line: a descriptor on the stack would cost the handlers their tail calls. */
+NOINLINE static void load_ldt(struct cpu *cpu, u16 sel) {
   struct desc d;
-  require_cpl0(cpu, i);
-  u16 sel = rm16_read(cpu, i, form, i->dst);
   if (sel_is_null(sel)) {
     cpu->ldtr.sel = sel;
     cpu->ldtr.attr = SEG_NULL;
-    NEXT(cpu, i, FORM_X);
+    return;
   }
   require(cpu, CHK_LLDT_TI, !(sel & SEL_TI), sel);
   require(cpu, CHK_LLDT_LIMIT, desc_read(cpu, sel, &d), sel);
@@ -72,14 +75,10 @@ INLINE_BODY lldt(struct cpu *restrict cpu, const struct insn *restrict i, enum f
   require(cpu, CHK_LLDT_PRESENT, seg_present(&d.s), sel);
   system_high(cpu, sel, &d);
   cpu->ldtr = d.s;
-  NEXT(cpu, i, FORM_X);
 }
-BODY_RARE(lldt, lldt)
 
-INLINE_BODY ltr(struct cpu *restrict cpu, const struct insn *restrict i, enum form form) {
+NOINLINE static void load_task(struct cpu *cpu, u16 sel) {
   struct desc d;
-  require_cpl0(cpu, i);
-  u16 sel = rm16_read(cpu, i, form, i->dst);
   require(cpu, CHK_LTR_NULL, !sel_is_null(sel), 0);
   require(cpu, CHK_LTR_TI, !(sel & SEL_TI), sel);
   require(cpu, CHK_LTR_LIMIT, desc_read(cpu, sel, &d), sel);
@@ -90,9 +89,17 @@ INLINE_BODY ltr(struct cpu *restrict cpu, const struct insn *restrict i, enum fo
   system_high(cpu, sel, &d);
   desc_mark_busy(cpu, &d);
   cpu->tr = d.s;
+}
+
+INLINE_BODY load_selector(struct cpu *restrict cpu, const struct insn *restrict i, enum form form, bool task) {
+  require_cpl0(cpu, i);
+  u16 sel = rm16_read(cpu, i, form, i->dst);
+  if (task) load_task(cpu, sel);
+  else load_ldt(cpu, sel);
   NEXT(cpu, i, FORM_X);
 }
-BODY_RARE(ltr, ltr)
+BODY_RARE(lldt, load_selector, false)
+BODY_RARE(ltr, load_selector, true)
 
 INLINE_BODY store_selector(struct cpu *restrict cpu, const struct insn *restrict i, enum form form, bool task) {
   require_umip(cpu, i);

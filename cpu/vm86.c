@@ -40,7 +40,8 @@ bool vm86_int(struct cpu *cpu, u8 vector, u64 next, u64 *rip) {
   }
   u32 entry = mem_read32(cpu, vector * 4u);
   struct stack st = stack_current(cpu);
-  struct frame f = {.n = 0, .bytes = 2};
+  struct frame f;
+  frame_begin(&f, 2);
   frame_add(&f, iopl3 ? cpu_eflags(cpu) : vm86_flags_image(cpu));
   frame_add(&f, cpu->seg[CS].sel);
   frame_add(&f, next);

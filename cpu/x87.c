@@ -1,5 +1,6 @@
-/* The x87's state: between the host's unit and struct x87, exceptions that wait, tags, and the last instruction's
- * opcode. SDM 1 8.1 (x87 FPU Execution Environment), 8.7 (Handling x87 FPU Exceptions in Software). */
+/* The x87's state: between the host's unit and struct x87, exceptions that wait, tags, and the last
+ * instruction's opcode. SDM 1 8.1 (x87 FPU Execution Environment), 8.7 (Handling x87 FPU Exceptions in
+ * Software). */
 #include "cpu/x87.h"
 
 #include "cpu/x87_insn.h"
@@ -135,7 +136,8 @@ bool x87_finish(struct cpu *cpu, const struct insn *i) {
   u16 held = x->fsw & FSW_ES ? x->fsw & ~x->fcw & FSW_FLAGS : 0;
   unit_take(x);
   u16 raised = x->fsw & (u16)~x->fcw & FSW_FLAGS;
-  /* FOP is that of the last instruction with an unmasked exception. SDM 1 8.1.9.1 (Fopcode Compatibility Sub-mode) */
+  /* FOP is that of the last instruction with an unmasked exception. SDM 1 8.1.9.1 (Fopcode Compatibility
+   * Sub-mode) */
   int opcode = raised ? x87_opcode_at(cpu, insn_rip(i)) : -1;
   if (opcode >= 0) x->fop = (u16)opcode;
   x->fsw |= held;

@@ -15,7 +15,8 @@ ARITH_MEM(subr)
 ARITH_MEM(div)
 ARITH_MEM(divr)
 
-/* Registers: ST op= ST(i); ST(i) op= ST; the latter with a pop. Those two swap SUB with SUBR and DIV with DIVR. */
+/* Registers: ST op= ST(i); ST(i) op= ST; the latter with a pop. Those two swap SUB with SUBR and DIV with
+ * DIVR. */
 #define ARITH_ST(op, st, st_i)                   \
   X87_ST(f##op##_st_sti, 0xd8, st)               \
   X87_ST(f##op##_sti_st, 0xdc, st_i)             \

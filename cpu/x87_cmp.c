@@ -24,8 +24,8 @@ X87_NULLARY(fucompp, 0xda, 0xe9)
 X87_NULLARY(ftst, 0xd9, 0xe4)
 X87_NULLARY(fxam, 0xd9, 0xe5)
 
-/* FCOMI and its like set all six flags. An unmasked invalid operation may leave them alone, so the X form starts with
- * the guest's. */
+/* FCOMI and its like set all six flags. An unmasked invalid operation may leave them alone, so the X form
+ * starts with the guest's. */
 #define X87_FLAGS(b0, b1) __asm__ volatile(X87_BYTES(b0, b1) "\n\tlahf\n\tseto %%al" : "=a"(cpu->hf) : : "cc")
 #define X87_FLAGS_KEPT(b0, b1)                                                                    \
   do {                                                                                            \

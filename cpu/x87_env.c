@@ -1,8 +1,10 @@
-/* x87 control: the control and status words, FINIT, FCLEX, WAIT, and the environment and state in memory.
- * SDM 1 8.3.12 (x87 FPU Control Instructions), 8.1.10 (Saving the x87 FPU's State with FSTENV/FNSTENV and FSAVE/FNSAVE).
+/* x87 control: the control and status words, FINIT, FCLEX, WAIT, and the environment and state in memory. SDM
+ * 1 8.3.12 (x87 FPU Control Instructions), 8.1.10 (Saving the x87 FPU's State with FSTENV/FNSTENV and
+ * FSAVE/FNSAVE).
  *
- * Here every instruction but the frequent ones works on struct x87; none of them changes the pointers, unless it
- * loads them. FLDENV, FRSTOR and FLDCW wait for exceptions; the FN forms, which are the only others, do not. */
+ * Here every instruction but the frequent ones works on struct x87; none of them changes the pointers,
+ * unless it loads them. FLDENV, FRSTOR and FLDCW wait for exceptions; the FN forms, which are the only
+ * others, do not. */
 #include "cpu/lean.h"
 #include "cpu/x87_insn.h"
 
@@ -109,7 +111,7 @@ static struct env_format env_format(const struct cpu *cpu, const struct insn *i)
 }
 
 /* Some processors record every opcode: it is then the one FIP points at. SDM 1 8.1.9.1 (Fopcode Compatibility
- * Sub-mode), APM 1 6.2.5 (x87 Instruction Pointers and Opcode) */
+ * Sub-mode), APM 1 6.2.5 (Pointers and Opcode State) */
 static u16 last_opcode(struct cpu *cpu) {
   int opcode = model_does(cpu->model, RULE_FOP_ALWAYS) && cpu->x87.fcs == cpu->seg[CS].sel
                    ? x87_opcode_at(cpu, cpu->x87.fip) : -1;
@@ -160,7 +162,8 @@ static void env_load(struct cpu *cpu, const u8 *p, struct env_format f) {
   x87_set_tags(cpu, ld16(p + 2 * step));
   const u8 *ip = p + 3 * step, *cs = ip + step, *dp = cs + step, *ds = dp + step;
   if (f.real) {
-    u32 hi = f.wide ? ld32(cs) >> 12 & 0xffff : ld16(cs) >> 12, dhi = f.wide ? ld32(ds) >> 12 & 0xffff : ld16(ds) >> 12;
+    u32 hi = f.wide ? ld32(cs) >> 12 & 0xffff : ld16(cs) >> 12,
+        dhi = f.wide ? ld32(ds) >> 12 & 0xffff : ld16(ds) >> 12;
     x->fip = ld16(ip) | hi << 16;
     x->fdp = ld16(dp) | dhi << 16;
     x->fcs = x->fds = 0;
@@ -175,7 +178,8 @@ static void env_load(struct cpu *cpu, const u8 *p, struct env_format f) {
 }
 
 /* The operand's linear address, accessible in full. */
-static u64 env_operand(struct cpu *cpu, const struct insn *i, struct env_format f, unsigned bytes, enum access acc) {
+static u64 env_operand(struct cpu *cpu, const struct insn *i, struct env_format f, unsigned bytes,
+                       enum access acc) {
   u64 la = ea_linear(cpu, i, bytes, acc);
   x87_align(cpu, la, f.wide ? 4 : 2);
   mem_probe(cpu, la, bytes, acc);

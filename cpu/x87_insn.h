@@ -1,5 +1,6 @@
-/* The vocabulary of the x87 bodies: operands, pointers, and one fast and one X handler for each instruction. See
- * cpu/x87.h for why a handler is the guest's own instruction. SDM 1 8 (Programming with the x87 FPU). */
+/* The vocabulary of the x87 bodies: operands, pointers, and one fast and one X handler for each
+ * instruction. See cpu/x87.h for why a handler is the guest's own instruction. SDM 1 8 (Programming with
+ * the x87 FPU). */
 #ifndef CPU_X87_INSN_H
 #define CPU_X87_INSN_H
 
@@ -11,17 +12,19 @@
 void x87_wait(struct cpu *cpu, const struct insn *i);
 /* Loads the host's x87 if the state is not there. From here to x87_finish() nothing may fault. */
 void x87_begin(struct cpu *cpu);
-/* Takes the state back when an exception is unmasked. Returns whether a destination in memory is to be written: not
- * after an unmasked exception other than precision. SDM 1 8.5 (x87 FPU Floating-Point Exception Conditions) */
+/* Takes the state back when an exception is unmasked. Returns whether a destination in memory is to be
+ * written: not after an unmasked exception other than precision. SDM 1 8.5 (x87 FPU Floating-Point
+ * Exception Conditions) */
 bool x87_finish(struct cpu *cpu, const struct insn *i);
 /* Reads the memory operand (waiting first), then x87_begin(). */
 void x87_fetch(struct cpu *cpu, const struct insn *i, u8 *buf, unsigned n);
-/* Checks that the memory operand can be written (waiting first), then x87_begin(). Returns its linear address. */
+/* Checks that the memory operand can be written (waiting first), then x87_begin(). Returns its linear
+ * address. */
 u64 x87_target(struct cpu *cpu, const struct insn *i, unsigned n);
 /* The alignment check of an x87 operand: #AC(0). SDM 3A Table 6-7 (Alignment Requirements by Data Type) */
 void x87_align(struct cpu *cpu, u64 la, unsigned align);
-/* The low three bits of the first opcode byte, and ModRM, of the x87 instruction at CS:rip; -1: there is none.
- * SDM 1 8.1.9 (Last Instruction Opcode) */
+/* The low three bits of the first opcode byte, and ModRM, of the x87 instruction at CS:rip; -1: there is
+ * none. SDM 1 8.1.9 (Last Instruction Opcode) */
 int x87_opcode_at(struct cpu *cpu, u64 rip);
 /* Ends an X form without a memory operand. */
 handler_fn x87_end;
@@ -95,7 +98,7 @@ struct x87_mem10 { u8 b[10]; };
 
 /* The instruction `text %0` reads n bytes. */
 #define X87_LOAD(name, n, text)                                                                              \
-  INLINE_BODY op_##name(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,\
+  INLINE_BODY op_##name(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form, \
                         handler_fn *slow) {                                                                  \
     (void)w;                                                                                                 \
     if (!IS_FAST(form)) {                                                                                    \
@@ -117,7 +120,7 @@ struct x87_mem10 { u8 b[10]; };
 
 /* The instruction `text %0` writes n bytes. */
 #define X87_STORE(name, n, text)                                                                             \
-  INLINE_BODY op_##name(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,\
+  INLINE_BODY op_##name(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form, \
                         handler_fn *slow) {                                                                  \
     (void)w;                                                                                                 \
     if (!IS_FAST(form)) {                                                                                    \

@@ -1,5 +1,5 @@
-/* x87 data transfer, constants, and the stack itself. SDM 1 8.3.3 (Data Transfer Instructions), 8.3.4 (Load Constant
- * Instructions). */
+/* x87 data transfer, constants, and the stack itself. SDM 1 8.3.3 (Data Transfer Instructions), 8.3.4
+ * (Load Constant Instructions). */
 #include "cpu/x87_insn.h"
 
 X87_LOAD(fld_m32, 4, "flds")
@@ -29,8 +29,8 @@ X87_ST(fst_sti, 0xdd, 0xd0)
 X87_ST(fstp_sti, 0xdd, 0xd8)
 X87_ST(fxch, 0xd9, 0xc8)
 X87_ST(ffree, 0xdd, 0xc0)
-/* Encodings that processors take but Intel's manual does not name; the first is not quite FSTP: it finds no fault
- * with an empty ST(0). */
+/* Encodings that processors take but Intel's manual does not name; the first is not quite FSTP: it finds
+ * no fault with an empty ST(0). */
 X87_ST(fstp1, 0xd9, 0xd8)
 X87_ST(fstp8, 0xdf, 0xd0)
 X87_ST(fstp9, 0xdf, 0xd8)
@@ -50,7 +50,8 @@ X87_NULLARY(fnop, 0xd9, 0xd0)
 X87_NULLARY(fdecstp, 0xd9, 0xf6)
 X87_NULLARY(fincstp, 0xd9, 0xf7)
 
-/* FCMOVcc on the guest's flags, which SAHF gives to the host: the stored form is that of LAHF in its upper half. */
+/* FCMOVcc on the guest's flags, which SAHF gives to the host: the stored form is that of LAHF in its upper
+ * half. */
 #define X87_WITH_FLAGS(b0, b1) __asm__ volatile("sahf\n\t" X87_BYTES(b0, b1) : : "a"(cpu->hf) : "cc")
 #define X87_CMOV_1(name, b0, b1) X87_PAIR(name, X87_WITH_FLAGS(b0, b1))
 #define X87_CMOV(name, b0, b1) X87_EACH_ST(X87_CMOV_1, name, b0, b1)

@@ -1,5 +1,5 @@
-/* x87 transcendental instructions. The results are the host's own; vendors and generations differ in the last bit.
- * SDM 1 8.3.7 (Trigonometric Instructions), 8.3.9 (Logarithmic, Exponential, and Scale). */
+/* x87 transcendental instructions. The results are the host's own; vendors and generations differ in the
+ * last bit. SDM 1 8.3.7 (Trigonometric Instructions), 8.3.9 (Logarithmic, Exponential, and Scale). */
 #include "cpu/x87_insn.h"
 
 X87_NULLARY(f2xm1, 0xd9, 0xf0)

@@ -102,9 +102,9 @@ static void page_fault(struct task *t, u32 error) {
   enum mm_fault m = host && lvm->fault_signo == SIGBUS ? MM_BUS : mm_fault(t, addr, acc);
   if (m == MM_OK && !host) return;
   if (m == MM_MAPERR && vsyscall(t, addr, error)) return;
-  error |= PF_U;
-  /* As Linux: not even the presence of the kernel's pages is told. */
-  if (addr >= t->mm->task_size) error |= PF_P;
+  /* Linux says the kernel's half is present, whatever is. */
+  bool present = addr >= t->mm->task_size || (m == MM_ACCERR && mm_present(t->mm, addr));
+  error = (error & ~(u32)PF_P) | PF_U | (present ? (u32)PF_P : 0);
   if (m == MM_BUS)
     (void)sig_fault(t, SIGBUS, BUS_ADRERR, addr, VEC_PF, error);
   else

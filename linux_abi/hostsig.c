@@ -94,7 +94,8 @@ void hostsig_action(struct task *t, int signo) {
 
 void hostsig_mask(struct task *t) {
   struct sig_state *s = t->sig;
-  if (s->fault || (sig_queued(s) & ~s->blocked)) return;
+  /* Those of base/hostfault.h take their turn among the others. */
+  if (s->fault || (sig_queued(s) & ~s->blocked & ~SIG_HOSTFAULT)) return;
   u64 want = (s->blocked & holdable(s)) | (s->mask_before & ~holdable(s));
   if (want == s->mask_now) return;
   /* In this order: should our handler come in between, then mask_now says so afterwards. */

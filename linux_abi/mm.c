@@ -5,9 +5,11 @@
 #include "linux_abi/mm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "linux_abi/lvm.h"
 
@@ -64,6 +66,8 @@ int mm_init(struct mm *mm, enum lx_abi abi, u64 max, u64 stack_limit) {
   mm->stack_top = mm->task_size;
   mm->mmap_base = pick_mmap_base(mm->task_size, stack_limit);
   mm->mmap_bottom = page_up(mm->task_size / 3);
+  mm->mmap_base32 = pick_mmap_base(TASK_SIZE_I386, stack_limit);
+  if (mm->mmap_base32 > mm->mmap_base) mm->mmap_base32 = mm->mmap_base;
   return 0;
 }
 
@@ -172,6 +176,17 @@ static struct vma *grow_stack(struct task *t, struct vma *v, u64 addr) {
 void mm_reach(struct task *t, u64 addr) {
   struct vma *v = vma_find(&t->mm->vmas, addr);
   if (v && addr < v->start && (v->flags & VMA_STACK)) (void)grow_stack(t, v, addr);
+}
+
+bool mm_present(struct mm *mm, u64 addr) {
+  const struct vma *v = vma_find(&mm->vmas, addr);
+  if (!v || addr < v->start || !v->prot) return false;
+  int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+  u64 e = 0;
+  off_t at = (off_t)((uintptr_t)mm_host(mm, addr) / PAGE_SIZE * sizeof e);
+  bool known = fd >= 0 && pread(fd, &e, sizeof e, at) == sizeof e;
+  if (fd >= 0) close(fd);
+  return known && e >> 63; /* man 5 proc_pid_pagemap: present */
 }
 
 enum mm_fault mm_fault(struct task *t, u64 addr, enum access acc) {

@@ -19,6 +19,7 @@ struct mm {
   u64 stack_low;     /* and where it starts so far */
   u64 mmap_base;     /* new mappings go below, */
   u64 mmap_bottom;   /* or, when that is full, above this */
+  u64 mmap_base32;   /* for i386 calls of an x86_64 program */
   struct vma_list vmas;
   u64 start_brk, brk;
   u64 start_stack, start_code, end_code, start_data, end_data, arg_start, arg_end, env_start, env_end;
@@ -49,7 +50,10 @@ void mm_forget(struct task *t, u64 start, u64 end);
 /* What a fault on addr comes to. */
 enum mm_fault { MM_OK, MM_MAPERR, MM_ACCERR, MM_BUS };
 /* Makes addr accessible in the page tables, if the program may access it so. */
-enum mm_fault mm_fault(struct task *t, u64 addr, enum access acc);
+enum mm_fault mm_fault(struct task *t, u64 addr, enum access acc);/* Would the page of addr be present in the page tables of a kernel that fills them as Linux does? The host's are
+ * filled by the same accesses, so ask there: ours have more (neighbours) and less (after changes). */
+bool mm_present(struct mm *mm, u64 addr);
+
 /* Lets the first stack grow down to addr, as the program's touching it would: for addresses given to the kernel. */
 void mm_reach(struct task *t, u64 addr);
 

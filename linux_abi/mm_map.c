@@ -69,8 +69,10 @@ u64 mm_place(struct task *t, u64 hint, u64 len, u64 flags) {
   if (hint && hint <= mm->task_size - len &&
       vma_gap_up(&mm->vmas, len, hint, hint + len, MM_STACK_GUARD) == hint)
     return hint;
-  u64 at = vma_gap_down(&mm->vmas, len, MM_MIN_ADDR, mm->mmap_base, MM_STACK_GUARD);
-  return at ? at : vma_gap_up(&mm->vmas, len, mm->mmap_bottom, mm->task_size, MM_STACK_GUARD);
+  u64 base = t->compat && t->abi == LX_X86_64 ? mm->mmap_base32 : mm->mmap_base;
+  u64 at = vma_gap_down(&mm->vmas, len, MM_MIN_ADDR, base, MM_STACK_GUARD);
+  if (at || base != mm->mmap_base) return at;
+  return vma_gap_up(&mm->vmas, len, mm->mmap_bottom, mm->task_size, MM_STACK_GUARD);
 }
 
 /* --- mmap --- */

@@ -116,7 +116,7 @@ s64 sys_sgetmask_32(struct task *t, const u64 a[6]) {
 
 s64 sys_ssetmask_32(struct task *t, const u64 a[6]) {
   u32 old = (u32)t->sig->blocked;
-  sig_set_blocked(t, (u32)a[0]);
+  sig_set_blocked(t, (u64)(s64)(s32)a[0]); /* as a negative int becomes a set on Linux */
   return old;
 }
 

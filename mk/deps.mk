@@ -1,4 +1,4 @@
-# Packages: Debian's, installed with apt when missing; test programs of both architectures, downloaded and unpacked.
+# Packages: Debian's, installed with apt when missing; test programs of both architectures, unpacked aside.
 
 .PHONY: deps
 deps:

@@ -9,7 +9,8 @@ GUESTS_32 := $(filter-out $(call guest-only,x86_64),$(GUEST_NAMES))
 GUESTS_MUSL := $(filter-out $(call guest-only,glibc),$(GUESTS_64))
 # And a few as static position-independent programs.
 GUESTS_PIE := hello formats heap jumps environment vdso
-GUESTS := $(GUESTS_64:%=$(OBJ)/guest/x86_64/%) $(GUESTS_32:%=$(OBJ)/guest/i386/%) $(GUESTS_MUSL:%=$(OBJ)/guest/musl/%) \
+GUESTS := $(GUESTS_64:%=$(OBJ)/guest/x86_64/%) $(GUESTS_32:%=$(OBJ)/guest/i386/%) \
+  $(GUESTS_MUSL:%=$(OBJ)/guest/musl/%) \
   $(GUESTS_PIE:%=$(OBJ)/guest/x86_64-pie/%) $(GUESTS_PIE:%=$(OBJ)/guest/i386-pie/%)
 
 # The programs ask for exact arithmetic and for the faults they make on purpose.

@@ -1,4 +1,4 @@
-# Tests: the unit binary, tree checks, guest programs, comparison with native runs, vectors, fuzzers, benchmarks.
+# Tests: unit binary, tree checks, guest programs, comparison with native runs, vectors, fuzzers, benchmarks.
 
 .PHONY: check-native bench fuzz demo guests
 
@@ -113,4 +113,4 @@ bench: $(BENCH) $(RINGWALK)
 	tests/bench/compare --build $(OBJ)/bench ringwalk="$(RINGWALK) run"
 
 demo: $(RINGWALK) deps
-	@tools/demo $(RINGWALK) $(DEBS)
+	@tools/demo $(RINGWALK) $(DEBS) $(OBJ)/demo

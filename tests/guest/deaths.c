@@ -1,4 +1,5 @@
-/* Ends of a program. usage: deaths exit N | signal N | CAUSE; a word is left unflushed on purpose where _exit skips it. */
+/* Ends of a program. usage: deaths exit N | signal N | CAUSE; a word is left unflushed on purpose where _exit
+ * skips it. */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <sys/resource.h>
@@ -29,7 +30,7 @@ static void at_once(const char *cause) {
     asm volatile("jmp *%0" : : "r"(16L));
   if (!strcmp(cause, "stack"))
     asm volatile("mov $64, %esp\n .byte 0x50"); /* push rax, or eax */
-  if (!strcmp(cause, "blocked")) { /* a fault whose signal is blocked kills all the same */
+  if (!strcmp(cause, "blocked")) {              /* a fault whose signal is blocked kills all the same */
     sigset_t s;
     sigfillset(&s);
     sigprocmask(SIG_BLOCK, &s, NULL);
@@ -41,8 +42,11 @@ static void at_once(const char *cause) {
   }
   if (!strcmp(cause, "badstack")) { /* no room for the signal frame: SIGSEGV, whatever the signal was */
     signal(SIGUSR1, on_signal);
-    asm volatile("mov %0, %%" "esp\n mov %1, %%eax\n mov %2, %%ebx\n mov %3, %%ecx\n int $0x80"
-                 : : "r"(4096 * 2), "i"(37), "r"(getpid()), "i"(SIGUSR1) : "eax", "ebx", "ecx");
+    asm volatile("mov %0, %%"
+                 "esp\n mov %1, %%eax\n mov %2, %%ebx\n mov %3, %%ecx\n int $0x80"
+                 :
+                 : "r"(4096 * 2), "i"(37), "r"(getpid()), "i"(SIGUSR1)
+                 : "eax", "ebx", "ecx");
   }
 }
 

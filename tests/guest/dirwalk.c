@@ -1,4 +1,5 @@
-/* Directories: makes a tree, walks it by readdir, nftw, scandir and glob, changes it, and removes it again. */
+/* Directories: makes a tree, walks it by readdir, nftw, scandir and glob, changes it, and removes it again.
+ */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -38,7 +39,9 @@ static void build(void) {
   }
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+static int by_name(const struct dirent **a, const struct dirent **b) {
+  return strcmp((*a)->d_name, (*b)->d_name);
+}
 static int not_dots(const struct dirent *d) { return d->d_name[0] != '.'; }
 
 static void list(const char *dir) {
@@ -52,9 +55,10 @@ static void list(const char *dir) {
     if (lstat(path, &st))
       verdict(path, 0);
     ssize_t len = readlink(path, target, sizeof target - 1);
-    printf("  %-12s type %2d mode %06o links %d size %lld %s%s ino %s\n", names[i]->d_name, names[i]->d_type, st.st_mode,
-           S_ISDIR(st.st_mode) ? 0 : (int)st.st_nlink, S_ISDIR(st.st_mode) ? 0LL : (long long)st.st_size,
-           len > 0 ? "-> " : "", target, st.st_ino == names[i]->d_ino || !strcmp(names[i]->d_name, "..") ? "agrees" : "differs");
+    printf("  %-12s type %2d mode %06o links %d size %lld %s%s ino %s\n", names[i]->d_name, names[i]->d_type,
+           st.st_mode, S_ISDIR(st.st_mode) ? 0 : (int)st.st_nlink,
+           S_ISDIR(st.st_mode) ? 0LL : (long long)st.st_size, len > 0 ? "-> " : "", target,
+           st.st_ino == names[i]->d_ino || !strcmp(names[i]->d_name, "..") ? "agrees" : "differs");
     free(names[i]);
   }
   free(names);
@@ -67,7 +71,8 @@ static int visit(const char *path, const struct stat *st, int type, struct FTW *
   visited++;
   depth_sum += f->level;
   /* The order is the file system's, so the sum must not depend on it. */
-  walk_sum += checksum(checksum(CHECKSUM_START, path, strlen(path)), &(int){type + (int)(st->st_mode & 07777)}, sizeof(int));
+  walk_sum += checksum(checksum(CHECKSUM_START, path, strlen(path)),
+                       &(int){type + (int)(st->st_mode & 07777)}, sizeof(int));
   return 0;
 }
 
@@ -96,7 +101,8 @@ static void reading(void) {
   while (readdir(d))
     again++;
   printf("after rewinddir %d\n", again);
-  verdict("dirfd and fstatat", !fstatat(dirfd(d), "a-rather-long-file-name-number-0001", &(struct stat){0}, 0));
+  verdict("dirfd and fstatat",
+          !fstatat(dirfd(d), "a-rather-long-file-name-number-0001", &(struct stat){0}, 0));
   closedir(d);
   verdict("opendir of a file is ENOTDIR", !opendir("tree/run.sh") && errno == ENOTDIR);
   verdict("opendir of nothing is ENOENT", !opendir("tree/none") && errno == ENOENT);
@@ -107,13 +113,16 @@ static void reading(void) {
 static void changing(void) {
   char cwd[PATH_MAX], first[PATH_MAX];
   getcwd(first, sizeof first);
-  verdict("chdir", chdir("tree/a/b") == 0 && getcwd(cwd, sizeof cwd) && !strcmp(cwd + strlen(first), "/tree/a/b"));
+  verdict("chdir",
+          chdir("tree/a/b") == 0 && getcwd(cwd, sizeof cwd) && !strcmp(cwd + strlen(first), "/tree/a/b"));
   verdict("relative up", access("../../secret", R_OK) == 0);
   int fd = open(first, O_RDONLY | O_DIRECTORY);
   verdict("fchdir", fchdir(fd) == 0 && getcwd(cwd, sizeof cwd) && !strcmp(cwd, first));
   close(fd);
-  verdict("rename of a directory", rename("tree/a/b", "tree/moved") == 0 && access("tree/moved/c/deep.txt", F_OK) == 0);
-  verdict("rename over a full one is ENOTEMPTY", rename("tree/empty", "tree/many") == -1 && (errno == ENOTEMPTY || errno == EEXIST));
+  verdict("rename of a directory",
+          rename("tree/a/b", "tree/moved") == 0 && access("tree/moved/c/deep.txt", F_OK) == 0);
+  verdict("rename over a full one is ENOTEMPTY",
+          rename("tree/empty", "tree/many") == -1 && (errno == ENOTEMPTY || errno == EEXIST));
   verdict("rmdir of a full one is ENOTEMPTY", rmdir("tree/moved") == -1 && errno == ENOTEMPTY);
   verdict("unlink of a directory is EISDIR", unlink("tree/empty") == -1 && errno == EISDIR);
   verdict("rmdir", rmdir("tree/empty") == 0 && access("tree/empty", F_OK) == -1 && errno == ENOENT);
@@ -121,12 +130,15 @@ static void changing(void) {
   verdict("getcwd too small is ERANGE", !getcwd(cwd, 2) && errno == ERANGE);
   int dir = open("tree", O_RDONLY | O_DIRECTORY);
   verdict("openat family", mkdirat(dir, "at", 0755) == 0 && !faccessat(dir, "at", F_OK, 0) &&
-          symlinkat("x", dir, "at/sym") == 0 && linkat(dir, "run.sh", dir, "at/run", 0) == 0 &&
-          renameat(dir, "at/run", dir, "at/run2") == 0 && fchmodat(dir, "at/run2", 0711, 0) == 0 &&
-          unlinkat(dir, "at/run2", 0) == 0 && unlinkat(dir, "at/sym", 0) == 0 && unlinkat(dir, "at", AT_REMOVEDIR) == 0);
+                               symlinkat("x", dir, "at/sym") == 0 &&
+                               linkat(dir, "run.sh", dir, "at/run", 0) == 0 &&
+                               renameat(dir, "at/run", dir, "at/run2") == 0 &&
+                               fchmodat(dir, "at/run2", 0711, 0) == 0 && unlinkat(dir, "at/run2", 0) == 0 &&
+                               unlinkat(dir, "at/sym", 0) == 0 && unlinkat(dir, "at", AT_REMOVEDIR) == 0);
   close(dir);
   char resolved[PATH_MAX];
-  verdict("realpath", realpath("tree/./a/../moved/c/../c/deep.txt", resolved) && !strcmp(resolved + strlen(first), "/tree/moved/c/deep.txt"));
+  verdict("realpath", realpath("tree/./a/../moved/c/../c/deep.txt", resolved) &&
+                          !strcmp(resolved + strlen(first), "/tree/moved/c/deep.txt"));
   symlink("loop2", "tree/loop1");
   symlink("loop1", "tree/loop2");
   verdict("a circle of links is ELOOP", open("tree/loop1", O_RDONLY) == -1 && errno == ELOOP);

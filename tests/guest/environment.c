@@ -1,4 +1,5 @@
-/* What the kernel hands a new program: arguments, environment, the auxiliary vector, and the calls that agree with it. */
+/* What the kernel hands a new program: arguments, environment, the auxiliary vector, and the calls that agree
+ * with it. */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -39,10 +40,14 @@ static void auxiliary(void) {
   char **e = environ;
   while (*e)
     e++;
-  static const char *const names[] = {[AT_PHDR] = "PHDR", [AT_PHENT] = "PHENT", [AT_PHNUM] = "PHNUM", [AT_PAGESZ] = "PAGESZ",
-    [AT_BASE] = "BASE", [AT_FLAGS] = "FLAGS", [AT_ENTRY] = "ENTRY", [AT_UID] = "UID", [AT_EUID] = "EUID", [AT_GID] = "GID",
-    [AT_EGID] = "EGID", [AT_PLATFORM] = "PLATFORM", [AT_HWCAP] = "HWCAP", [AT_CLKTCK] = "CLKTCK", [AT_SECURE] = "SECURE",
-    [AT_RANDOM] = "RANDOM", [AT_EXECFN] = "EXECFN", [AT_SYSINFO_EHDR] = "SYSINFO_EHDR", [AT_SYSINFO] = "SYSINFO"};
+  static const char *const names[] = {
+      [AT_PHDR] = "PHDR",      [AT_PHENT] = "PHENT",   [AT_PHNUM] = "PHNUM",
+      [AT_PAGESZ] = "PAGESZ",  [AT_BASE] = "BASE",     [AT_FLAGS] = "FLAGS",
+      [AT_ENTRY] = "ENTRY",    [AT_UID] = "UID",       [AT_EUID] = "EUID",
+      [AT_GID] = "GID",        [AT_EGID] = "EGID",     [AT_PLATFORM] = "PLATFORM",
+      [AT_HWCAP] = "HWCAP",    [AT_CLKTCK] = "CLKTCK", [AT_SECURE] = "SECURE",
+      [AT_RANDOM] = "RANDOM",  [AT_EXECFN] = "EXECFN", [AT_SYSINFO_EHDR] = "SYSINFO_EHDR",
+      [AT_SYSINFO] = "SYSINFO"};
   unsigned long seen[64] = {0}, hwcap = 0;
   int ended = 0;
   for (ElfW(auxv_t) *a = (void *)(e + 1); !ended; a++) {
@@ -58,16 +63,19 @@ static void auxiliary(void) {
   const ElfW(Ehdr) *eh = (void *)__ehdr_start;
   verdict("AT_PHDR", getauxval(AT_PHDR) == (uintptr_t)__ehdr_start + eh->e_phoff);
   verdict("AT_PHENT, AT_PHNUM", getauxval(AT_PHENT) == eh->e_phentsize && getauxval(AT_PHNUM) == eh->e_phnum);
-  verdict("AT_ENTRY", getauxval(AT_ENTRY) == eh->e_entry + (eh->e_type == ET_DYN ? (uintptr_t)__ehdr_start : 0));
-  printf("AT_PAGESZ %lu AT_BASE %lu AT_FLAGS %lu AT_CLKTCK %lu AT_SECURE %lu\n", getauxval(AT_PAGESZ), getauxval(AT_BASE),
-         getauxval(AT_FLAGS), getauxval(AT_CLKTCK), getauxval(AT_SECURE));
+  verdict("AT_ENTRY",
+          getauxval(AT_ENTRY) == eh->e_entry + (eh->e_type == ET_DYN ? (uintptr_t)__ehdr_start : 0));
+  printf("AT_PAGESZ %lu AT_BASE %lu AT_FLAGS %lu AT_CLKTCK %lu AT_SECURE %lu\n", getauxval(AT_PAGESZ),
+         getauxval(AT_BASE), getauxval(AT_FLAGS), getauxval(AT_CLKTCK), getauxval(AT_SECURE));
   printf("AT_PLATFORM %s\n", (char *)getauxval(AT_PLATFORM));
   printf("AT_EXECFN %s\n", base_name((char *)getauxval(AT_EXECFN)));
-  verdict("ids", getauxval(AT_UID) == getuid() && getauxval(AT_EUID) == geteuid() && getauxval(AT_GID) == getgid() && getauxval(AT_EGID) == getegid());
+  verdict("ids", getauxval(AT_UID) == getuid() && getauxval(AT_EUID) == geteuid() &&
+                     getauxval(AT_GID) == getgid() && getauxval(AT_EGID) == getegid());
   verdict("AT_HWCAP has the FPU, TSC, CX8, CMOV, SSE2", (hwcap & 0x04008111) == 0x04008111);
   static const unsigned char zeros[16];
   verdict("AT_RANDOM is not zero", memcmp((void *)getauxval(AT_RANDOM), zeros, 16) != 0);
-  verdict("the vDSO is an ELF", getauxval(AT_SYSINFO_EHDR) && !memcmp((void *)getauxval(AT_SYSINFO_EHDR), ELFMAG, SELFMAG));
+  verdict("the vDSO is an ELF",
+          getauxval(AT_SYSINFO_EHDR) && !memcmp((void *)getauxval(AT_SYSINFO_EHDR), ELFMAG, SELFMAG));
 }
 
 static void identity(void) {

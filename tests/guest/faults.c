@@ -1,5 +1,5 @@
-/* Every fault a program can make by itself: signal, si_code, si_addr, trap number, error code and CR2 as the handler
- * sees them; the handler resumes elsewhere by changing the instruction pointer in its context. */
+/* Every fault a program can make by itself: signal, si_code, si_addr, trap number, error code and CR2 as the
+ * handler sees them; the handler resumes elsewhere by changing the instruction pointer in its context. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
@@ -36,7 +36,10 @@
 #define FAULT_STRING(before, insn, count, from, to) \
   do { \
     unsigned long c_ = (count), s_ = (unsigned long)(from), d_ = (unsigned long)(to); \
-    asm volatile(REMEMBER before "\n2: " insn "\n1: cld" : "+c"(c_), "+S"(s_), "+D"(d_) : "a"(0x77L) : CLOBBERS); \
+    asm volatile(REMEMBER before "\n2: " insn "\n1: cld" \
+                 : "+c"(c_), "+S"(s_), "+D"(d_) \
+                 : "a"(0x77L) \
+                 : CLOBBERS); \
   } while (0)
 #ifdef __x86_64__
 #define SET_FLAG(bit) "pushfq\n orl $" bit ", (%%rsp)\n popfq\n"
@@ -57,22 +60,30 @@ static void on_fault(int sig, siginfo_t *info, void *context) {
   ucontext_t *uc = context;
   greg_t *r = uc->uc_mcontext.gregs;
   seen = (struct seen){
-    .sig = sig, .code = info->si_code, .addr = (uintptr_t)info->si_addr,
-    .trapno = (int)r[REG_TRAPNO], .err = (int)r[REG_ERR], .ip = (uintptr_t)r[IP],
-    .count = (unsigned long)r[COUNT], .from = (unsigned long)r[FROM], .to = (unsigned long)r[TO],
+      .sig = sig,
+      .code = info->si_code,
+      .addr = (uintptr_t)info->si_addr,
+      .trapno = (int)r[REG_TRAPNO],
+      .err = (int)r[REG_ERR],
+      .ip = (uintptr_t)r[IP],
+      .count = (unsigned long)r[COUNT],
+      .from = (unsigned long)r[FROM],
+      .to = (unsigned long)r[TO],
 #ifdef __x86_64__
-    .cr2 = (uintptr_t)r[REG_CR2],
+      .cr2 = (uintptr_t)r[REG_CR2],
 #else
-    .cr2 = uc->uc_mcontext.cr2,
+      .cr2 = uc->uc_mcontext.cr2,
 #endif
   };
   r[IP] = (greg_t)resume_at;
   r[REG_EFL] &= ~(greg_t)(0x100 | 0x40000); /* TF, AC */
 }
 
-/* Prints what the handler saw; addresses relative to what they should be near. CR2 only belongs to page faults. */
+/* Prints what the handler saw; addresses relative to what they should be near. CR2 only belongs to page
+ * faults. */
 static void report(const char *what, uintptr_t near) {
-  printf("%-34s signal %2d code %3d trap %2d err %#x", what, seen.sig, seen.code, seen.trapno, (unsigned)seen.err);
+  printf("%-34s signal %2d code %3d trap %2d err %#x", what, seen.sig, seen.code, seen.trapno,
+         (unsigned)seen.err);
   if (seen.addr == 0)
     printf(" addr 0");
   else if (seen.addr == fault_at)
@@ -174,7 +185,10 @@ static void general_protection(void) {
   report("mov to cr3", 0);
   FAULT("mov %%dr7, " ax, "i"(0) : AX, CLOBBERS);
   report("mov from dr7", 0);
-  FAULT("rdmsr", "c"(0xc0000080) : AX, CLOBBERS, "%" "edx");
+  FAULT("rdmsr", "c"(0xc0000080)
+        : AX, CLOBBERS,
+          "%"
+          "edx");
   report("rdmsr", 0);
   FAULT("wrmsr", "c"(0xc0000080) : CLOBBERS);
   report("wrmsr", 0);
@@ -213,7 +227,8 @@ static void general_protection(void) {
   report("read, not canonical", 0);
   FAULT("movb %%al, (%0)", "D"(0x800000000000L) : CLOBBERS);
   report("write, just not canonical", 0);
-  FAULT_AROUND("push %%rbp\n mov %0, %%rbp", "mov (%%rbp), %%rax", "pop %%rbp", "r"(0x8000000000000000L) : AX, CLOBBERS);
+  FAULT_AROUND("push %%rbp\n mov %0, %%rbp", "mov (%%rbp), %%rax", "pop %%rbp", "r"(0x8000000000000000L)
+               : AX, CLOBBERS);
   report("read through rbp, not canonical", 0);
   FAULT("cmpxchg16b 8(%0)", "r"(pages) : AX, "rdx", CLOBBERS);
   report("cmpxchg16b misaligned", 0);
@@ -290,8 +305,11 @@ static void floating_point(void) {
     const char *what;
     const double *a, *b;
     int op;
-  } c[] = {{"SSE divide by zero", &one, &zero, 0}, {"SSE invalid", &zero, &zero, 0}, {"SSE overflow", &huge, &huge, 1},
-           {"SSE underflow", &tiny, &tiny, 1}, {"SSE inexact", &one, &huge, 2}};
+  } c[] = {{"SSE divide by zero", &one, &zero, 0},
+           {"SSE invalid", &zero, &zero, 0},
+           {"SSE overflow", &huge, &huge, 1},
+           {"SSE underflow", &tiny, &tiny, 1},
+           {"SSE inexact", &one, &huge, 2}};
   for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
     asm volatile("ldmxcsr %0\n movsd %1, %%xmm0" : : "m"(mxcsr_all), "m"(*c[i].a));
     if (c[i].op == 0)

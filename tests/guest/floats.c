@@ -1,5 +1,6 @@
-/* Floating point in three precisions: the C library's functions over fixed inputs, conversions and rounding modes, and the
- * exception flags; printed exactly. The comparison's environment keeps the C library from choosing FMA variants. */
+/* Floating point in three precisions: the C library's functions over fixed inputs, conversions and rounding
+ * modes, and the exception flags; printed exactly. The comparison's environment keeps the C library from
+ * choosing FMA variants. */
 #include <complex.h>
 #include <fenv.h>
 #include <math.h>
@@ -8,9 +9,11 @@
 
 #define COUNT(a) (int)(sizeof(a) / sizeof *(a))
 
-static const double input[] = {0.0, -0.0, 1.0, -1.0, 0.5, 0.1, 2.0, 3.0, 10.0, 100.0, 1e-5, 1e5, 1e15, 1e300, 1e-300, 0x1p-1074,
-  0x1.fffffffffffffp1023, 3.141592653589793, 2.718281828459045, 0.7853981633974483, 1.5707963267948966, -2.5, 7.25, -123.456,
-  1e22, 0.9999999999999999, 1.0000000000000002, 708.0, -745.0, 88.5, INFINITY, -INFINITY, NAN};
+static const double input[] = {
+    0.0, -0.0, 1.0, -1.0, 0.5, 0.1, 2.0, 3.0, 10.0, 100.0, 1e-5, 1e5, 1e15, 1e300, 1e-300, 0x1p-1074,
+    0x1.fffffffffffffp1023, 3.141592653589793, 2.718281828459045, 0.7853981633974483, 1.5707963267948966,
+    -2.5, 7.25, -123.456, 1e22, 0.9999999999999999, 1.0000000000000002, 708.0, -745.0, 88.5, INFINITY,
+    -INFINITY, NAN};
 
 /* The sign of a NaN that arithmetic made is not specified by anyone the C library heeds. */
 static void put(double v) {
@@ -25,7 +28,8 @@ static void put_l(long double v) {
   else
     printf(" %La", v);
 }
-/* The last bits of the x87's transcendental instructions are each implementation's own; powl multiplies their error. */
+/* The last bits of the x87's transcendental instructions are each implementation's own; powl multiplies their
+ * error. */
 static void put_near(long double v) {
   if (isnan(v))
     printf(" nan");
@@ -42,10 +46,12 @@ static void one_argument(void) {
     int exact;
   } fn[] = {
 #define F(n) {#n, n, n##f, n##l, 0}
-#define E(n) {#n, n, n##f, n##l, 1}
-    F(sin), F(cos), F(tan), F(asin), F(acos), F(atan), F(sinh), F(cosh), F(tanh), F(asinh), F(acosh), F(atanh), F(exp), F(exp2),
-    F(expm1), F(log), F(log2), F(log10), F(log1p), E(logb), E(sqrt), F(cbrt), E(fabs), E(floor), E(ceil), E(trunc), E(round), E(rint),
-    E(nearbyint), F(erf), F(erfc), F(tgamma)};
+#define E(n) \
+  { #n, n, n##f, n##l, 1 }
+      F(sin),  F(cos),   F(tan),   F(asin),  F(acos),      F(atan), F(sinh),  F(cosh),
+      F(tanh), F(asinh), F(acosh), F(atanh), F(exp),       F(exp2), F(expm1), F(log),
+      F(log2), F(log10), F(log1p), E(logb),  E(sqrt),      F(cbrt), E(fabs),  E(floor),
+      E(ceil), E(trunc), E(round), E(rint),  E(nearbyint), F(erf),  F(erfc),  F(tgamma)};
   for (int k = 0; k < COUNT(fn); k++) {
     printf("%s", fn[k].name);
     uint64_t sum = CHECKSUM_START;
@@ -71,7 +77,16 @@ static void two_arguments(void) {
     int exact;
   } fn[] = {
 #define G(n) {#n, n, n##l, 1}
-    {"pow", pow, powl, 0}, {"atan2", atan2, atan2l, 0}, G(fmod), G(remainder), G(hypot), G(fdim), G(fmax), G(fmin), G(copysign), G(nextafter)};
+      {"pow", pow, powl, 0},
+      {"atan2", atan2, atan2l, 0},
+      G(fmod),
+      G(remainder),
+      G(hypot),
+      G(fdim),
+      G(fmax),
+      G(fmin),
+      G(copysign),
+      G(nextafter)};
   for (int k = 0; k < COUNT(fn); k++) {
     uint64_t sum = CHECKSUM_START;
     printf("%s", fn[k].name);
@@ -134,13 +149,16 @@ static void arithmetic(void) {
         }
       }
     fesetround(FE_TONEAREST);
-    printf("%s: double %016llx float %016llx long double %016llx integer %016llx\n", names[m], (unsigned long long)d_sum,
-           (unsigned long long)f_sum, (unsigned long long)l_sum, (unsigned long long)i_sum);
+    printf("%s: double %016llx float %016llx long double %016llx integer %016llx\n", names[m],
+           (unsigned long long)d_sum, (unsigned long long)f_sum, (unsigned long long)l_sum,
+           (unsigned long long)i_sum);
   }
-  static const long long ints[] = {0, 1, -1, 16777217, 2147483647, -2147483648LL, 9007199254740993LL, INT64_MAX, INT64_MIN};
+  static const long long ints[] = {
+      0, 1, -1, 16777217, 2147483647, -2147483648LL, 9007199254740993LL, INT64_MAX, INT64_MIN};
   for (int i = 0; i < COUNT(ints); i++) {
     volatile long long n = ints[i];
-    printf("%lld: %a %a %La %a %a\n", n, (double)n, (double)(float)n, (long double)n, (double)(unsigned long long)n, (double)(float)(unsigned)n);
+    printf("%lld: %a %a %La %a %a\n", n, (double)n, (double)(float)n, (long double)n,
+           (double)(unsigned long long)n, (double)(float)(unsigned)n);
   }
 }
 
@@ -163,10 +181,12 @@ static void flags(void) {
   DO(4, "1/3", one / 3)
   DO(5, "1+1", one + one)
   for (int i = 0; i < 6; i++)
-    printf("%s: invalid %d divide %d overflow %d underflow %d inexact %d\n", seen[i].what, !!(seen[i].set & FE_INVALID),
-           !!(seen[i].set & FE_DIVBYZERO), !!(seen[i].set & FE_OVERFLOW), !!(seen[i].set & FE_UNDERFLOW), !!(seen[i].set & FE_INEXACT));
+    printf("%s: invalid %d divide %d overflow %d underflow %d inexact %d\n", seen[i].what,
+           !!(seen[i].set & FE_INVALID), !!(seen[i].set & FE_DIVBYZERO), !!(seen[i].set & FE_OVERFLOW),
+           !!(seen[i].set & FE_UNDERFLOW), !!(seen[i].set & FE_INEXACT));
   volatile double q = NAN;
-  printf("comparisons %d %d %d %d %d %d\n", q < one, q > one, q == q, q != q, isless(q, one), isunordered(q, one));
+  printf("comparisons %d %d %d %d %d %d\n", q<one, q> one, q == q, q != q, isless(q, one),
+         isunordered(q, one));
   fenv_t env;
   feholdexcept(&env);
   r = one / zero;

@@ -1,4 +1,5 @@
-/* printf and scanf of every conversion: integers, floating point at its edges, strings, wide characters, positions. */
+/* printf and scanf of every conversion: integers, floating point at its edges, strings, wide characters,
+ * positions. */
 #include <float.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -11,7 +12,8 @@
 #include "guest.h"
 
 static void integers(void) {
-  static const long long v[] = {0, 1, -1, 42, -42, INT_MAX, INT_MIN, LLONG_MAX, LLONG_MIN, 0x123456789abcdefLL};
+  static const long long v[] = {0,       1,       -1,        42,        -42,
+                                INT_MAX, INT_MIN, LLONG_MAX, LLONG_MIN, 0x123456789abcdefLL};
   for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
     long long x = v[i];
     printf("[%d][%i][%u][%o][%x][%X]\n", (int)x, (int)x, (unsigned)x, (unsigned)x, (unsigned)x, (unsigned)x);
@@ -19,17 +21,24 @@ static void integers(void) {
            (unsigned long long)x, (unsigned long long)x);
     printf("[%hhd][%hd][%jd][%hhu][%hu][%ju]\n", (signed char)x, (short)x, (intmax_t)x, (unsigned char)x,
            (unsigned short)x, (uintmax_t)x);
-    printf("[%12d][%-12d][%012d][%+d][% d][%+.8d][%-+12.4d]\n", (int)x, (int)x, (int)x, (int)x, (int)x, (int)x,
-           (int)x);
-    printf("[%#o][%#x][%#10x][%#-10x][%#010x][%.0d][%.3x]\n", (unsigned)x, (unsigned)x, (unsigned)x, (unsigned)x,
-           (unsigned)x, (int)x, (unsigned)x);
+    printf("[%12d][%-12d][%012d][%+d][% d][%+.8d][%-+12.4d]\n", (int)x, (int)x, (int)x, (int)x, (int)x,
+           (int)x, (int)x);
+    printf("[%#o][%#x][%#10x][%#-10x][%#010x][%.0d][%.3x]\n", (unsigned)x, (unsigned)x, (unsigned)x,
+           (unsigned)x, (unsigned)x, (int)x, (unsigned)x);
   }
 }
 
 static void doubles(void) {
-  static const double v[] = {0.0, -0.0, 1.0, -1.0, 0.1, 1.0 / 3, 2.5, 3.5, 0.5, 1e10, 1.5e-10, 123456789.123456789,
-    1e100, 1e-100, 9.999999e99, DBL_MAX, DBL_MIN, DBL_EPSILON, 0x1p-1074, 0x1.8p-1060, -0x0.fffffp-1022,
-    INFINITY, -INFINITY, 99999.95, 999999.5, 0.00001, 0.0001, 123456.0, 1234567.0};
+  static const double v[] = {0.0,       -0.0,        1.0,
+                             -1.0,      0.1,         1.0 / 3,
+                             2.5,       3.5,         0.5,
+                             1e10,      1.5e-10,     123456789.123456789,
+                             1e100,     1e-100,      9.999999e99,
+                             DBL_MAX,   DBL_MIN,     DBL_EPSILON,
+                             0x1p-1074, 0x1.8p-1060, -0x0.fffffp-1022,
+                             INFINITY,  -INFINITY,   99999.95,
+                             999999.5,  0.00001,     0.0001,
+                             123456.0,  1234567.0};
   for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
     double x = v[i];
     printf("[%f][%e][%g][%a]\n", x, x, x, x);
@@ -44,16 +53,17 @@ static void doubles(void) {
 }
 
 static void long_doubles(void) {
-  static const long double v[] = {0.0L, -1.0L, 0.1L, 1.0L / 3, LDBL_MAX, LDBL_MIN, LDBL_EPSILON, 0x1p-16445L,
-    0x1.23456789abcdefp+5000L, 1e4000L, 3.14159265358979323846264338327950288L};
+  static const long double v[] = {
+      0.0L, -1.0L, 0.1L, 1.0L / 3, LDBL_MAX, LDBL_MIN, LDBL_EPSILON, 0x1p-16445L, 0x1.23456789abcdefp+5000L,
+      1e4000L, 3.14159265358979323846264338327950288L};
   for (size_t i = 0; i < sizeof v / sizeof *v; i++)
     printf("[%Lg][%.20Lg][%.6Le][%La]\n", v[i], v[i], v[i], v[i]);
   printf("[%Lf][%.3Lf][%Lf]\n", 1e30L, 1e-5L, (long double)INFINITY);
 }
 
 static void strings(void) {
-  printf("[%s][%10s][%-10s][%.3s][%10.3s][%-10.3s][%.*s][%*s]\n", "string", "right", "left", "truncated", "both",
-         "both", 4, "star-precision", 9, "star");
+  printf("[%s][%10s][%-10s][%.3s][%10.3s][%-10.3s][%.*s][%*s]\n", "string", "right", "left", "truncated",
+         "both", "both", 4, "star-precision", 9, "star");
   printf("[%c][%5c][%-5c][%%]\n", 'a', 'b', 'c');
   printf("[%p][%10p]\n", (void *)0x1234, (void *)0xabc);
   int n = -1;
@@ -92,11 +102,12 @@ static void scans(void) {
   float f;
   long double ld;
   char word[16], set[16];
-  int n = sscanf(" 12 -34 0xff 2.5e3 -1.25 0x1.8p1 word abcXYZ", "%d%i%x%lf%f%Lf%15s %15[a-c]", &a, &b, &x, &d, &f, &ld,
-                 word, set);
+  int n = sscanf(" 12 -34 0xff 2.5e3 -1.25 0x1.8p1 word abcXYZ", "%d%i%x%lf%f%Lf%15s %15[a-c]", &a, &b, &x,
+                 &d, &f, &ld, word, set);
   printf("%d: %d %d %x %g %g %Lg %s %s\n", n, a, b, x, d, f, ld, word, set);
-  static const char *const text[] = {"1e400", "-1e400", "1e-400", "nan", "-inf", "0x1p-1074", "4.9e-324", "1.7976931348623157e308",
-    "2.2250738585072011e-308", "0.1", "123456789012345678901234567890", ".5.5", "  7x"};
+  static const char *const text[] = {
+      "1e400", "-1e400", "1e-400", "nan", "-inf", "0x1p-1074", "4.9e-324", "1.7976931348623157e308",
+      "2.2250738585072011e-308", "0.1", "123456789012345678901234567890", ".5.5", "  7x"};
   for (size_t i = 0; i < sizeof text / sizeof *text; i++) {
     char *end;
     double v = strtod(text[i], &end);

@@ -1,5 +1,5 @@
-/* The ways into the kernel, by hand. usage: fourways WAY [exit]; WAY is int80, sysenter, gs, syscall. Prints whether the
- * process id that came back that way is right, or exits with status 42 that way. */
+/* The ways into the kernel, by hand. usage: fourways WAY [exit]; WAY is int80, sysenter, gs, syscall. Prints
+ * whether the process id that came back that way is right, or exits with status 42 that way. */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <signal.h>
@@ -23,17 +23,15 @@ static long by_syscall(long number, long arg) {
   return r;
 }
 #else
-/* The kernel returns to the vDSO's landing pad, which pops this frame and returns to our caller. SYSCALL outside of
- * 64-bit mode exists on AMD's processors only; it destroys ECX, so EBP carries that. */
+/* The kernel returns to the vDSO's landing pad, which pops this frame and returns to our caller. SYSCALL
+ * outside of 64-bit mode exists on AMD's processors only; it destroys ECX, so EBP carries that. */
 long by_sysenter(long number, long arg);
 long by_syscall(long number, long arg);
 #define FAST(name, enter) \
   name ":\n push %ebx\n mov 8(%esp), %eax\n mov 12(%esp), %ebx\n call 1f\n pop %ebx\n ret\n" \
-  "1: push %ecx\n push %edx\n push %ebp\n " enter "\n ud2\n"
-asm(".pushsection .text\n"
-    FAST("by_sysenter", "mov %esp, %ebp\n sysenter")
-    FAST("by_syscall", "mov %ecx, %ebp\n syscall")
-    ".popsection\n");
+       "1: push %ecx\n push %edx\n push %ebp\n " enter "\n ud2\n"
+asm(".pushsection .text\n" FAST("by_sysenter", "mov %esp, %ebp\n sysenter")
+        FAST("by_syscall", "mov %ecx, %ebp\n syscall") ".popsection\n");
 
 static long by_gs(long number, long arg) {
   long r;
@@ -50,13 +48,13 @@ static const struct way {
   long (*call)(long, long);
   long getpid, exit;
 } ways[] = {
-  {"int80", by_int80, I386_GETPID, I386_EXIT},
+    {"int80", by_int80, I386_GETPID, I386_EXIT},
 #ifdef __x86_64__
-  {"syscall", by_syscall, X86_64_GETPID, X86_64_EXIT},
+    {"syscall", by_syscall, X86_64_GETPID, X86_64_EXIT},
 #else
-  {"sysenter", by_sysenter, I386_GETPID, I386_EXIT},
-  {"syscall", by_syscall, I386_GETPID, I386_EXIT},
-  {"gs", by_gs, I386_GETPID, I386_EXIT},
+    {"sysenter", by_sysenter, I386_GETPID, I386_EXIT},
+    {"syscall", by_syscall, I386_GETPID, I386_EXIT},
+    {"gs", by_gs, I386_GETPID, I386_EXIT},
 #endif
 };
 

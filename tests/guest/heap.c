@@ -1,4 +1,5 @@
-/* malloc churn: sizes on both sides of the mmap threshold, realloc, alignment; every block's content is checked. */
+/* malloc churn: sizes on both sides of the mmap threshold, realloc, alignment; every block's content is
+ * checked. */
 #include <errno.h>
 #include <malloc.h>
 
@@ -13,7 +14,7 @@ struct block {
 };
 
 static int intact(const struct block *b) {
-  for (size_t i = 0; i < b->n; i += b->n > 4096 ? 509 : 1)
+  for (size_t i = 0; i<b->n; i += b->n> 4096 ? 509 : 1)
     if (b->p[i] != (unsigned char)(b->fill + i))
       return 0;
   return 1;
@@ -28,7 +29,8 @@ static size_t some_size(uint64_t *s) {
   uint64_t r = next_random(s);
   switch (r & 15) {
   case 0: return 1 + (r >> 8) % 300000;
-  case 1: case 2: return 1 + (r >> 8) % 20000;
+  case 1:
+  case 2: return 1 + (r >> 8) % 20000;
   default: return 1 + (r >> 8) % 600;
   }
 }

@@ -1,4 +1,5 @@
-/* setjmp and longjmp: registers kept, volatile locals kept, signal masks restored, jumps out of deep calls. */
+/* setjmp and longjmp: registers kept, volatile locals kept, signal masks restored, jumps out of deep calls.
+ */
 #include <setjmp.h>
 #include <signal.h>
 

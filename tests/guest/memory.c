@@ -50,8 +50,8 @@ static void mapping(void) {
   char *p = map(16 * PAGE, PROT_READ | PROT_WRITE);
   verdict("fresh pages are zero", filled(p, 16 * PAGE, 0));
   memset(p, 'a', 16 * PAGE);
-  verdict("a hole", munmap(p + 4 * PAGE, 2 * PAGE) == 0 && readable(p + 4 * PAGE - 1) && !readable(p + 4 * PAGE) &&
-          !readable(p + 6 * PAGE - 1) && readable(p + 6 * PAGE));
+  verdict("a hole", munmap(p + 4 * PAGE, 2 * PAGE) == 0 && readable(p + 4 * PAGE - 1) &&
+                        !readable(p + 4 * PAGE) && !readable(p + 6 * PAGE - 1) && readable(p + 6 * PAGE));
   char *q = mmap(p + 4 * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   verdict("MAP_FIXED fills it with zeros", q == p + 4 * PAGE && filled(q, PAGE, 0));
   q = mmap(p, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
@@ -63,11 +63,14 @@ static void mapping(void) {
   verdict("MAP_FIXED_NOREPLACE is EEXIST", q == MAP_FAILED && errno == EEXIST);
   q = mmap(p + 5 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   verdict("a free hint is taken", q == p + 5 * PAGE);
-  verdict("length 0 is EINVAL", mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EINVAL);
+  verdict("length 0 is EINVAL",
+          mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED && errno == EINVAL);
   verdict("munmap of nothing", munmap(p + 4 * PAGE, PAGE) == 0 && munmap(p + 4 * PAGE, PAGE) == 0);
   verdict("munmap of an odd address is EINVAL", munmap(p + 1, PAGE) == -1 && errno == EINVAL);
   munmap(p, 16 * PAGE);
-  verdict("shared anonymous memory", (p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED && filled(p, PAGE, 0));
+  verdict("shared anonymous memory",
+          (p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) != MAP_FAILED &&
+              filled(p, PAGE, 0));
   munmap(p, PAGE);
   int bad = 0;
   for (int i = 0; i < 2000; i++) {
@@ -82,17 +85,21 @@ static void mapping(void) {
 static void protection(void) {
   char *p = map(4 * PAGE, PROT_READ | PROT_WRITE);
   memset(p, 'p', 4 * PAGE);
-  verdict("PROT_NONE", mprotect(p + PAGE, PAGE, PROT_NONE) == 0 && !readable(p + PAGE) && readable(p + 2 * PAGE));
-  verdict("PROT_READ", mprotect(p + PAGE, 2 * PAGE, PROT_READ) == 0 && readable(p + PAGE) && !writable(p + PAGE) && !writable(p + 2 * PAGE) && writable(p + 3 * PAGE));
+  verdict("PROT_NONE",
+          mprotect(p + PAGE, PAGE, PROT_NONE) == 0 && !readable(p + PAGE) && readable(p + 2 * PAGE));
+  verdict("PROT_READ", mprotect(p + PAGE, 2 * PAGE, PROT_READ) == 0 && readable(p + PAGE) &&
+                           !writable(p + PAGE) && !writable(p + 2 * PAGE) && writable(p + 3 * PAGE));
   verdict("the content stays", filled(p, 4 * PAGE, 'p'));
-  verdict("PROT_WRITE reads too", mprotect(p + PAGE, 2 * PAGE, PROT_WRITE) == 0 && writable(p + PAGE) && readable(p + PAGE));
+  verdict("PROT_WRITE reads too",
+          mprotect(p + PAGE, 2 * PAGE, PROT_WRITE) == 0 && writable(p + PAGE) && readable(p + PAGE));
   static const unsigned char code[] = {0xb8, 0xd2, 0x04, 0, 0, 0xc3}; /* mov $1234, %eax; ret */
   memcpy(p, code, sizeof code);
   verdict("data does not run", !runs(p));
   verdict("PROT_EXEC", mprotect(p, PAGE, PROT_READ | PROT_EXEC) == 0 && runs(p) && !writable(p));
   verdict("and not any more", mprotect(p, PAGE, PROT_READ) == 0 && !runs(p));
   verdict("PROT_EXEC alone can be read", mprotect(p, PAGE, PROT_EXEC) == 0 && runs(p));
-  verdict("over a hole is ENOMEM", munmap(p + 2 * PAGE, PAGE) == 0 && mprotect(p, 4 * PAGE, PROT_READ) == -1 && errno == ENOMEM);
+  verdict("over a hole is ENOMEM",
+          munmap(p + 2 * PAGE, PAGE) == 0 && mprotect(p, 4 * PAGE, PROT_READ) == -1 && errno == ENOMEM);
   verdict("odd address is EINVAL", syscall(SYS_mprotect, p + 8, PAGE, PROT_READ) == -1 && errno == EINVAL);
   munmap(p, 4 * PAGE);
 }
@@ -104,13 +111,16 @@ static void moving(void) {
   char *q = mremap(p, 4 * PAGE, 2 * PAGE, 0);
   verdict("shrink", q == p && readable(p + PAGE) && !readable(p + 2 * PAGE));
   q = mremap(p, 2 * PAGE, 64 * PAGE, MREMAP_MAYMOVE);
-  verdict("grow", q != MAP_FAILED && filled(q, PAGE, '0') && filled(q + PAGE, PAGE, '1') && filled(q + 2 * PAGE, 62 * PAGE, 0));
+  verdict("grow", q != MAP_FAILED && filled(q, PAGE, '0') && filled(q + PAGE, PAGE, '1') &&
+                      filled(q + 2 * PAGE, 62 * PAGE, 0));
   char *target = map(64 * PAGE, PROT_NONE);
   char *r = mremap(q, 64 * PAGE, 64 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, target);
-  verdict("move to a place", r == target && filled(r, PAGE, '0') && filled(r + PAGE, PAGE, '1') && !readable(q));
+  verdict("move to a place",
+          r == target && filled(r, PAGE, '0') && filled(r + PAGE, PAGE, '1') && !readable(q));
   verdict("growing in place where there is no room is ENOMEM",
-          mmap(r + 64 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED &&
-          mremap(r, 64 * PAGE, 65 * PAGE, 0) == MAP_FAILED && errno == ENOMEM);
+          mmap(r + 64 * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+                  MAP_FAILED &&
+              mremap(r, 64 * PAGE, 65 * PAGE, 0) == MAP_FAILED && errno == ENOMEM);
   munmap(q = map(PAGE, PROT_READ), PAGE);
   verdict("of nothing is EFAULT", mremap(q, PAGE, 2 * PAGE, MREMAP_MAYMOVE) == MAP_FAILED && errno == EFAULT);
   munmap(r, 65 * PAGE);
@@ -131,8 +141,10 @@ static void moving(void) {
 static void advice(void) {
   char *p = map(8 * PAGE, PROT_READ | PROT_WRITE);
   memset(p, 'm', 8 * PAGE);
-  verdict("MADV_DONTNEED empties", madvise(p + PAGE, 2 * PAGE, MADV_DONTNEED) == 0 && filled(p, PAGE, 'm') && filled(p + PAGE, 2 * PAGE, 0) && filled(p + 3 * PAGE, PAGE, 'm'));
-  verdict("other advice", madvise(p, 8 * PAGE, MADV_WILLNEED) == 0 && madvise(p, 8 * PAGE, MADV_SEQUENTIAL) == 0 && filled(p + 3 * PAGE, PAGE, 'm'));
+  verdict("MADV_DONTNEED empties", madvise(p + PAGE, 2 * PAGE, MADV_DONTNEED) == 0 && filled(p, PAGE, 'm') &&
+                                       filled(p + PAGE, 2 * PAGE, 0) && filled(p + 3 * PAGE, PAGE, 'm'));
+  verdict("other advice", madvise(p, 8 * PAGE, MADV_WILLNEED) == 0 &&
+                              madvise(p, 8 * PAGE, MADV_SEQUENTIAL) == 0 && filled(p + 3 * PAGE, PAGE, 'm'));
   verdict("unknown advice is EINVAL", madvise(p, PAGE, 12345) == -1 && errno == EINVAL);
   unsigned char in[8];
   verdict("mincore", mincore(p, 8 * PAGE, in) == 0 && (in[0] & 1) && (in[4] & 1));
@@ -168,10 +180,12 @@ static void program_break(void) {
 
 static void limits(void) {
   struct rlimit r, stack;
-  verdict("getrlimit", getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur > 3 && getrlimit(RLIMIT_STACK, &stack) == 0);
+  verdict("getrlimit",
+          getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur > 3 && getrlimit(RLIMIT_STACK, &stack) == 0);
   rlim_t was = r.rlim_cur;
   r.rlim_cur = 10;
-  verdict("setrlimit", setrlimit(RLIMIT_NOFILE, &r) == 0 && dup2(1, 10) == -1 && errno == EBADF && dup2(1, 9) == 9);
+  verdict("setrlimit",
+          setrlimit(RLIMIT_NOFILE, &r) == 0 && dup2(1, 10) == -1 && errno == EBADF && dup2(1, 9) == 9);
   close(9);
   r.rlim_cur = was;
   setrlimit(RLIMIT_NOFILE, &r);
@@ -190,7 +204,8 @@ static void limits(void) {
   size_t total = 0;
   int maps = 0;
   size_t step = (size_t)1 << (WIDTH == 64 ? 45 : 30);
-  while (maps < 100 && (p = mmap(NULL, step, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) != MAP_FAILED)
+  while (maps < 100 &&
+         (p = mmap(NULL, step, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) != MAP_FAILED)
     maps++, total += step;
   verdict("the address space ends in ENOMEM", maps < 100 && errno == ENOMEM);
 }

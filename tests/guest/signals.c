@@ -1,4 +1,5 @@
-/* Signal handling: siginfo, masks, nesting, SA_RESETHAND, SA_NODEFER, the alternate stack, interrupted calls. */
+/* Signal handling: siginfo, masks, nesting, SA_RESETHAND, SA_NODEFER, the alternate stack, interrupted calls.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -48,8 +49,9 @@ static void block(int how, int sig) {
 static void on_info(int sig, siginfo_t *i, void *c) {
   (void)c;
   char line[128];
-  snprintf(line, sizeof line, " [sig %d signo %d code %d pid %s uid %s blocked %d]", sig, i->si_signo, i->si_code,
-           i->si_pid == getpid() ? "own" : "other", i->si_uid == getuid() ? "own" : "other", is_blocked(sig));
+  snprintf(line, sizeof line, " [sig %d signo %d code %d pid %s uid %s blocked %d]", sig, i->si_signo,
+           i->si_code, i->si_pid == getpid() ? "own" : "other", i->si_uid == getuid() ? "own" : "other",
+           is_blocked(sig));
   note(line);
 }
 
@@ -87,7 +89,8 @@ static void blocking(void) {
   raise(SIGUSR1);
   note(" before");
   sigpending(&pending);
-  verdict("pending", sigismember(&pending, SIGUSR1) && sigismember(&pending, SIGTERM) && !sigismember(&pending, SIGINT));
+  verdict("pending",
+          sigismember(&pending, SIGUSR1) && sigismember(&pending, SIGTERM) && !sigismember(&pending, SIGINT));
   verdict("SIGKILL cannot be blocked", !is_blocked(SIGKILL));
   sigprocmask(SIG_SETMASK, &old, NULL);
   note(" after");
@@ -150,8 +153,9 @@ static void flags(void) {
   trail[0] = 0;
   install(SIGUSR1, on_tag, SA_RESTART | SA_NODEFER | SA_ONSTACK, SIGTERM);
   sigaction(SIGUSR1, NULL, &now);
-  verdict("flags and mask read back", (now.sa_flags & ~0x04000000) == (SA_SIGINFO | SA_RESTART | SA_NODEFER | SA_ONSTACK) &&
-          sigismember(&now.sa_mask, SIGTERM) && !sigismember(&now.sa_mask, SIGHUP));
+  verdict("flags and mask read back",
+          (now.sa_flags & ~0x04000000) == (SA_SIGINFO | SA_RESTART | SA_NODEFER | SA_ONSTACK) &&
+              sigismember(&now.sa_mask, SIGTERM) && !sigismember(&now.sa_mask, SIGHUP));
   signal(SIGURG, SIG_DFL);
   signal(SIGCHLD, SIG_DFL);
   raise(SIGURG);

@@ -30,7 +30,7 @@ int main(void) {
   union sigval v = {.sival_int = 0x12345};
   sigqueue(getpid(), SIGUSR1, v);
   verdict("sigqueue carries a value", sigwaitinfo(&usr1, &info) == SIGUSR1 && info.si_code == SI_QUEUE &&
-          info.si_value.sival_int == 0x12345);
+                                          info.si_value.sival_int == 0x12345);
   sigprocmask(SIG_SETMASK, &old, NULL);
   return 0;
 }

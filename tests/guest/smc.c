@@ -1,4 +1,5 @@
-/* Code that changes: in its own page, in the running loop, through a second mapping, by read(), across a page boundary. */
+/* Code that changes: in its own page, in the running loop, through a second mapping, by read(), across a page
+ * boundary. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -30,7 +31,8 @@ static void rewriting(unsigned char *p) {
   verdict("data beside code", good);
   good = 1;
   /* Alternate between two instructions of different length. */
-  static const unsigned char longer[] = {0x31, 0xc0, 0x83, 0xc0, 0x11, 0xc3}; /* xor %eax, %eax; add $17, %eax; ret */
+  static const unsigned char longer[] = {0x31, 0xc0, 0x83,
+                                         0xc0, 0x11, 0xc3}; /* xor %eax, %eax; add $17, %eax; ret */
   for (int i = 0; i < 1000; i++) {
     memcpy(p, i & 1 ? longer : returns_0, sizeof longer);
     good &= call(p) == (i & 1 ? 17 : 0);
@@ -41,16 +43,16 @@ static void rewriting(unsigned char *p) {
 /* The store changes the very next instruction, and one a few ahead, in straight-line code. */
 static void in_flight(unsigned char *p) {
 #ifdef __x86_64__
-  static const unsigned char code[] = {
-    0xb8, 1, 0, 0, 0,             /* mov $1, %eax */
-    0xc6, 0x05, 0x01, 0, 0, 0, 9, /* movb $9, 1(%rip): the immediate of the next instruction */
-    0xb9, 2, 0, 0, 0,             /* mov $2, %ecx -> $9 */
-    0x01, 0xc8,                   /* add %ecx, %eax */
-    0xc3};
+  static const unsigned char code[] = {0xb8, 1,    0,    0, 0, /* mov $1, %eax */
+                                       0xc6, 0x05, 0x01, 0, 0,
+                                       0,    9, /* movb $9, 1(%rip): the immediate of the next instruction */
+                                       0xb9, 2,    0,    0, 0, /* mov $2, %ecx -> $9 */
+                                       0x01, 0xc8,             /* add %ecx, %eax */
+                                       0xc3};
   memcpy(p, code, sizeof code);
 #else
-  static const unsigned char code[] = {
-    0xb8, 1, 0, 0, 0, 0xc6, 0x05, 0, 0, 0, 0, 9, 0xb9, 2, 0, 0, 0, 0x01, 0xc8, 0xc3};
+  static const unsigned char code[] = {0xb8, 1, 0,    0, 0, 0xc6, 0x05, 0,    0,    0,
+                                       0,    9, 0xb9, 2, 0, 0,    0,    0x01, 0xc8, 0xc3};
   memcpy(p, code, sizeof code);
   uint32_t target = (uint32_t)p + 13;
   memcpy(p + 7, &target, 4);
@@ -59,16 +61,15 @@ static void in_flight(unsigned char *p) {
   printf("the next instruction changed: %d then %d\n", first, second);
   /* A loop that increments the constant it adds: 1 + 2 + ... + 100. */
 #ifdef __x86_64__
-  static const unsigned char loop[] = {
-    0x31, 0xc0, 0xb9, 100, 0, 0, 0,
-    0x05, 1, 0, 0, 0,             /* 7: add $1, %eax */
-    0xff, 0x05, 0xf6, 0xff, 0xff, 0xff, /* incl -10(%rip): that constant */
-    0xff, 0xc9, 0x75, 0xf1,       /* dec %ecx; jnz 7 */
-    0xc3};
+  static const unsigned char loop[] = {0x31, 0xc0, 0xb9, 100,  0,    0,
+                                       0,    0x05, 1,    0,    0,    0,    /* 7: add $1, %eax */
+                                       0xff, 0x05, 0xf6, 0xff, 0xff, 0xff, /* incl -10(%rip): that constant */
+                                       0xff, 0xc9, 0x75, 0xf1,             /* dec %ecx; jnz 7 */
+                                       0xc3};
   memcpy(p, loop, sizeof loop);
 #else
-  static const unsigned char loop[] = {
-    0x31, 0xc0, 0xb9, 100, 0, 0, 0, 0x05, 1, 0, 0, 0, 0xff, 0x05, 0, 0, 0, 0, 0x49, 0x75, 0xf2, 0xc3};
+  static const unsigned char loop[] = {0x31, 0xc0, 0xb9, 100, 0, 0, 0, 0x05, 1,    0,    0,
+                                       0,    0xff, 0x05, 0,   0, 0, 0, 0x49, 0x75, 0xf2, 0xc3};
   memcpy(p, loop, sizeof loop);
   target = (uint32_t)p + 8;
   memcpy(p + 14, &target, 4);
@@ -129,7 +130,8 @@ static void by_other_ways(void) {
   good = 1;
   munmap(p, PAGE);
   for (int i = 0; i < 200; i++) {
-    unsigned char *q = mmap(p, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    unsigned char *q =
+        mmap(p, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     memcpy(q, returns_0, sizeof returns_0);
     memcpy(q + 1, &i, 4);
     good &= call(q) == i;
@@ -165,7 +167,8 @@ static void by_strings(unsigned char *p) {
 }
 
 int main(void) {
-  unsigned char *p = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  unsigned char *p =
+      mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED)
     return 1;
   rewriting(p);

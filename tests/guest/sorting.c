@@ -50,7 +50,8 @@ int main(void) {
   }
   printf("bsearch found %d of 1000\n", found);
 
-  const char *names[] = {"syscall", "iret", "sysenter", "int80", "call gate", "task gate", "sysexit", "sysret", "vm86"};
+  const char *names[] = {"syscall",   "iret",    "sysenter", "int80", "call gate",
+                         "task gate", "sysexit", "sysret",   "vm86"};
   qsort(names, sizeof names / sizeof *names, sizeof *names, by_text);
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     printf("%s%c", names[i], i + 1 < sizeof names / sizeof *names ? ',' : '\n');

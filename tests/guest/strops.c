@@ -1,5 +1,5 @@
-/* String instructions: every width, both directions, with and without repetition, overlapping, and counts of zero; and the
- * C library's string functions over odd lengths and alignments. */
+/* String instructions: every width, both directions, with and without repetition, overlapping, and counts of
+ * zero; and the C library's string functions over odd lengths and alignments. */
 #include "guest.h"
 
 enum { ROOM = 512 };
@@ -17,8 +17,8 @@ struct regs {
 static uint64_t sum;
 
 static void note(const struct regs *r, unsigned long flag_mask, int with_ax) {
-  long where[] = {(long)r->cx, (long)(r->si - (unsigned long)buf), (long)(r->di - (unsigned long)buf), (long)(r->flags & flag_mask),
-                  with_ax ? (long)r->ax : 0};
+  long where[] = {(long)r->cx, (long)(r->si - (unsigned long)buf), (long)(r->di - (unsigned long)buf),
+                  (long)(r->flags & flag_mask), with_ax ? (long)r->ax : 0};
   for (size_t i = 0; i < sizeof where / sizeof *where; i++)
     sum = checksum(sum, &(int64_t){where[i]}, 8);
   sum = checksum(sum, buf, ROOM);
@@ -27,7 +27,9 @@ static void note(const struct regs *r, unsigned long flag_mask, int with_ax) {
 /* Pins the registers the instruction uses; before is cld or std. */
 #define RUN(insn, r) \
   asm volatile("push %[f]\n popf\n" insn "\n pushf\n pop %[f]\n cld" \
-               : "+a"((r).ax), "+c"((r).cx), "+S"((r).si), "+D"((r).di), [f] "+r"((r).flags) : : "memory", "cc")
+               : "+a"((r).ax), "+c"((r).cx), "+S"((r).si), "+D"((r).di), [f] "+r"((r).flags) \
+               : \
+               : "memory", "cc")
 
 #define EACH(insn, flag_mask, with_ax) \
   do { \
@@ -37,7 +39,10 @@ static void note(const struct regs *r, unsigned long flag_mask, int with_ax) {
         for (int gap = -24; gap <= 24; gap += 3) { \
           fresh(); \
           memcpy(buf + 200 + gap, buf + 200, 20); \
-          struct regs r = {.ax = 0x44332211, .cx = n, .si = (unsigned long)(buf + 200), .di = (unsigned long)(buf + 200 + gap), \
+          struct regs r = {.ax = 0x44332211, \
+                           .cx = n, \
+                           .si = (unsigned long)(buf + 200), \
+                           .di = (unsigned long)(buf + 200 + gap), \
                            .flags = 0x202 | (down ? 0x400 : 0)}; \
           RUN(insn, r); \
           note(&r, flag_mask, with_ax); \
@@ -84,9 +89,16 @@ static void library(void) {
       a[align + len] = 0;
       strcpy(b + (16 - align), a + align);
       char *at = strchr(b, 'q');
-      long r[] = {(long)strlen(a + align), strcmp(a + align, b + (16 - align)) == 0, memcmp(a, b, 20) < 0, strncmp(a + align, "abc", 3) > 0,
-                  at ? at - b : -1, strstr(a + align, "hov") ? 1 : 0, (long)strspn(a + align, "abcdefghijklm"),
-                  (long)strcspn(a + align, "z"), memchr(a, 'y', sizeof a) != NULL, strrchr(a + align, 'c') ? strrchr(a + align, 'c') - a : -1};
+      long r[] = {(long)strlen(a + align),
+                  strcmp(a + align, b + (16 - align)) == 0,
+                  memcmp(a, b, 20) < 0,
+                  strncmp(a + align, "abc", 3) > 0,
+                  at ? at - b : -1,
+                  strstr(a + align, "hov") ? 1 : 0,
+                  (long)strspn(a + align, "abcdefghijklm"),
+                  (long)strcspn(a + align, "z"),
+                  memchr(a, 'y', sizeof a) != NULL,
+                  strrchr(a + align, 'c') ? strrchr(a + align, 'c') - a : -1};
       memmove(a + align + 3, a + align, (size_t)len);
       memmove(a + align, a + align + 5, (size_t)len);
       sum = checksum(sum, a, sizeof a);

@@ -23,10 +23,14 @@ static void clocks(void) {
   static const struct {
     const char *name;
     clockid_t id;
-  } c[] = {{"CLOCK_REALTIME", CLOCK_REALTIME}, {"CLOCK_MONOTONIC", CLOCK_MONOTONIC},
-           {"CLOCK_MONOTONIC_RAW", CLOCK_MONOTONIC_RAW}, {"CLOCK_BOOTTIME", CLOCK_BOOTTIME},
-           {"CLOCK_REALTIME_COARSE", CLOCK_REALTIME_COARSE}, {"CLOCK_MONOTONIC_COARSE", CLOCK_MONOTONIC_COARSE},
-           {"CLOCK_TAI", CLOCK_TAI}, {"CLOCK_PROCESS_CPUTIME_ID", CLOCK_PROCESS_CPUTIME_ID},
+  } c[] = {{"CLOCK_REALTIME", CLOCK_REALTIME},
+           {"CLOCK_MONOTONIC", CLOCK_MONOTONIC},
+           {"CLOCK_MONOTONIC_RAW", CLOCK_MONOTONIC_RAW},
+           {"CLOCK_BOOTTIME", CLOCK_BOOTTIME},
+           {"CLOCK_REALTIME_COARSE", CLOCK_REALTIME_COARSE},
+           {"CLOCK_MONOTONIC_COARSE", CLOCK_MONOTONIC_COARSE},
+           {"CLOCK_TAI", CLOCK_TAI},
+           {"CLOCK_PROCESS_CPUTIME_ID", CLOCK_PROCESS_CPUTIME_ID},
            {"CLOCK_THREAD_CPUTIME_ID", CLOCK_THREAD_CPUTIME_ID}};
   for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
     int64_t last = clock_ns(c[i].id);
@@ -64,7 +68,9 @@ static void agreement(void) {
   syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &raw); /* past the vDSO; the old layout has the width of long */
   clock_gettime(CLOCK_MONOTONIC, &after);
 #ifndef __x86_64__
-  struct { int32_t sec, nsec; } narrow;
+  struct {
+    int32_t sec, nsec;
+  } narrow;
   clock_gettime(CLOCK_MONOTONIC, &before);
   syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &narrow);
   clock_gettime(CLOCK_MONOTONIC, &after);
@@ -87,7 +93,7 @@ static void sleeps(void) {
   if (until.tv_nsec >= 1000000000)
     until.tv_nsec -= 1000000000, until.tv_sec++;
   verdict("clock_nanosleep until", clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == 0 &&
-          clock_ns(CLOCK_MONOTONIC) >= ns(until));
+                                       clock_ns(CLOCK_MONOTONIC) >= ns(until));
   t.tv_nsec = 1000000000;
   verdict("too many nanoseconds is EINVAL", nanosleep(&t, NULL) == -1 && errno == EINVAL);
 }
@@ -106,13 +112,15 @@ static void processor_time(void) {
   verdict("clock ticks", sysconf(_SC_CLK_TCK) == 100);
   struct itimerval it = {.it_value = {100, 0}}, old;
   verdict("setitimer", setitimer(ITIMER_VIRTUAL, &it, &old) == 0 && old.it_value.tv_sec == 0);
-  verdict("getitimer", getitimer(ITIMER_VIRTUAL, &old) == 0 && old.it_value.tv_sec >= 90 && old.it_value.tv_sec <= 100);
+  verdict("getitimer",
+          getitimer(ITIMER_VIRTUAL, &old) == 0 && old.it_value.tv_sec >= 90 && old.it_value.tv_sec <= 100);
 }
 
 static void calendar(void) {
-  static const long long when[] = {0, 1, 86399, 86400, 951782400, 1000000000, 1234567890, 1709164800, 2147483647, -1,
-                                   -2147483647, 1582934400};
-  static const char *const zones[] = {"UTC0", "CET-1CEST,M3.5.0,M10.5.0/3", "EST5EDT,M3.2.0,M11.1.0", "XYZ-5:45"};
+  static const long long when[] = {0,          1,          86399,      86400, 951782400,   1000000000,
+                                   1234567890, 1709164800, 2147483647, -1,    -2147483647, 1582934400};
+  static const char *const zones[] = {"UTC0", "CET-1CEST,M3.5.0,M10.5.0/3", "EST5EDT,M3.2.0,M11.1.0",
+                                      "XYZ-5:45"};
   for (size_t z = 0; z < sizeof zones / sizeof *zones; z++) {
     setenv("TZ", zones[z], 1);
     tzset();
@@ -121,14 +129,15 @@ static void calendar(void) {
       char line[128];
       struct tm tm;
       localtime_r(&t, &tm);
-      strftime(line, sizeof line, "%Y-%m-%d %H:%M:%S %a %A %b %B %j %U %W %u %w %y %C %p %I %Z %z %s %G-W%V-%u %%", &tm);
+      strftime(line, sizeof line,
+               "%Y-%m-%d %H:%M:%S %a %A %b %B %j %U %W %u %w %y %C %p %I %Z %z %s %G-W%V-%u %%", &tm);
       printf("%lld: %s, mktime %s\n", when[i], line, mktime(&tm) == t ? "agrees" : "differs");
     }
   }
   struct tm tm = {0};
   char *rest = strptime("2024-02-29 23:59:58", "%Y-%m-%d %H:%M:%S", &tm);
-  printf("strptime: %d %d %d %d %d %d wday %d yday %d rest %s\n", tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min,
-         tm.tm_sec, tm.tm_wday, tm.tm_yday, rest && !*rest ? "none" : "some");
+  printf("strptime: %d %d %d %d %d %d wday %d yday %d rest %s\n", tm.tm_year, tm.tm_mon, tm.tm_mday,
+         tm.tm_hour, tm.tm_min, tm.tm_sec, tm.tm_wday, tm.tm_yday, rest && !*rest ? "none" : "some");
   setenv("TZ", "UTC0", 1);
   tm = (struct tm){.tm_year = 124, .tm_mon = 13, .tm_mday = 40, .tm_hour = 30};
   time_t t = mktime(&tm);

@@ -1,5 +1,5 @@
-/* One program, two widths: a 32-bit program far-jumps to 64-bit code (CS 33h), a 64-bit one far-returns to 32-bit code
- * (CS 23h), and each comes back. The same bytes run in both, where they mean different things. */
+/* One program, two widths: a 32-bit program far-jumps to 64-bit code (CS 33h), a 64-bit one far-returns to
+ * 32-bit code (CS 23h), and each comes back. The same bytes run in both, where they mean different things. */
 #define _GNU_SOURCE
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -47,8 +47,8 @@ static bool once(void) {
   if (!low)
     low = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
   excursion(low + 65536);
-  return results.cs == 0x23 && results.ss == 0x2b && results.pid == (uint64_t)getpid() && bcd == 0x47 && pushed == 7 &&
-         bytes_there == 1000 && results.sum == 1001 && results.product == 0x123456789abcdef0;
+  return results.cs == 0x23 && results.ss == 0x2b && results.pid == (uint64_t)getpid() && bcd == 0x47 &&
+         pushed == 7 && bytes_there == 1000 && results.sum == 1001 && results.product == 0x123456789abcdef0;
 }
 #else
 uint32_t bytes_here;
@@ -73,14 +73,15 @@ asm(".pushsection .text\n"
 
 static bool once(void) {
   excursion();
-  return results.cs == 0x33 && results.ss == 0x2b && results.pid == (uint64_t)getpid() && results.product == 0x100000001 * UINT64_C(0x123456789) &&
-         bytes_here == 1000 && results.sum == 1001;
+  return results.cs == 0x33 && results.ss == 0x2b && results.pid == (uint64_t)getpid() &&
+         results.product == 0x100000001 * UINT64_C(0x123456789) && bytes_here == 1000 && results.sum == 1001;
 }
 #endif
 
 int main(void) {
   verdict("there and back", once());
-  printf("cs %x ss %x product %llx sum %llu\n", results.cs, results.ss, (unsigned long long)results.product, (unsigned long long)results.sum);
+  printf("cs %x ss %x product %llx sum %llu\n", results.cs, results.ss, (unsigned long long)results.product,
+         (unsigned long long)results.sum);
   bool all = true;
   for (int i = 0; i < 2000; i++)
     all &= once();

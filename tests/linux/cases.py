@@ -11,6 +11,9 @@ GUEST_ARGS = {
                  ["sysenter", "exit"], ["nonsense"]],
 }
 
+# Lines that `ringwalk run` alone may write to standard error: it logs a system call number that no Linux has.
+LOGGED = {"int80": rb"ringwalk: unsupported system call (100000|-1|4294967295)\n"}
+
 # What the four ways give on each vendor's processors, from the manuals: SYSENTER is invalid in AMD's long mode (APM 3,
 # SYSENTER), SYSCALL outside of 64-bit mode in Intel's (SDM 2B, SYSCALL). -> {architecture: {way: vendors that have it}}
 FOUR_WAYS = {
@@ -38,7 +41,6 @@ BUSYBOX = [
     ("gunzip packed.gz", None, 0),
     ("gunzip -c packed.gz", None, 0),
     ("gunzip -t text.txt", None, 1),
-    ("zcat packed.gz", None, 0),
     ("bzip2 text.txt", None, 0),
     ("bzip2 -c data.bin", None, 0),
     ("bunzip2 -c packed.bz2", None, 0),

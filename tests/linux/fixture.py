@@ -1,8 +1,9 @@
 """The directory each compared run starts in: the same files, modes and times every time."""
 import bz2, gzip, io, lzma, os, random, tarfile
 
-WORDS = ("the a of and over under ring gate stack selector segment page fault trap kernel user mode task state switch call "
-         "return privilege level descriptor table register flag interrupt exception vector error code base limit").split()
+WORDS = ("the a of and over under ring gate stack selector segment page fault trap kernel user mode task state "
+         "switch call return privilege level descriptor table register flag interrupt exception vector error code "
+         "base limit").split()
 WHEN = 1000000000  # 2001-09-09
 
 
@@ -24,7 +25,8 @@ def make(root):
     put("text.txt", text)
     put("changed.txt", "\n".join(changed) + "\n")
     put("numbers.txt", "".join("%d\n" % r.randrange(-500, 500) for _ in range(400)))
-    put("table.csv", "".join("name%d,%s,%.3f\n" % (i % 37, r.choice(WORDS), r.random() * 1000) for i in range(150)))
+    rows = ["name%d,%s,%.3f\n" % (i % 37, r.choice(WORDS), r.random() * 1000) for i in range(150)]
+    put("table.csv", "".join(rows))
     put("data.bin", noise)
     put("empty", "")
     put("run.sh", "#!/bin/sh\necho run\n", 0o755)

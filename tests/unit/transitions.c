@@ -224,7 +224,9 @@ END_TEST
 START_TEST(frame_above_4_gib_crosses_a_page) {
   FOR_MODES(m, 3) {
     if (m.mode == LEGACY32) continue;
-    const u64 top = UINT64_C(0xffff800000000000) + KSTACK + 16;
+    const u64 top = UINT64_C(0xffff800040000000) + KSTACK + 16; /* its low half is mapped nowhere */
+    m_put(&m, PML4 + 256 * 8, 0x5000 | PTE_P | PTE_RW | PTE_US, 8);
+    m_put(&m, 0x5000 + 8, PD | PTE_P | PTE_RW | PTE_US, 8);
     m_put(&m, TSS + 4, top, 8);
     m_code(&m, "\xcd\x80");
     m_expect_vector(&m, 0x80);

@@ -1,6 +1,6 @@
-/* The x87 against this machine's, instruction by instruction: every encoding that has a row, over edge values, stack
- * shapes, control words and status words. Compared are all registers, tags, FCW, FSW, EFLAGS, AX, memory, and which
- * instruction FIP names. SDM 1 8 (Programming with the x87 FPU). */
+/* The x87 against this machine's, instruction by instruction: every encoding that has a row, over edge
+ * values, stack shapes, control words and status words. Compared are all registers, tags, FCW, FSW,
+ * EFLAGS, AX, memory, and which instruction FIP names. SDM 1 8 (Programming with the x87 FPU). */
 #define _GNU_SOURCE
 #include <check.h>
 #include <stdio.h>
@@ -39,7 +39,8 @@ struct rig {
 };
 
 static void set_segment(struct seg *s, u16 sel, u32 attr) {
-  *s = (struct seg){.sel = sel, .attr = attr | SEG_P | SEG_S | SEG_DB | SEG_G | SEG_ACCESSED, .limit = 0xffffffff};
+  *s = (struct seg){
+      .sel = sel, .attr = attr | SEG_P | SEG_S | SEG_DB | SEG_G | SEG_ACCESSED, .limit = 0xffffffff};
 }
 
 static void place_tables(struct rig *r) {
@@ -61,7 +62,8 @@ static void rig_open(struct rig *r) {
   ck_assert(r->ram != MAP_FAILED && r->jit != MAP_FAILED);
   r->vm = vm_create();
   ck_assert_ptr_nonnull(r->vm);
-  ck_assert_int_eq(phys_add(&r->vm->mem, &(struct phys_region){.base = 0, .size = RAM_BYTES, .host = r->ram}), 0);
+  ck_assert_int_eq(phys_add(&r->vm->mem, &(struct phys_region){.base = 0, .size = RAM_BYTES, .host = r->ram}),
+                   0);
   r->cpu = cpu_create(r->vm, &r->model);
   ck_assert_ptr_nonnull(r->cpu);
   place_tables(r);
@@ -97,18 +99,25 @@ static const struct {
 } edges80[] = {
   {0, 0}, {0x3fff, 0x8000000000000000}, {0x3fff, 0xc000000000000000}, {0x4000, 0xc90fdaa22168c235},
   {0x3ffe, 0x8000000000000000}, {0x3ffe, 0xffffffffffffffff}, {0x3ffd, 0xb504f333f9de6484},
-  {0, 1}, {0, 0x7fffffffffffffff}, {0, 0x8000000000000000}, {0, 0xffffffffffffffff}, /* denormal, pseudo-denormal */
-  {1, 0x8000000000000000}, {1, 0x8000000000000001}, {0x7ffe, 0xffffffffffffffff}, {0x7ffe, 0x8000000000000000},
+  /* denormals, pseudo-denormals */
+  {0, 1}, {0, 0x7fffffffffffffff}, {0, 0x8000000000000000}, {0, 0xffffffffffffffff},
+  {1, 0x8000000000000000}, {1, 0x8000000000000001}, {0x7ffe, 0xffffffffffffffff},
+  {0x7ffe, 0x8000000000000000},
+  /* infinity, quiet and signalling NaNs */
   {0x7fff, 0x8000000000000000}, {0x7fff, 0xc000000000000000}, {0x7fff, 0xc000000000000123},
-  {0x7fff, 0x8000000000000001}, {0x7fff, 0xa000000000000000}, /* infinity, quiet and signalling NaNs */
-  {0x7fff, 0}, {0x7fff, 0x4000000000000000}, {0x4000, 0x4000000000000000}, {1, 0}, {0x3fff, 1}, /* unsupported */
-  {0x401d, 0xffffffff00000000}, {0x401e, 0x8000000000000000}, {0x400d, 0xfffe000000000000}, {0x400e, 0x8000000000000000},
-  {0x403d, 0xffffffffffffffff}, {0x403e, 0x8000000000000000}, {0x403e, 0x8000000000000001}, {0x403f, 0x8000000000000000},
-  {0x403a, 0xde0b6b3a763fffff}, {0x403a, 0xde0b6b3a76400000}, /* FBSTP's bounds */
-  {0x3f80, 0xffffff8000000000}, {0x3f81, 0x8000000000000000}, {0x407e, 0xffffff8000000000}, {0x407e, 0xffffff0000000000},
-  {0x3c00, 0xfffffffffffffc00}, {0x3c01, 0x8000000000000000}, {0x43fe, 0xfffffffffffffc00}, {0x43fe, 0xfffffffffffff800},
-  {0x3f6a, 0x8000000000000000}, {0x3bcd, 0x8000000000000000}, {0x3fc0, 0x8000000000000001}, {0x4005, 0xb400000000000000},
-  {0x5fff, 0x8000000000000000}, {0x1fff, 0x8000000000000000}, {0x4009, 0x8000000000000fff}, {0x3fc5, 0xd3c21187e7c06e19},
+  {0x7fff, 0x8000000000000001}, {0x7fff, 0xa000000000000000},
+  /* unsupported formats */
+  {0x7fff, 0}, {0x7fff, 0x4000000000000000}, {0x4000, 0x4000000000000000}, {1, 0}, {0x3fff, 1},
+  /* about the limits of integers, of FBSTP, of single and of double */
+  {0x401d, 0xffffffff00000000}, {0x401e, 0x8000000000000000}, {0x400d, 0xfffe000000000000},
+  {0x400e, 0x8000000000000000}, {0x403d, 0xffffffffffffffff}, {0x403e, 0x8000000000000000},
+  {0x403e, 0x8000000000000001}, {0x403f, 0x8000000000000000}, {0x403a, 0xde0b6b3a763fffff},
+  {0x403a, 0xde0b6b3a76400000}, {0x3f80, 0xffffff8000000000}, {0x3f81, 0x8000000000000000},
+  {0x407e, 0xffffff8000000000}, {0x407e, 0xffffff0000000000}, {0x3c00, 0xfffffffffffffc00},
+  {0x3c01, 0x8000000000000000}, {0x43fe, 0xfffffffffffffc00}, {0x43fe, 0xfffffffffffff800},
+  {0x3f6a, 0x8000000000000000}, {0x3bcd, 0x8000000000000000}, {0x3fc0, 0x8000000000000001},
+  {0x4005, 0xb400000000000000}, {0x5fff, 0x8000000000000000}, {0x1fff, 0x8000000000000000},
+  {0x4009, 0x8000000000000fff}, {0x3fc5, 0xd3c21187e7c06e19},
 };
 
 static void random80(u8 *p) {
@@ -126,11 +135,13 @@ static void random80(u8 *p) {
 
 /* A memory operand of any kind; the widths overlap. */
 static void random_operand(u8 *p) {
-  static const u32 floats[] = {0, 0x3f800000, 0x80000000, 1, 0x007fffff, 0x00800000, 0x7f7fffff, 0x7f800000, 0x7fc00000,
-                               0x7f800001, 0xffc12345, 0x40490fdb, 0xbf000000, 0x4b000001};
-  static const u64 doubles[] = {0, 0x3ff0000000000000, 0x8000000000000000, 1, 0x000fffffffffffff, 0x0010000000000000,
-                                0x7fefffffffffffff, 0x7ff0000000000000, 0x7ff8000000000000, 0x7ff0000000000001,
-                                0xfff8123456789abc, 0x400921fb54442d18, 0xbfe0000000000000, 0x4330000000000001};
+  static const u32 floats[] = {0,          0x3f800000, 0x80000000, 1,          0x007fffff,
+                               0x00800000, 0x7f7fffff, 0x7f800000, 0x7fc00000, 0x7f800001,
+                               0xffc12345, 0x40490fdb, 0xbf000000, 0x4b000001};
+  static const u64 doubles[] = {
+    0, 0x3ff0000000000000, 0x8000000000000000, 1, 0x000fffffffffffff, 0x0010000000000000, 0x7fefffffffffffff,
+    0x7ff0000000000000, 0x7ff8000000000000, 0x7ff0000000000001, 0xfff8123456789abc, 0x400921fb54442d18,
+    0xbfe0000000000000, 0x4330000000000001};
   for (unsigned k = 0; k < DATA_BYTES; k += 8) st64(p + k, rnd());
   u64 k = rnd();
   switch (k % 6) {
@@ -170,9 +181,12 @@ struct outcome {
 enum { STATUS_FLAGS = 0x8d5 };
 
 /* void f(const struct image *in, struct image *out, void *data, u64 eflags, u64 out[2]) */
-static void run_native(struct rig *r, const u8 *code, unsigned n, const struct image *in, u32 eflags, struct outcome *o) {
-  static const u8 head[] = {0x53, 0x48, 0x89, 0xd3, 0xdd, 0x27, 0x31, 0xc0, 0x51, 0x9d}; /* rbx = data; FRSTOR; flags */
-  static const u8 tail[] = {0x9c, 0x59, 0xdd, 0x36, 0x49, 0x89, 0x08, 0x49, 0x89, 0x40, 0x08, 0x5b, 0xc3}; /* FNSAVE */
+static void run_native(struct rig *r, const u8 *code, unsigned n, const struct image *in, u32 eflags,
+                       struct outcome *o) {
+  static const u8 head[] = {0x53, 0x48, 0x89, 0xd3, 0xdd,
+                            0x27, 0x31, 0xc0, 0x51, 0x9d}; /* rbx = data; FRSTOR; flags */
+  static const u8 tail[] = {0x9c, 0x59, 0xdd, 0x36, 0x49, 0x89, 0x08,
+                            0x49, 0x89, 0x40, 0x08, 0x5b, 0xc3}; /* FNSAVE */
   u64 regs[2];
   void (*f)(const void *, void *, void *, u64, u64 *);
   memcpy(r->jit, head, sizeof head);
@@ -230,11 +244,12 @@ static void guest_outcome(struct rig *r, u32 insn_at, struct outcome *o) {
 }
 
 static void dump(const char *who, const struct outcome *o) {
-  printf("%-7s fcw %04x fsw %04x tags %04x fop %03x flags %03x ax %04x fip %d data", who, o->x.fcw, o->x.fsw, o->x.tags,
-         o->x.fop, o->eflags, o->ax, o->fip_here);
+  printf("%-7s fcw %04x fsw %04x tags %04x fop %03x flags %03x ax %04x fip %d data", who, o->x.fcw, o->x.fsw,
+         o->x.tags, o->x.fop, o->eflags, o->ax, o->fip_here);
   for (unsigned k = 0; k < 28; k++) printf(" %02x", o->data[k]);
   printf("\n");
-  for (unsigned n = 0; n < 8; n++) printf("    %04x:%016llx", ld16(o->x.st[n] + 8), (unsigned long long)ld64(o->x.st[n]));
+  for (unsigned n = 0; n < 8; n++)
+    printf("    %04x:%016llx", ld16(o->x.st[n] + 8), (unsigned long long)ld64(o->x.st[n]));
   printf("\n");
 }
 
@@ -255,8 +270,9 @@ static bool same(const struct outcome *a, const struct outcome *b) {
 static bool matches(const struct oprow *row, u8 b0, u8 modrm) {
   u16 want = row->modrm;
   bool reg_form = modrm >> 6 == 3;
-  return row->map == 0 && row->opcode == b0 && (want & 1) && !((want & 2) && !reg_form) && !((want & 4) && reg_form) &&
-         !((want & 8) && (want >> 4 & 7) != (modrm >> 3 & 7)) && !((want & 0x80) && (want >> 8 & 7) != (modrm & 7));
+  return row->map == 0 && row->opcode == b0 && (want & 1) && !((want & 2) && !reg_form) &&
+         !((want & 4) && reg_form) && !((want & 8) && (want >> 4 & 7) != (modrm >> 3 & 7)) &&
+         !((want & 0x80) && (want >> 8 & 7) != (modrm & 7));
 }
 static const struct oprow *row_of(u8 b0, u8 modrm) {
   for (unsigned k = 0; k < opcode_row_count; k++)
@@ -293,8 +309,8 @@ static bool is_env(const struct oprow *row) {
   return !strcmp(row->operands, "M") && (!strcmp(row->name, "FNSTENV") || !strcmp(row->name, "FNSAVE"));
 }
 
-/* From both sides: first with the state in struct x87 (the X form), then behind a FNOP that takes it up (the fast
- * form, if every exception is masked). */
+/* From both sides: first with the state in struct x87 (the X form), then behind a FNOP that takes it up
+ * (the fast form, if every exception is masked). */
 static void compare(struct rig *r, const struct encoding *e, u32 at, bool masked) {
   static struct outcome want, got;
   struct image in;
@@ -316,8 +332,8 @@ static void compare(struct rig *r, const struct encoding *e, u32 at, bool masked
       dump("before", &before);
       dump("native", &want);
       dump("guest", &got);
-      ck_abort_msg("%s %s (%02x %02x %02x), %s form", e->row->name, e->row->operands, e->bytes[0], e->bytes[1],
-                   e->bytes[2], side ? "fast" : "X");
+      ck_abort_msg("%s %s (%02x %02x %02x), %s form", e->row->name, e->row->operands, e->bytes[0],
+                   e->bytes[1], e->bytes[2], side ? "fast" : "X");
     }
   }
 }
@@ -345,12 +361,14 @@ START_TEST(every_row_like_silicon) {
   for (unsigned k = 0; k < opcode_row_count; k++) {
     bool mine = opcode_rows[k].map == 0 && (opcode_rows[k].opcode & 0xf8) == 0xd8, found = false;
     for (unsigned m = 0; mine && m < n; m++) found |= e[m].row == &opcode_rows[k];
-    if (mine && !found) ck_abort_msg("%s %s has no encoding here", opcode_rows[k].name, opcode_rows[k].operands);
+    if (mine && !found)
+      ck_abort_msg("%s %s has no encoding here", opcode_rows[k].name, opcode_rows[k].operands);
     seen += mine;
   }
   ck_assert_uint_gt(seen, 0);
   for (unsigned k = 0; k < n; k++)
-    for (unsigned round = 0; round < rounds(); round++) compare(&r, &e[k], CODE_AT + CODE_STEP * k, round & 1);
+    for (unsigned round = 0; round < rounds(); round++)
+      compare(&r, &e[k], CODE_AT + CODE_STEP * k, round & 1);
   rig_close(&r);
 }
 END_TEST
@@ -359,7 +377,8 @@ END_TEST
 
 static u32 put_code(struct rig *r, const void *bytes, unsigned n) {
   static u32 at;
-  at = at < CODE_AT + 0x20000 ? CODE_AT + 0x20000 : at + 64; /* always fresh: nothing decoded is overwritten */
+  at =
+      at < CODE_AT + 0x20000 ? CODE_AT + 0x20000 : at + 64; /* always fresh: nothing decoded is overwritten */
   memcpy(r->ram + at, bytes, n);
   return at;
 }
@@ -369,9 +388,12 @@ static void empty_image(struct image *m, u16 fcw, u16 fsw) {
   *m = (struct image){.fcw = fcw, .fsw = fsw, .tags = 0xffff};
 }
 
-static bool at_handler(const struct rig *r, unsigned vector) { return r->cpu->rip == HANDLERS_AT + 16 * vector; }
+static bool at_handler(const struct rig *r, unsigned vector) {
+  return r->cpu->rip == HANDLERS_AT + 16 * vector;
+}
 
-/* SDM 1 8.6 (x87 FPU Exception Synchronization); SDM 2A FSTSW/FNSTSW and the other FN forms: these do not wait. */
+/* SDM 1 8.6 (x87 FPU Exception Synchronization); SDM 2A FSTSW/FNSTSW and the other FN forms: these do not
+ * wait. */
 START_TEST(waiting_instructions_report_an_exception) {
   static struct encoding e[1024];
   struct rig r;
@@ -386,7 +408,8 @@ START_TEST(waiting_instructions_report_an_exception) {
     bool waits = strncmp(e[k].row->name, "FN", 2) || !strcmp(e[k].row->name, "FNOP");
     if (waits != at_handler(&r, VEC_MF)) ck_abort_msg("%s %s: #MF", e[k].row->name, e[k].row->operands);
     if (waits) {
-      ck_assert_uint_eq(ld32(r.ram + r.cpu->gpr[RSP]), at); /* a fault: at the waiting instruction, which did nothing */
+      ck_assert_uint_eq(ld32(r.ram + r.cpu->gpr[RSP]),
+                        at); /* a fault: at the waiting instruction, which did nothing */
       ck_assert_uint_eq(x87_fsw(r.cpu), 0x8081);
       ck_assert_uint_eq(r.cpu->x87.empty, 0xff);
     }
@@ -452,8 +475,9 @@ END_TEST
 
 /* Beyond the segment limit: #GP(0), and neither the stack nor the status word has changed, in both forms. */
 START_TEST(a_faulting_operand_changes_nothing) {
-  static const u8 ops[][2] = {{0xd9, 0x1b}, {0xdd, 0x1b}, {0xdb, 0x3b}, {0xd9, 0x13}, {0xdf, 0x33}, {0xdb, 0x1b},
-                              {0xdd, 0x03}, {0xd8, 0x03}, {0xdf, 0x23}, {0xd9, 0x33}, {0xdd, 0x33}, {0xdd, 0x23}};
+  static const u8 ops[][2] = {{0xd9, 0x1b}, {0xdd, 0x1b}, {0xdb, 0x3b}, {0xd9, 0x13},
+                              {0xdf, 0x33}, {0xdb, 0x1b}, {0xdd, 0x03}, {0xd8, 0x03},
+                              {0xdf, 0x23}, {0xd9, 0x33}, {0xdd, 0x33}, {0xdd, 0x23}};
   struct rig r;
   rig_open(&r);
   set_segment(&r.cpu->seg[DS], 16, SEG_WRITABLE);
@@ -476,15 +500,16 @@ START_TEST(a_faulting_operand_changes_nothing) {
 }
 END_TEST
 
-/* Through a register and a displacement, an index, an absolute address, FS, 16-bit addressing, and across a page. */
+/* Through a register and a displacement, an index, an absolute address, FS, 16-bit addressing, and across
+ * a page. */
 START_TEST(operands_are_found_in_every_form) {
   static const struct {
     u8 code[8];
     u32 at;
   } loads[] = {
-    {{0xdd, 0x43, 0x10}, DATA_AT + 16}, {{0xdd, 0x44, 0x8b, 4}, DATA_AT + 4 + 20}, {{0xdd, 0x05, 0, 0x81, 0, 0}, 0x8100},
-    {{0x64, 0xdd, 0x43, 8}, DATA_AT + 8 + 0x100}, {{0x67, 0xdd, 0x47, 8}, DATA_AT + 8},
-    {{0xdd, 0x83, 0xfb, 0x0f, 0, 0}, DATA_AT + 0xffb},
+      {{0xdd, 0x43, 0x10}, DATA_AT + 16},    {{0xdd, 0x44, 0x8b, 4}, DATA_AT + 4 + 20},
+      {{0xdd, 0x05, 0, 0x81, 0, 0}, 0x8100}, {{0x64, 0xdd, 0x43, 8}, DATA_AT + 8 + 0x100},
+      {{0x67, 0xdd, 0x47, 8}, DATA_AT + 8},  {{0xdd, 0x83, 0xfb, 0x0f, 0, 0}, DATA_AT + 0xffb},
   };
   struct rig r;
   struct image in;
@@ -544,7 +569,8 @@ START_TEST(environment_formats) {
   cpu_update_mode(r.cpu);
   p = r.ram + 0x10000 + DATA_AT;
   empty_image(&in, 0x37b, 0);
-  static const u8 real_code[] = {0xd9, 0xe8, 0xd8, 0x37, 0xd9, 0x37}; /* FLD1; FDIV m32 [BX] (zero); FNSTENV [BX] */
+  static const u8 real_code[] = {0xd9, 0xe8, 0xd8,
+                                 0x37, 0xd9, 0x37}; /* FLD1; FDIV m32 [BX] (zero); FNSTENV [BX] */
   memcpy(r.ram + 0x2ff00, real_code, sizeof real_code);
   st32(r.ram + 0x18000, 0);
   run_guest(&r, 0xff00, 3, &in, 0);
@@ -612,8 +638,8 @@ START_TEST(mmx_and_x87_share_the_registers) {
   r.cpu->cr4 |= CR4_OSFXSR;
   cpu_update_mode(r.cpu);
   empty_image(&in, 0x37f, 0);
-  u32 at = CODE(&r, 0xd9, 0xe8, 0xb8, 0x78, 0x56, 0x34, 0x12, 0x0f, 0x6e, 0xc8, 0x0f, 0x7e, 0xc9, 0x0f, 0x7f, 0x3b, 0x0f,
-                0x77, 0xd9, 0xee, 0xeb, 0xfe);
+  u32 at = CODE(&r, 0xd9, 0xe8, 0xb8, 0x78, 0x56, 0x34, 0x12, 0x0f, 0x6e, 0xc8, 0x0f, 0x7e, 0xc9, 0x0f, 0x7f,
+                0x3b, 0x0f, 0x77, 0xd9, 0xee, 0xeb, 0xfe);
   run_guest(&r, at, 7, &in, 0);
   ck_assert_uint_eq(r.cpu->gpr[RCX], 0x12345678);
   ck_assert_uint_eq(ld64(r.ram + DATA_AT), BIT(63)); /* MM7 was FLD1's */
