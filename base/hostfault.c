@@ -7,6 +7,8 @@
 #include <string.h>
 #include <ucontext.h>
 
+#include "base/hostcall.h"
+
 _Thread_local struct cpu *host_cpu;
 static _Thread_local sigjmp_buf *volatile guard; /* of the copy in progress */
 static _Thread_local const struct host_window *window;
@@ -50,10 +52,12 @@ static void pass_on(int signo, siginfo_t *info, void *uc) {
 
 static void on_fault(int signo, siginfo_t *info, void *uc) {
   if (info->si_code <= 0) { /* sent by a process */
-    if (window && window->sent)
+    if (window && window->sent) {
       window->sent(window->opaque, signo, info);
-    else
+      host_wait_signal(uc);
+    } else {
       pass_on(signo, info, uc);
+    }
     return;
   }
   keep_fpu(uc);

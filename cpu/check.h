@@ -1,5 +1,5 @@
-/* Architectural checks by name: each is a row of cpu/checks.def and is judged through check(), so that explanations,
- * coverage and `check --invert` see every one. SDM 3A 5 (Protection). */
+/* Architectural checks by name: each is a row of cpu/checks.def and is judged through check(), so that
+ * explanations, coverage and `check --invert` see every one. SDM 3A 5 (Protection). */
 #ifndef CPU_CHECK_H
 #define CPU_CHECK_H
 

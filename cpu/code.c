@@ -67,14 +67,21 @@ static struct code_page *page_find(const struct vm *vm, u64 gpa) {
 }
 bool code_page_present(const struct vm *vm, u64 gpa) { return page_find(vm, gpa) != NULL; }
 
-/* Write hits on the page must take the slow path from now on. */
+static void protect_slot(struct tlb_entry *e, u64 gpa) {
+  if (e->gpa == gpa) e->tag[ACC_WRITE] = TLB_NEVER;
+}
+
+/* Write hits on the page must take the slow path from now on. Where no other linear address than the page's own was
+ * ever entered for it (walias), one slot of each TLB is all there is to look at. */
 static void protect_page(struct vm *vm, u64 gpa) {
-  for (unsigned n = 0; n < vm->cpus; n++)
+  for (unsigned n = 0; n < vm->cpus; n++) {
+    struct cpu *cpu = vm->cpu[n];
+    bool aliased = cpu->walias[gpa >> PAGE_SHIFT & (XUSED - 1)];
     for (unsigned u = 0; u < 2; u++) {
-      struct tlb *t = &vm->cpu[n]->tlbs[u];
-      for (unsigned k = 0; k < TLB_SIZE; k++)
-        if (t->e[k].gpa == gpa) t->e[k].tag[ACC_WRITE] = TLB_NEVER;
+      protect_slot(tlb_slot(&cpu->tlbs[u], gpa), gpa);
+      for (unsigned k = 0; aliased && k < TLB_SIZE; k++) protect_slot(&cpu->tlbs[u].e[k], gpa);
     }
+  }
 }
 
 static bool page_add(struct vm *vm, u64 gpa, struct block *b, unsigned which) {
@@ -125,6 +132,10 @@ static void block_kill(struct vm *vm, struct block *b) {
   struct block **at = hash_slot(c, b->rip, b->gpa, b->mode);
   while (*at && *at != b) at = &(*at)->hash_next;
   if (*at) *at = b->hash_next;
+  for (unsigned k = 0; k < vm->cpus; k++) {
+    struct jump_entry *e = jump_slot(vm->cpu[k], b->rip);
+    if (e->insn == b->insn) e->rip = TLB_NEVER;
+  }
   page_remove(vm, b->gpa, b);
   if (b->crosses) page_remove(vm, b->gpa2, b);
   b->dead = true;
@@ -162,8 +173,6 @@ static bool kill_range(struct vm *vm, u64 gpa, u64 n) {
     if (last) p = NULL;
     any = true;
   }
-  if (any)
-    for (unsigned k = 0; k < vm->cpus; k++) memset(vm->cpu[k]->jump, 0xff, sizeof vm->cpu[k]->jump);
   return any;
 }
 

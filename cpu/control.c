@@ -6,7 +6,8 @@
 #include "cpu/rare.h"
 #include "cpu/seg.h"
 
-#define CR0_VALID (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
+#define CR0_VALID                                                                                            \
+  (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
 
 static void require_cpl0(struct cpu *cpu, const struct insn *i) {
   cpu->insn = i;
@@ -100,7 +101,8 @@ static bool cr_exists(const struct cpu *cpu, unsigned n) {
 static const struct insn *h_mov_R_C(struct cpu *restrict cpu, const struct insn *restrict i) {
   if (!cr_exists(cpu, i->src)) return raise_ud(cpu, i);
   require_cpl0(cpu, i);
-  u64 v = i->src == 0 ? cpu->cr0 : i->src == 2 ? cpu->cr2 : i->src == 3 ? cpu->cr3 : i->src == 4 ? cpu->cr4 : cpu->cr8;
+  const u64 *const at[9] = {&cpu->cr0, NULL, &cpu->cr2, &cpu->cr3, &cpu->cr4, NULL, NULL, NULL, &cpu->cr8};
+  u64 v = *at[i->src];
   reg_set(cpu, i->dst, v, cpu_code64(cpu) ? W64 : W32);
   NEXT(cpu, i, FORM_R);
 }
@@ -191,7 +193,8 @@ BODY_1(clts, h_clts)
 static const struct insn *h_invlpg(struct cpu *restrict cpu, const struct insn *restrict i) {
   require_cpl0(cpu, i);
   u64 off = ea_offset(cpu, i);
-  u64 la = cpu_code64(cpu) ? off + (i->seg >= FS ? cpu->seg[i->seg].base : 0) : (u32)(off + cpu->seg[i->seg].base);
+  u64 base = cpu_code64(cpu) && i->seg < FS ? 0 : cpu->seg[i->seg].base;
+  u64 la = (off + base) & cpu->lamask;
   cpu_tlb_flush_page(cpu, la);
   return cpu_jump_mode(cpu, i, insn_next_rip(cpu, i));
 }
@@ -256,7 +259,11 @@ static const struct insn *set_ac(struct cpu *cpu, const struct insn *i, bool ac)
   cpu_update_mode(cpu);
   return cpu_jump_mode(cpu, i, insn_next_rip(cpu, i));
 }
-static const struct insn *h_clac(struct cpu *restrict cpu, const struct insn *restrict i) { return set_ac(cpu, i, false); }
+static const struct insn *h_clac(struct cpu *restrict cpu, const struct insn *restrict i) {
+  return set_ac(cpu, i, false);
+}
 BODY_1(clac, h_clac)
-static const struct insn *h_stac(struct cpu *restrict cpu, const struct insn *restrict i) { return set_ac(cpu, i, true); }
+static const struct insn *h_stac(struct cpu *restrict cpu, const struct insn *restrict i) {
+  return set_ac(cpu, i, true);
+}
 BODY_1(stac, h_stac)

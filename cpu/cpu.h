@@ -240,6 +240,7 @@ struct cpu {
   struct tlb tlbs[2];               /* supervisor, user */
   struct exec_page xpage[2][XPAGES]; /* likewise */
   u8 xused[XUSED / 8]; /* hashed linear pages that code was fetched from since code_mapping_gone() */
+  bool walias[XUSED];  /* hashed guest-physical pages that were made writable at another linear address */
   struct jump_entry jump[1 << JUMP_BITS];
 };
 

@@ -1,6 +1,6 @@
-/* Exceptions, interrupts and software interrupts: what is pushed, the double-fault rule, and INT n and its kin.
- * SDM 3A 6.4 (Sources of Exceptions), 6.13 (Error Code), 6.15 (Interrupt 8: Double Fault Exception);
- * SDM 3B 17.3.1 (Debug Exception (#DB)). */
+/* Exceptions, interrupts and software interrupts: what is pushed, the double-fault rule, and INT n and its
+ * kin. SDM 3A 6.4 (Sources of Exceptions), 6.13 (Error Code), 6.15 (Interrupt 8: Double Fault Exception); SDM
+ * 3B 17.3.1 (Debug Exception (#DB)). */
 #include "cpu/event.h"
 
 #include "cpu/check.h"
@@ -42,8 +42,8 @@ static bool is_double_fault(u8 first, u8 second) {
   return first == EVENT_PAGE_FAULT && (second == EVENT_CONTRIBUTORY || second == EVENT_PAGE_FAULT);
 }
 
-/* SDM 3B 17.2.3 (Debug Status Register (DR6)), 17.2.4 (Debug Control Register (DR7)): B0..B3 are rewritten, the
- * others stay set; entering the handler clears DR7.GD, and DEBUGCTL.BTF. */
+/* SDM 3B 17.2.3 (Debug Status Register (DR6)), 17.2.4 (Debug Control Register (DR7)): B0..B3 are rewritten,
+ * the others stay set; entering the handler clears DR7.GD, and DEBUGCTL.BTF. */
 static void record_debug_conditions(struct cpu *cpu) {
   cpu->dr[6] = (cpu->dr[6] & ~(u64)DR6_B) | cpu->dr6_pending;
   cpu->dr6_pending = 0;
@@ -51,8 +51,8 @@ static void record_debug_conditions(struct cpu *cpu) {
   cpu->msr[MSR_DEBUGCTL] &= ~DEBUGCTL_BTF;
 }
 
-/* RF in the image of a fault is 1, so that an instruction breakpoint on it is not taken again; a fault by such a
- * breakpoint leaves RF to the handler. SDM 3B 17.3.1.1 (Instruction-Breakpoint Exception Condition) */
+/* RF in the image of a fault is 1, so that an instruction breakpoint on it is not taken again; a fault by
+ * such a breakpoint leaves RF to the handler. SDM 3B 17.3.1.1 (Instruction-Breakpoint Exception Condition) */
 static u32 fault_flags(const struct cpu *cpu, const struct fault *f, u64 debug_conditions) {
   bool breakpoint = f->vector == VEC_DB && !(debug_conditions & DR6_BD);
   return cpu_eflags(cpu) | (breakpoint ? 0 : (u32)EF_RF);
@@ -60,6 +60,10 @@ static u32 fault_flags(const struct cpu *cpu, const struct fault *f, u64 debug_c
 
 void event_deliver_fault(struct cpu *cpu, const struct fault *f) {
   if (cpu->shutdown) return;
+  if (unlikely(cpu->vm->hooks.fault != NULL) && cpu->vm->hooks.fault(cpu->vm->hooks.watcher, cpu, f)) {
+    cpu->event_class = EVENT_NONE;
+    return;
+  }
   cpu->insn = NULL;
   u8 first = cpu->event_class, class_ = class_of(f->vector);
   u64 debug_conditions = cpu->dr6_pending;
@@ -110,7 +114,8 @@ void event_nmi(struct cpu *cpu) {
 
 /* ---- INT n, INT3, INTO, INT1. SDM 2A INT n/INTO/INT3/INT1 ---- */
 
-/* Returns the handler's RIP. Out of line: locals whose address escapes would cost the handlers their tail calls. */
+/* Returns the handler's RIP. Out of line: locals whose address escapes would cost the handlers their tail
+ * calls. */
 NOINLINE static u64 software_interrupt(struct cpu *cpu, const struct insn *i, u8 vector, bool soft) {
   bool stepping = cpu->eflags & EF_TF;
   struct event ev = {.kind = TR_INT, .vector = vector, .soft = soft, .rip = insn_next_rip(cpu, i),

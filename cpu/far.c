@@ -4,7 +4,7 @@
  * Call gate:
  *   63          48 47 46 45 44 43  40 39  37 36         32 31        16 15          0
  *   offset 31:16    P  DPL   0  type    0    param count   selector     offset 15:0
- *   long mode, second half:  127 .. 109 reserved   108 .. 104 zero   103 .. 96 reserved   95 .. 64 offset 63:32
+ *   long mode, second half:  127..109 reserved   108 .. 104 zero   95 .. 64 offset 63:32
  */
 #include "cpu/check.h"
 #include "cpu/event.h"
@@ -160,7 +160,8 @@ static u64 jmp_gate(struct cpu *cpu, u16 sel, struct desc *gate) {
 /* A system descriptor that control may pass through: in long mode 64-bit call gates only. */
 static bool system_ok(const struct cpu *cpu, unsigned type) {
   if (cpu_long(cpu)) return type == SYS_CALL32;
-  return type == SYS_CALL16 || type == SYS_CALL32 || type == SYS_TASK_GATE || type == SYS_TSS16 || type == SYS_TSS32;
+  return type == SYS_CALL16 || type == SYS_CALL32 || type == SYS_TASK_GATE || type == SYS_TSS16 ||
+         type == SYS_TSS32;
 }
 
 static u64 far_protected(struct cpu *cpu, const struct far_ptr *p, bool call, u64 next, unsigned bytes) {
@@ -194,13 +195,14 @@ static u64 far_real(struct cpu *cpu, const struct far_ptr *p, bool call, u64 nex
   return p->off;
 }
 
-/* Returns where control goes. The three below are out of line: locals whose address escapes would cost the handlers
- * their tail calls. */
+/* Returns where control goes. The three below are out of line: locals whose address escapes would cost the
+ * handlers their tail calls. */
 static u64 far_transfer(struct cpu *cpu, const struct insn *i, struct far_ptr p, bool call, unsigned bytes) {
   struct transition t;
   u64 next = insn_next_rip(cpu, i);
   transition_begin(cpu, &t, call ? TR_FAR_CALL : TR_FAR_JMP, call ? next : insn_rip(i));
-  u64 rip = cpu_protected(cpu) ? far_protected(cpu, &p, call, next, bytes) : far_real(cpu, &p, call, next, bytes);
+  u64 rip =
+      cpu_protected(cpu) ? far_protected(cpu, &p, call, next, bytes) : far_real(cpu, &p, call, next, bytes);
   cpu_update_mode(cpu);
   transition_end(cpu, &t, rip);
   return rip;
@@ -208,7 +210,8 @@ static u64 far_transfer(struct cpu *cpu, const struct insn *i, struct far_ptr p,
 
 NOINLINE static u64 far_direct(struct cpu *cpu, const struct insn *i, bool call) {
   cpu->insn = i;
-  return far_transfer(cpu, i, (struct far_ptr){(u16)(i->imm >> 32), (u32)i->imm}, call, WIDTH_BYTES(insn_osize(i)));
+  return far_transfer(cpu, i, (struct far_ptr){(u16)(i->imm >> 32), (u32)i->imm}, call,
+                      WIDTH_BYTES(insn_osize(i)));
 }
 
 /* m16:16, m16:32, and with REX.W m16:64 where the model has it. */

@@ -67,11 +67,12 @@ static inline void frame_probe(struct cpu *cpu, const struct stack *st, const st
 }
 
 static inline void frame_push(struct cpu *cpu, const struct stack *st, const struct frame *f) {
-  for (unsigned k = 0; k < f->n; k++) mem_write_as(cpu, frame_linear(st, f, k), f->slot[k], f->bytes, st->user);
+  for (unsigned k = 0; k < f->n; k++)
+    mem_write_as(cpu, frame_linear(st, f, k), f->slot[k], f->bytes, st->user);
 }
 
-/* One slot of the current stack: read `off` bytes above its top, write below it, drop. A 16-bit stack pointer leaves
- * the upper bits of ESP alone. */
+/* One slot of the current stack: read `off` bytes above its top, write below it, drop. A 16-bit stack pointer
+ * leaves the upper bits of ESP alone. */
 static inline u64 stack_peek(struct cpu *cpu, u64 off, unsigned bytes) {
   u64 at = (cpu->gpr[RSP] + off) & cpu->spmask;
   return mem_read(cpu, mem_linear(cpu, SS, at, bytes, ACC_READ), bytes);

@@ -43,7 +43,8 @@ int fxrstor_image(struct cpu *cpu, const u8 img[FXSAVE_WRITTEN], bool wide, unsi
   struct x87 *x = &cpu->x87;
   u32 mxcsr = ld32(img + FX_MXCSR);
   if (xmms && mxcsr & ~(u32)MXCSR_VALID) return -1;
-  /* Reserved bits of FCW do not stick, and ES and B follow from flags and masks (measured on family 6 model 167). */
+  /* Reserved bits of FCW do not stick, and ES and B follow from flags and masks (measured on family 6
+   * model 167). */
   x->fcw = (ld16(img) & 0x1f3f) | 0x40;
   u16 fsw = ld16(img + 2);
   x->top = fsw >> 11 & 7;

@@ -140,7 +140,8 @@ static u64 deliver_legacy(struct cpu *cpu, const struct event *ev) {
   struct gate g = read_gate(cpu, ev);
   struct desc cs;
   struct seg ss;
-  if (g.type == SYS_TASK_GATE) event_shutdown(cpu, "an interrupt through a task gate: task switches are not modelled");
+  if (g.type == SYS_TASK_GATE)
+    event_shutdown(cpu, "an interrupt through a task gate: task switches are not modelled");
   u8 cpl = read_target(cpu, &g, &cs);
   bool switched = cpl != cpu->cpl, vm86 = cpu_vm86(cpu);
   struct stack st = switched ? tss_stack(cpu, cpl, &ss) : stack_current(cpu);
@@ -194,8 +195,8 @@ static u64 deliver_long(struct cpu *cpu, const struct event *ev) {
   return g.offset;
 }
 
-/* SDM 3B 20.1.4 (Interrupt and Exception Handling): IP and CS at vector * 4; FLAGS, CS, IP are pushed, never an
- * error code. */
+/* SDM 3B 20.1.4 (Interrupt and Exception Handling): IP and CS at vector * 4; FLAGS, CS, IP are pushed, never
+ * an error code. */
 static u64 deliver_real(struct cpu *cpu, const struct event *ev) {
   unsigned off = ev->vector * 4u;
   require(cpu, CHK_IVT_LIMIT, off + 3 <= cpu->idtr.limit, 0);

@@ -20,7 +20,8 @@ struct event {
  * nothing changed. */
 MUST_CHECK u64 gate_deliver(struct cpu *cpu, const struct event *ev);
 
-/* The inner stack of a level that a 16-bit or 32-bit TSS names, after all checks of SS; the accessed bit is set. */
+/* The inner stack of a level that a 16-bit or 32-bit TSS names, after all checks of SS; the accessed bit is
+ * set. */
 struct stack tss_stack(struct cpu *cpu, u8 cpl, struct seg *ss);
 /* RSPn of a 64-bit TSS (slot = level), or ISTn (slot = 3 + n). */
 u64 tss_rsp(struct cpu *cpu, unsigned slot);

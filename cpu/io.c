@@ -1,6 +1,6 @@
 /* Port I/O, the interrupt flag, and PUSHF/POPF: what IOPL and the I/O permission bitmap govern.
- * SDM 1 18.5 (Protected-Mode I/O); SDM 2 IN, OUT, INS, OUTS, CLI, STI, PUSHF, POPF; SDM 3B 20.4 (Protected-Mode
- * Virtual Interrupts). */
+ * SDM 1 18.5 (Protected-Mode I/O); SDM 2 IN, OUT, INS, OUTS, CLI, STI, PUSHF, POPF; SDM 3B 20.4
+ * (Protected-Mode Virtual Interrupts). */
 #include "cpu/check.h"
 #include "cpu/frame.h"
 #include "cpu/rare.h"
@@ -9,7 +9,7 @@
 
 /* ---- ports ---- */
 
-/* The bitmap says no? Two bytes are read, and both lie within the TSS. SDM 1 18.5.2 (I/O Permission Bit Map) */
+/* Two bytes are read, and both lie within the TSS. SDM 1 18.5.2 (I/O Permission Bit Map) */
 static bool port_permitted(struct cpu *cpu, u16 port, unsigned size) {
   if (!(seg_type(&cpu->tr) & 8) || cpu->tr.limit < 103) return false; /* a 16-bit TSS has no map */
   u32 at = (u32)mem_read_sys(cpu, sys_linear(cpu, cpu->tr.base + 102), 2) + port / 8u;
@@ -49,7 +49,8 @@ INLINE_BODY in_out(struct cpu *restrict cpu, const struct insn *restrict i, bool
   u16 port = imm ? (u8)i->imm : (u16)cpu->gpr[RDX];
   cpu->insn = i;
   require_port(cpu, port, WIDTH_BYTES(w));
-  if (out) port_out(cpu, port, WIDTH_BYTES(w), (u32)reg_get(cpu, RAX, w)); /* AL: byte offset 0, RAX: number 0 */
+  if (out)
+    port_out(cpu, port, WIDTH_BYTES(w), (u32)reg_get(cpu, RAX, w)); /* AL: byte offset 0, RAX: number 0 */
   else reg_set(cpu, RAX, port_in(cpu, port, WIDTH_BYTES(w)), w);
   return cpu_leave(cpu, i);
 }

@@ -1,6 +1,6 @@
 /* IRET, IRETD, IRETQ. SDM 2A IRET/IRETD/IRETQ; SDM 3A 6.12.1, 6.14.3 (IRET in IA-32e Mode); APM 3 IRET.
  *
- *   popped, from low to high:  IP CS FLAGS | SP SS (outer level, or 64-bit mode) | ES DS FS GS (to virtual-8086)
+ *   popped, from low to high:  IP CS FLAGS | SP SS (outer level, or 64-bit mode) | ES DS FS GS (to VM86)
  */
 #include "cpu/check.h"
 #include "cpu/event.h"
@@ -47,7 +47,8 @@ static u64 iret_vm86(struct cpu *cpu, unsigned n) {
   stack_drop(cpu, 3u * n);
   seg_load_real(cpu, CS, cs);
   if (iopl3)
-    load_flags(cpu, image, EF_STATUS | EF_TF | EF_IF | EF_DF | EF_NT | (n > 2 ? (u32)(EF_RF | EF_AC | EF_ID) : 0));
+    load_flags(cpu, image,
+               EF_STATUS | EF_TF | EF_IF | EF_DF | EF_NT | (n > 2 ? (u32)(EF_RF | EF_AC | EF_ID) : 0));
   else cpu_set_eflags(cpu, virtual_flags);
   return ip;
 }

@@ -30,6 +30,7 @@ static int translate(struct cpu *cpu, u64 la, enum access acc, bool user, struct
   e->addend = (u64)(uintptr_t)pg->host - page;
   bool direct = x.write && !pg->region->readonly && !code_page_present(cpu->vm, x.gpa);
   e->tag[ACC_WRITE] = direct ? page : TLB_NEVER;
+  if (direct && page != x.gpa) cpu->walias[x.gpa >> PAGE_SHIFT & (XUSED - 1)] = true;
   return 0;
 }
 
@@ -250,6 +251,7 @@ const struct exec_page *mem_fetch_page(struct cpu *cpu, u64 la) {
 void cpu_tlb_flush(struct cpu *cpu) {
   tlb_flush(&cpu->tlbs[0]);
   tlb_flush(&cpu->tlbs[1]);
+  memset(cpu->walias, 0, sizeof cpu->walias);
   code_mapping_gone(cpu);
 }
 

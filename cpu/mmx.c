@@ -1,10 +1,10 @@
-/* MMX: 64-bit packed integers in the x87's significands. SDM 1 9 (Programming with Intel MMX Technology), and the
- * SSE and SSE2 additions to it; SDM 3A 12 (Intel MMX Technology System Programming).
+/* MMX: 64-bit packed integers in the x87's significands. SDM 1 9 (Programming with Intel MMX Technology),
+ * and the SSE and SSE2 additions to it; SDM 3A 12 (Intel MMX Technology System Programming).
  *
- * Every MMX instruction reports a waiting x87 exception first, and when it completes sets TOP to 0 and all tags valid
- * (EMMS: all empty); the exponent field of a register it writes becomes all ones. Where a load faults, nothing of
- * this has happened; where a store does, TOP is 0; where MASKMOVQ or a conversion's #XM does, all of it (measured on
- * family 6 model 167; the manual is silent). */
+ * Every MMX instruction reports a waiting x87 exception first, and when it completes sets TOP to 0 and
+ * all tags valid (EMMS: all empty); the exponent field of a register it writes becomes all ones. Where a
+ * load faults, nothing of this has happened; where a store does, TOP is 0; where MASKMOVQ or a
+ * conversion's #XM does, all of it (measured on family 6 model 167; the manual is silent). */
 #include "cpu/simd_int.h"
 #include "cpu/x87.h"
 

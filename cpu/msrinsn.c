@@ -12,8 +12,8 @@ static void set_edx_eax(struct cpu *cpu, u64 v) {
   cpu->gpr[RDX] = v >> 32;
 }
 
-/* The time-stamp counter: the machine's clock, or the instructions retired before this one, whose block has been
- * charged whole; cpu->msr[MSR_TSC] is what software has added to it. cpu->insn is set. */
+/* The time-stamp counter: the machine's clock, or the instructions retired before this one, whose block has
+ * been charged whole; cpu->msr[MSR_TSC] is what software has added to it. cpu->insn is set. */
 static u64 tsc_now(const struct cpu *cpu) {
   const struct vm_hooks *h = &cpu->vm->hooks;
   return (h->tsc ? h->tsc(h->opaque) : cpu_icount(cpu) - cpu->insn->left) + cpu->msr[MSR_TSC];
@@ -30,7 +30,7 @@ static u64 msr_value(const struct cpu *cpu, const struct msr_row *row) {
   }
 }
 
-/* SDM 3B 17.17.3 (Time-Stamp Counter Adjustment): a write of either register moves both by the same amount. */
+/* SDM 3B 17.17.3 (Time-Stamp Counter Adjustment): a write of either moves both by the same amount. */
 static void store_tsc(struct cpu *cpu, const struct msr_row *row, u64 old, u64 v) {
   cpu->msr[MSR_TSC] += v - old;
   if (row->store == MSR_IN_TSC) cpu->msr[MSR_TSC_ADJUST] += v - old;
@@ -50,7 +50,8 @@ static const struct msr_row *msr_addressed(struct cpu *cpu, const struct insn *i
   cpu->insn = i;
   require(cpu, CHK_CPL0, cpu->cpl == 0, 0);
   const struct msr_row *row = msr_find(cpu->model, (u32)cpu->gpr[RCX]);
-  if (!row) check_failed(cpu, CHK_MSR_EXISTS, 0);
+  require(cpu, CHK_MSR_EXISTS, row != NULL, 0);
+  if (!row) check_failed(cpu, CHK_MSR_EXISTS, 0); /* inverted: there is still nothing to access */
   return row;
 }
 
@@ -111,7 +112,9 @@ BODY_1(rdpid, h_rdpid)
 static const struct insn *h_rdpmc(struct cpu *restrict cpu, const struct insn *restrict i) {
   cpu->insn = i;
   require(cpu, CHK_PCE, (cpu->cr4 & CR4_PCE) || cpu->cpl == 0, 0);
-  check_failed(cpu, CHK_PMC_EXISTS, 0);
+  require(cpu, CHK_PMC_EXISTS, false, 0);
+  set_edx_eax(cpu, 0);
+  NEXT(cpu, i, FORM_R);
 }
 BODY_1(rdpmc, h_rdpmc)
 

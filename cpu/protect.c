@@ -45,7 +45,8 @@ NOINLINE static s64 segment_limit(struct cpu *cpu, u16 sel) {
 }
 NOINLINE static bool may_access(struct cpu *cpu, u16 sel, bool write) {
   struct desc d;
-  return find(cpu, sel, &d) && check(cpu, CHK_VERIFY_TYPE, write ? seg_is_writable(&d.s) : seg_is_readable(&d.s)) &&
+  return find(cpu, sel, &d) &&
+         check(cpu, CHK_VERIFY_TYPE, write ? seg_is_writable(&d.s) : seg_is_readable(&d.s)) &&
          check(cpu, CHK_ASK_DPL, visible(cpu, sel, &d));
 }
 

@@ -1,18 +1,18 @@
-/* Instances for instructions that are too rare for forms of their own: register and general memory form only, the
- * operand size found at run time. */
+/* Instances for instructions that are too rare for forms of their own: register and general memory form only,
+ * the operand size found at run time. */
 #ifndef CPU_RARE_H
 #define CPU_RARE_H
 
 #include "cpu/handler.h"
 
-#define RARE_INST(name, form, inl, ...)                                                                             \
-  static const struct insn *h_##name##_##form(struct cpu *restrict cpu, const struct insn *restrict i) {            \
-    return inl(cpu, i, FORM_##form __VA_OPT__(, ) __VA_ARGS__);                                                     \
+#define RARE_INST(name, form, inl, ...)                                                                      \
+  static const struct insn *h_##name##_##form(struct cpu *restrict cpu, const struct insn *restrict i) {     \
+    return inl(cpu, i, FORM_##form __VA_OPT__(, ) __VA_ARGS__);                                              \
   }
 /* inl(cpu, i, form, ...): forms R and X. */
-#define BODY_RARE(name, inl, ...)                                                                                   \
-  RARE_INST(name, R, inl, __VA_ARGS__) RARE_INST(name, X, inl, __VA_ARGS__)                                         \
-  static handler_fn *const t_##name[1][FORMS] = {{[FORM_R] = h_##name##_R, [FORM_X] = h_##name##_X}};               \
+#define BODY_RARE(name, inl, ...)                                                                            \
+  RARE_INST(name, R, inl, __VA_ARGS__) RARE_INST(name, X, inl, __VA_ARGS__)                                  \
+  static handler_fn *const t_##name[1][FORMS] = {{[FORM_R] = h_##name##_R, [FORM_X] = h_##name##_X}};        \
   const struct body body_##name = {1, t_##name};
 
 /* A 16-bit r/m operand, register number r in form R. Sets cpu->insn. */

@@ -44,8 +44,9 @@ void ret_commit_cs(struct cpu *cpu, const struct desc *cs) {
   cpu->cpl = sel_rpl(cs->s.sel);
 }
 
-/* A data segment or nonconforming code segment more privileged than the new CPL is not left to the outer level; any
- * NULL selector becomes 0. The hidden base stays: 64-bit code keeps its FS and GS bases across a return. */
+/* A data segment or nonconforming code segment more privileged than the new CPL is not left to the outer
+ * level; any NULL selector becomes 0. The hidden base stays: 64-bit code keeps its FS and GS bases across a
+ * return. */
 void ret_clear_data_segments(struct cpu *cpu) {
   static const u8 regs[] = {ES, DS, FS, GS};
   for (unsigned k = 0; k < ARRAY_SIZE(regs); k++) {

@@ -1,6 +1,6 @@
 /* Descriptor tables and segment-register loads.
- * SDM 3A 3.4.2 (Segment Selectors) to 3.4.5 (Segment Descriptors), 5.6 (Privilege Level Checking When Accessing Data
- * Segments), 5.7 (Privilege Level Checking When Loading the SS Register). */
+ * SDM 3A 3.4.2 (Segment Selectors) to 3.4.5 (Segment Descriptors), 5.6 (Privilege Level Checking When
+ * Accessing Data Segments), 5.7 (Privilege Level Checking When Loading the SS Register). */
 #include "cpu/seg.h"
 
 #include "cpu/check.h"

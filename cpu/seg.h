@@ -16,17 +16,21 @@ static inline u8 sel_rpl(u16 sel) { return sel & SEL_RPL; }
 
 /* System descriptor types. SDM 3A 3.5, Table 3-2 (System-Segment and Gate-Descriptor Types) */
 enum {
-  SYS_TSS16 = 1, SYS_LDT = 2, SYS_TSS16_BUSY = 3, SYS_CALL16 = 4, SYS_TASK_GATE = 5, SYS_INT16 = 6, SYS_TRAP16 = 7,
-  SYS_TSS32 = 9, SYS_TSS32_BUSY = 11, SYS_CALL32 = 12, SYS_INT32 = 14, SYS_TRAP32 = 15,
+  SYS_TSS16 = 1, SYS_LDT = 2, SYS_TSS16_BUSY = 3, SYS_CALL16 = 4, SYS_TASK_GATE = 5, SYS_INT16 = 6,
+  SYS_TRAP16 = 7, SYS_TSS32 = 9, SYS_TSS32_BUSY = 11, SYS_CALL32 = 12, SYS_INT32 = 14, SYS_TRAP32 = 15,
   SYS_TSS_BUSY_BIT = 2,
 };
 
 static inline unsigned seg_type(const struct seg *s) { return s->attr & SEG_TYPE; }
 static inline u8 seg_dpl(const struct seg *s) { return (u8)(s->attr >> SEG_DPL_SHIFT & 3); }
 static inline bool seg_present(const struct seg *s) { return s->attr & SEG_P; }
-static inline bool seg_is_code(const struct seg *s) { return (s->attr & (SEG_S | SEG_CODE)) == (SEG_S | SEG_CODE); }
+static inline bool seg_is_code(const struct seg *s) {
+  return (s->attr & (SEG_S | SEG_CODE)) == (SEG_S | SEG_CODE);
+}
 static inline bool seg_is_data(const struct seg *s) { return (s->attr & (SEG_S | SEG_CODE)) == SEG_S; }
-static inline bool seg_is_conforming(const struct seg *s) { return seg_is_code(s) && (s->attr & SEG_CONFORMING); }
+static inline bool seg_is_conforming(const struct seg *s) {
+  return seg_is_code(s) && (s->attr & SEG_CONFORMING);
+}
 static inline bool seg_is_writable(const struct seg *s) { return seg_is_data(s) && (s->attr & SEG_WRITABLE); }
 static inline bool seg_is_readable(const struct seg *s) {
   return seg_is_data(s) || (seg_is_code(s) && (s->attr & SEG_READABLE));
@@ -39,11 +43,15 @@ static inline bool cpu_code64(const struct cpu *cpu) { return (cpu->mode & MODE_
 static inline bool cpu_long(const struct cpu *cpu) { return cpu->mode & MODE_LMA; }
 static inline bool cpu_vm86(const struct cpu *cpu) { return cpu->mode & MODE_VM; }
 /* Protected mode, long mode included; neither real nor virtual-8086. */
-static inline bool cpu_protected(const struct cpu *cpu) { return (cpu->mode & (MODE_PE | MODE_VM)) == MODE_PE; }
+static inline bool cpu_protected(const struct cpu *cpu) {
+  return (cpu->mode & (MODE_PE | MODE_VM)) == MODE_PE;
+}
 static inline u8 cpu_iopl(const struct cpu *cpu) { return (u8)(cpu->eflags >> EF_IOPL_SHIFT & 3); }
 
 /* Canonical for the paging mode in use. SDM 1 3.3.7.1 (Canonical Addressing) */
-static inline bool cpu_canonical(const struct cpu *cpu, u64 la) { return canonical(la, cpu->cr4 & CR4_LA57 ? 57 : 48); }
+static inline bool cpu_canonical(const struct cpu *cpu, u64 la) {
+  return canonical(la, cpu->cr4 & CR4_LA57 ? 57 : 48);
+}
 /* Canonical for the widest mode that the processor has: MSRs, descriptor-table bases. */
 static inline bool cpu_canonical_max(const struct cpu *cpu, u64 la) {
   return canonical(la, model_canonical_bits(cpu->model));
@@ -78,8 +86,8 @@ struct seg seg_null_stack(u16 sel, u8 cpl);
 /* What a return to an outer level does to a data segment it may not keep: selector 0, unusable. */
 void seg_clear(struct cpu *cpu, enum sreg r);
 
-/* Loads a segment register other than CS as MOV does, with all checks of the current mode. Changes nothing when it
- * faults. The caller calls cpu_update_mode(). */
+/* Loads a segment register other than CS as MOV does, with all checks of the current mode. Changes nothing
+ * when it faults. The caller calls cpu_update_mode(). */
 void seg_load(struct cpu *cpu, enum sreg r, u16 sel);
 /* CS or a data segment in real mode or virtual-8086 mode: base = selector * 16. */
 void seg_load_real(struct cpu *cpu, enum sreg r, u16 sel);

@@ -1,10 +1,11 @@
 /* Instructions that move segment registers: MOV, PUSH, POP, LDS LES LFS LGS LSS.
- * SDM 2B MOV, PUSH, POP; SDM 2A LDS/LES/LFS/LGS/LSS; SDM 3A 6.8.3 (Masking Exceptions and Interrupts When Switching
- * Stacks). */
+ * SDM 2B MOV, PUSH, POP; SDM 2A LDS/LES/LFS/LGS/LSS; SDM 3A 6.8.3 (Masking Exceptions and Interrupts When
+ * Switching Stacks). */
 #include "cpu/frame.h"
 #include "cpu/rare.h"
 
-/* After MOV SS and POP SS: nothing comes between them and the next instruction, unless they are that instruction. */
+/* After MOV SS and POP SS: nothing comes between them and the next instruction, unless they are that
+ * instruction. */
 static void hold_off_events(struct cpu *cpu) {
   bool second = (cpu->mode & MODE_STEP) && (cpu->inhibit_before & INHIBIT_DEBUG);
   if (second) return;

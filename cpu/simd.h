@@ -1,12 +1,13 @@
-/* The vocabulary of the MMX and SSE bodies: vector registers, memory operands, instances. SDM 1 9 (Programming with
- * Intel MMX Technology), 10 (SSE), 11 (SSE2).
+/* The vocabulary of the MMX and SSE bodies: vector registers, memory operands, instances. SDM 1 9
+ * (Programming with Intel MMX Technology), 10 (SSE), 11 (SSE2).
  *
- * The arithmetic is the host's own: integer operations by intrinsics, whose result cannot depend on the compiler;
- * floating point by inline assembly, because the compiler may swap operands (which NaN wins) or fold. Baseline
- * x86-64 only. MMX operations run in the low half of host XMM registers, so the host's x87 is never disturbed.
+ * The arithmetic is the host's own: integer operations by intrinsics, whose result cannot depend on the
+ * compiler; floating point by inline assembly, because the compiler may swap operands (which NaN wins) or
+ * fold. Baseline x86-64 only. MMX operations run in the low half of host XMM registers, so the host's x87
+ * is never disturbed.
  *
- * Every write of an XMM register stores all 16 bytes, also where only the low half changes: a wider load right after
- * a narrower store stalls. */
+ * Every write of an XMM register stores all 16 bytes, also where only the low half changes: a wider load
+ * right after a narrower store stalls. */
 #ifndef CPU_SIMD_H
 #define CPU_SIMD_H
 
@@ -38,21 +39,24 @@ ALWAYS_INLINE void xmm_set(struct cpu *cpu, unsigned r, __m128i v) {
   _mm_store_si128((__m128i *)(void *)&cpu->vec[r], v);
 }
 
-/* Is the state in the host's x87 (cpu/x87.h), or an x87 exception waiting that an MMX instruction reports first? #MF;
- * SDM 3A 12.5 (Exceptions That Can Occur When Executing MMX Instructions). Without CR0.NE the report is an external
- * interrupt, not an exception. */
+/* Is the state in the host's x87 (cpu/x87.h), or an x87 exception waiting that an MMX instruction reports
+ * first? #MF; SDM 3A 12.5 (Exceptions That Can Occur When Executing MMX Instructions). Without CR0.NE the
+ * report is an external interrupt, not an exception. */
 ALWAYS_INLINE bool mmx_pending(const struct cpu *cpu) {
   return unlikely(cpu->x87.live) || (unlikely(cpu->x87.fsw & 0x80) && (cpu->cr0 & CR0_NE));
 }
 handler_fn mmx_wait;
 #define MMX_WAIT() \
   if (mmx_pending(cpu)) return mmx_wait(cpu, i)
-/* The change from x87 to MMX: TOP = 0, all tags valid. SDM 3A 12.2 (The MMX State and MMX Register Aliasing) */
+/* The change from x87 to MMX: TOP = 0, all tags valid. SDM 3A 12.2 (The MMX State and MMX Register
+ * Aliasing) */
 ALWAYS_INLINE void mmx_enter(struct cpu *cpu) {
   cpu->x87.top = 0;
   cpu->x87.empty = 0;
 }
-ALWAYS_INLINE __m128i mmx_get(const struct cpu *cpu, unsigned r) { return _mm_loadl_epi64((const void *)&cpu->x87.st[r].m); }
+ALWAYS_INLINE __m128i mmx_get(const struct cpu *cpu, unsigned r) {
+  return _mm_loadl_epi64((const void *)&cpu->x87.st[r].m);
+}
 ALWAYS_INLINE void mmx_set(struct cpu *cpu, unsigned r, __m128i v) {
   _mm_storel_epi64((void *)&cpu->x87.st[r].m, v);
   cpu->x87.st[r].se = 0xffff;
@@ -107,10 +111,12 @@ ALWAYS_INLINE void v_write(struct cpu *cpu, const struct eref *e, __m128i v, enu
   if (!IS_FAST(form)) mem_write_bytes(cpu, e->la, buf, VMEM_BYTES(m));
 }
 /* The source operand, W or U: the whole register, or memory. */
-ALWAYS_INLINE __m128i v_src(struct cpu *cpu, const struct insn *i, const struct eref *e, enum vmem m, enum form form) {
+ALWAYS_INLINE __m128i v_src(struct cpu *cpu, const struct insn *i, const struct eref *e, enum vmem m,
+                            enum form form) {
   return IS_VREG(form) ? xmm_get(cpu, i->src) : v_read(cpu, e, m, form);
 }
-ALWAYS_INLINE __m128i q_src(struct cpu *cpu, const struct insn *i, const struct eref *e, enum vmem m, enum form form) {
+ALWAYS_INLINE __m128i q_src(struct cpu *cpu, const struct insn *i, const struct eref *e, enum vmem m,
+                            enum form form) {
   return IS_VREG(form) ? mmx_get(cpu, i->src) : v_read(cpu, e, m, form);
 }
 
@@ -124,15 +130,16 @@ enum fp_kind {
   FP_SINGLE = 0, FP_DOUBLE = 1 << 3,
   FP_PACKED = 0, FP_SCALAR = 1 << 4,
 };
-/* Around one operation, with an exception unmasked: end raises it, after which nothing has changed but MXCSR's flags. */
+/* Around one operation, with an exception unmasked: end raises it, after which nothing has changed but
+ * MXCSR's flags. */
 void simd_exact_begin(struct cpu *cpu);
 void simd_exact_end(struct cpu *cpu, const struct insn *i, unsigned kind, __m128i a, __m128i b);
 #define MAY_BE_EXACT(form) ((form) == FORM_X || (form) == FORM_E)
 
 /* ---- bodies used in more than one file ---- */
-#define SIMD_BODY(name, ...)                                                                                  \
-  ALWAYS_INLINE const struct insn *name(struct cpu *restrict cpu, const struct insn *restrict i,              \
-                                        __attribute__((unused)) enum width w, enum form form,                 \
+#define SIMD_BODY(name, ...) \
+  ALWAYS_INLINE const struct insn *name(struct cpu *restrict cpu, const struct insn *restrict i, \
+                                        __attribute__((unused)) enum width w, enum form form, \
                                         __attribute__((unused)) handler_fn *slow __VA_OPT__(, ) __VA_ARGS__)
 
 /* V = op(V, W): anything that cannot raise a floating-point exception. */
@@ -168,22 +175,24 @@ SIMD_BODY(w_v, enum vmem m, simd_op *op) {
 }
 
 /* ---- instances ---- */
-#define S_INST(name, w, form, slow_form, inl, ...)                                                               \
-  static const struct insn *h_##name##_##w##_##form(struct cpu *restrict cpu, const struct insn *restrict i) {   \
-    return inl(cpu, i, W##w, FORM_##form, h_##name##_##w##_##slow_form __VA_OPT__(, ) __VA_ARGS__);              \
+#define S_INST(name, w, form, slow_form, inl, ...) \
+  static const struct insn *h_##name##_##w##_##form(struct cpu *restrict cpu,                           \
+                                                    const struct insn *restrict i) {                    \
+    return inl(cpu, i, W##w, FORM_##form, h_##name##_##w##_##slow_form __VA_OPT__(, ) __VA_ARGS__); \
   }
 /* The slow forms; inlined into the fast ones they would cost these a prologue. */
 #define S_DECL(name, w, form) static NOINLINE handler_fn h_##name##_##w##_##form;
 
-/* Memory forms: all with 32- and 64-bit addresses ("hot"), or the general ones that the others fall back to. */
-#define S_MEM(name, w, inl, ...)                                                                       \
-  S_INST(name, w, M, X, inl, __VA_ARGS__) S_INST(name, w, P, X, inl, __VA_ARGS__)                      \
+/* Memory forms: all with 32- and 64-bit addresses ("hot"), or the general ones that the others fall back
+ * to. */
+#define S_MEM(name, w, inl, ...) \
+  S_INST(name, w, M, X, inl, __VA_ARGS__) S_INST(name, w, P, X, inl, __VA_ARGS__) \
   S_INST(name, w, N, X, inl, __VA_ARGS__) S_INST(name, w, X, X, inl, __VA_ARGS__)
-#define S_HOT(name, w, inl, ...)                                                                       \
-  S_INST(name, w, B, X, inl, __VA_ARGS__) S_INST(name, w, C, X, inl, __VA_ARGS__)                      \
+#define S_HOT(name, w, inl, ...) \
+  S_INST(name, w, B, X, inl, __VA_ARGS__) S_INST(name, w, C, X, inl, __VA_ARGS__) \
   S_MEM(name, w, inl, __VA_ARGS__)
-#define S_MEM_ROW(name, w)                                                                             \
-  [FORM_M] = h_##name##_##w##_M, [FORM_P] = h_##name##_##w##_P, [FORM_N] = h_##name##_##w##_N,         \
+#define S_MEM_ROW(name, w) \
+  [FORM_M] = h_##name##_##w##_M, [FORM_P] = h_##name##_##w##_P, [FORM_N] = h_##name##_##w##_N, \
   [FORM_X] = h_##name##_##w##_X
 #define S_HOT_ROW(name, w) [FORM_B] = h_##name##_##w##_B, [FORM_C] = h_##name##_##w##_C, S_MEM_ROW(name, w)
 #define S_R_ROW(name, w) [FORM_R] = h_##name##_##w##_R
@@ -215,7 +224,8 @@ SIMD_BODY(w_v, enum vmem m, simd_op *op) {
   S_DECL(name, 64, X) S_HOT(name, 64, inl, __VA_ARGS__) S_TABLE(name, S_HOT_ROW(name, 64))
 #define VEC_R(name, inl, ...)                                                                   \
   S_DECL(name, 64, R) S_INST(name, 64, R, R, inl, __VA_ARGS__) S_TABLE(name, S_R_ROW(name, 64))
-/* A general register or memory operand of 32 or 64 bits: instances for both. A 66 prefix does not narrow it. */
+/* A general register or memory operand of 32 or 64 bits: instances for both. A 66 prefix does not narrow
+ * it. */
 #define S_TABLE_Y(name, row)                                                                      \
   static handler_fn *const t_##name[WIDTHS][FORMS] = {                                            \
       [W16] = {row(name, 32)}, [W32] = {row(name, 32)}, [W64] = {row(name, 64)}};                 \

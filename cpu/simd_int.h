@@ -1,8 +1,8 @@
-/* The packed-integer operations that MMX and SSE2 share: one definition serves both register files.
- * SDM 1 9.4 (MMX Instructions), 11.4.2 (SSE2 64-Bit and 128-Bit SIMD Integer Instructions).
+/* The packed-integer operations that MMX and SSE2 share: one definition serves both register files. SDM 1
+ * 9.4 (MMX Instructions), 11.4.2 (SSE2 64-Bit and 128-Bit SIMD Integer Instructions).
  *
- * An MMX operation is the low half of the 128-bit one. Operations for which that is not so (packs, high unpacks) are
- * written where they are used. */
+ * An MMX operation is the low half of the 128-bit one. Operations for which that is not so (packs, high
+ * unpacks) are written where they are used. */
 #ifndef CPU_SIMD_INT_H
 #define CPU_SIMD_INT_H
 
@@ -59,10 +59,10 @@
   OP(pcmpeqd, _mm_cmpeq_epi32(a, b))   \
   OP(pcmpgtd, _mm_cmpgt_epi32(a, b))
 
-#define SIMD_OP(name, expr)                                                                                       \
-  ALWAYS_INLINE __m128i op_##name(__m128i a, __m128i b, unsigned imm) {                                           \
-    (void)a, (void)b, (void)imm;                                                                                  \
-    return (expr);                                                                                                \
+#define SIMD_OP(name, expr) \
+  ALWAYS_INLINE __m128i op_##name(__m128i a, __m128i b, unsigned imm) { \
+    (void)a, (void)b, (void)imm; \
+    return (expr); \
   }
 SIMD_INT_OPS(SIMD_OP)
 SIMD_INT_HOT_OPS(SIMD_OP)
@@ -75,7 +75,9 @@ SIMD_OP(src, b)
 #define SIMD_SHIFT_OPS(OP) OP(psllw) OP(pslld) OP(psllq) OP(psrlw) OP(psrld) OP(psrlq) OP(psraw) OP(psrad)
 
 /* Word n (masked by the caller) replaced. */
-ALWAYS_INLINE u64 word_insert(u64 q, unsigned n, u16 v) { return (q & ~((u64)0xffff << 16 * n)) | (u64)v << 16 * n; }
+ALWAYS_INLINE u64 word_insert(u64 q, unsigned n, u16 v) {
+  return (q & ~((u64)0xffff << 16 * n)) | (u64)v << 16 * n;
+}
 /* Four words of v, from the low or high half, picked by imm, two bits each. */
 union word_lanes {
   __m128i v;

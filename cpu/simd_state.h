@@ -1,24 +1,27 @@
-/* Who holds the guest's MXCSR, and the FXSAVE image. SDM 1 10.2.3 (MXCSR Control and Status Register), 10.5 (FXSAVE
- * and FXRSTOR Instructions).
+/* Who holds the guest's MXCSR, and the FXSAVE image. SDM 1 10.2.3 (MXCSR Control and Status Register),
+ * 10.5 (FXSAVE and FXRSTOR Instructions).
  *
- * While cpu_run() runs guest code, the host's own MXCSR register holds the guest's control bits and collects the
- * guest's exception flags; its exceptions are all masked. So a handler executes the host's instruction and has the
- * guest's rounding, DAZ, FTZ and flags without a word of bookkeeping. What makes that right:
- *   - between simd_enter() and simd_leave() no host code but the SSE handlers does SSE floating-point arithmetic.
- *     Hooks and host calls, which may, are called between simd_leave() and simd_enter();
- *   - a host signal handler starts with a MXCSR of its own; base/hostfault.c puts the interrupted one back before it
- *     jumps out;
+ * While cpu_run() runs guest code, the host's own MXCSR register holds the guest's control bits and
+ * collects the guest's exception flags; its exceptions are all masked. So a handler executes the host's
+ * instruction and has the guest's rounding, DAZ, FTZ and flags without a word of bookkeeping. What makes
+ * that right:
+ *   - between simd_enter() and simd_leave() no host code but the SSE handlers does SSE floating-point
+ *     arithmetic. Hooks and host calls, which may, are called between simd_leave() and simd_enter();
+ *   - a host signal handler starts with a MXCSR of its own; base/hostfault.c puts the interrupted one
+ *     back before it jumps out;
  *   - flags are sticky: the guest's are cpu->mxcsr's ORed with the host register's, at any time;
- *   - when the guest unmasks an exception, cpu->simd_exact sends every floating-point handler to its exact form,
- *     which looks at the flags of that one operation before it writes anything.
- * After simd_leave() cpu->mxcsr is the guest's MXCSR and may be written freely; simd_enter() takes it up again. */
+ *   - when the guest unmasks an exception, cpu->simd_exact sends every floating-point handler to its
+ *     exact form, which looks at the flags of that one operation before it writes anything.
+ * After simd_leave() cpu->mxcsr is the guest's MXCSR and may be written freely; simd_enter() takes it up
+ * again. */
 #ifndef CPU_SIMD_STATE_H
 #define CPU_SIMD_STATE_H
 
 #include "cpu/cpu.h"
 
 enum {
-  MXCSR_IE = 1 << 0, MXCSR_DE = 1 << 1, MXCSR_ZE = 1 << 2, MXCSR_OE = 1 << 3, MXCSR_UE = 1 << 4, MXCSR_PE = 1 << 5,
+  MXCSR_IE = 1 << 0, MXCSR_DE = 1 << 1, MXCSR_ZE = 1 << 2,
+  MXCSR_OE = 1 << 3, MXCSR_UE = 1 << 4, MXCSR_PE = 1 << 5,
   MXCSR_FLAGS = 0x3f,
   MXCSR_PRE = MXCSR_IE | MXCSR_DE | MXCSR_ZE, /* found before the computation */
   MXCSR_DAZ = 1 << 6,
@@ -30,7 +33,8 @@ enum {
   MXCSR_RESET = 0x1f80,
 };
 
-/* Both do nothing when already done, so cpu_run() may call simd_enter() after an unwinding of unknown depth. */
+/* Both do nothing when already done, so cpu_run() may call simd_enter() after an unwinding of unknown
+ * depth. */
 void simd_enter(struct cpu *cpu);
 void simd_leave(struct cpu *cpu);
 
@@ -39,8 +43,8 @@ u32 simd_mxcsr(const struct cpu *cpu);
 void simd_set_mxcsr(struct cpu *cpu, u32 v);
 
 enum { FXSAVE_BYTES = 512, FXSAVE_WRITTEN = 416 };
-/* The FXSAVE image: wide = the REX.W format with 64-bit pointers; xmms = how many XMM registers (0, 8, 16), 0 leaving
- * MXCSR out too. Returns how many bytes of img are valid. */
+/* The FXSAVE image: wide = the REX.W format with 64-bit pointers; xmms = how many XMM registers (0, 8,
+ * 16), 0 leaving MXCSR out too. Returns how many bytes of img are valid. */
 unsigned fxsave_image(const struct cpu *cpu, u8 img[FXSAVE_WRITTEN], bool wide, unsigned xmms);
 /* Loads it. -1 and nothing changed when MXCSR has reserved bits (#GP(0)). */
 MUST_CHECK int fxrstor_image(struct cpu *cpu, const u8 img[FXSAVE_WRITTEN], bool wide, unsigned xmms);

@@ -1,6 +1,6 @@
-/* MXCSR: where it lives, LDMXCSR and STMXCSR, and floating-point exceptions that are not masked.
- * SDM 1 10.2.3 (MXCSR Control and Status Register), 11.5 (SSE, SSE2, and SSE3 Exceptions), appendix E (Guidelines for
- * Writing SIMD Floating-Point Exception Handlers). */
+/* MXCSR: where it lives, LDMXCSR and STMXCSR, and floating-point exceptions that are not masked. SDM 1
+ * 10.2.3 (MXCSR Control and Status Register), 11.5 (SSE, SSE2, and SSE3 Exceptions), appendix E
+ * (Guidelines for Writing SIMD Floating-Point Exception Handlers). */
 #include "cpu/simd.h"
 #include "cpu/x87.h"
 
@@ -120,8 +120,8 @@ static u64 denormal_to_zero(u64 v, bool is_double) {
   return v >> 23 & 0xff ? v : v & BIT(31);
 }
 
-/* OE, UE and PE of the whole operation where overflow or underflow is unmasked: masked, the host says less (an exact
- * denormal result is no masked underflow) or more (a masked overflow is always inexact). */
+/* OE, UE and PE of the whole operation where overflow or underflow is unmasked: masked, the host says
+ * less (an exact denormal result is no masked underflow) or more (a masked overflow is always inexact). */
 static u32 post_flags(const struct cpu *cpu, unsigned kind, __m128i va, __m128i vb) {
   bool dbl = kind & FP_DOUBLE, narrow = (kind & FP_OP) == FP_NARROW;
   unsigned lanes = kind & FP_SCALAR ? 1 : dbl ? 2 : 4;
@@ -149,7 +149,8 @@ static u32 post_flags(const struct cpu *cpu, unsigned kind, __m128i va, __m128i 
 
 void simd_exact_end(struct cpu *cpu, const struct insn *i, unsigned kind, __m128i a, __m128i b) {
   u32 f = host_get() & MXCSR_FLAGS, unmasked = ~cpu->mxcsr >> MXCSR_MASK_SHIFT & MXCSR_FLAGS;
-  /* The exceptions before the computation come first, of all lanes; if one is unmasked nothing is computed. */
+  /* The exceptions before the computation come first, of all lanes; if one is unmasked nothing is
+   * computed. */
   if (f & MXCSR_PRE & unmasked) f &= MXCSR_PRE;
   else if ((kind & FP_OP) != FP_PLAIN && unmasked & (MXCSR_OE | MXCSR_UE)) {
     x87_leave(cpu); /* post_flags() uses the host's */

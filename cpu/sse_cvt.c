@@ -134,8 +134,8 @@ VEC_FP(cvttps2pi, p_w_fp, V8, op_cvttps2pi)
 VEC_FP(cvtpd2pi, p_w_fp, V16, op_cvtpd2dq)
 VEC_FP(cvttpd2pi, p_w_fp, V16, op_cvttpd2dq)
 
-/* V = op(V, Q). From memory nothing of MMX happens, neither the wait nor the change of state; the manual says so of
- * CVTPI2PD only, silicon does the same for CVTPI2PS (measured on family 6 model 167). */
+/* V = op(V, Q). From memory nothing of MMX happens, neither the wait nor the change of state; the manual
+ * says so of CVTPI2PD only, silicon does the same for CVTPI2PS (measured on family 6 model 167). */
 SIMD_BODY(v_q_fp, simd_op *op) {
   if (IS_VREG(form)) {
     MMX_WAIT();

@@ -1,5 +1,5 @@
-/* SSE and SSE2 floating-point arithmetic, comparison and approximation. SDM 1 10.4.1.2 to 10.4.1.3, 11.4.1.2 to
- * 11.4.1.4 (Arithmetic, Comparison Instructions), 11.5 (SSE, SSE2, and SSE3 Exceptions). */
+/* SSE and SSE2 floating-point arithmetic, comparison and approximation. SDM 1 10.4.1.2 to 10.4.1.3,
+ * 11.4.1.2 to 11.4.1.4 (Arithmetic, Comparison Instructions), 11.5 (SSE, SSE2, and SSE3 Exceptions). */
 #include "cpu/simd.h"
 
 /* dst = dst insn src; a scalar instruction keeps the rest of dst */

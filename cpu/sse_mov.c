@@ -1,5 +1,5 @@
-/* SSE and SSE2 data movement. SDM 1 10.4.1.1, 11.4.1.1 (Data Movement Instructions), 10.4.6 (Cacheability Control).
- * One body serves the instructions that differ in the type hint alone (MOVAPS, MOVAPD, MOVDQA). */
+/* SSE and SSE2 data movement. SDM 1 10.4.1.1, 11.4.1.1 (Data Movement Instructions), 10.4.6 (Cacheability
+ * Control). One body serves the instructions that differ in the type hint alone (MOVAPS, MOVAPD, MOVDQA). */
 #include "cpu/simd_int.h"
 
 /* ---- whole registers ---- */

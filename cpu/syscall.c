@@ -1,5 +1,5 @@
-/* SYSCALL and SYSRET of both vendors. SDM 2B SYSCALL, SYSRET (Operation); SDM 3A 5.8.8 (Fast System Calls in 64-Bit
- * Mode); APM 3 SYSCALL, SYSRET; APM 2 6.1.1 (SYSCALL and SYSRET).
+/* SYSCALL and SYSRET of both vendors. SDM 2B SYSCALL, SYSRET (Operation); SDM 3A 5.8.8 (Fast System Calls in
+ * 64-Bit Mode); APM 3 SYSCALL, SYSRET; APM 2 6.1.1 (SYSCALL and SYSRET).
  *
  *   STAR:  63 . . . . 48  47 . . . . . 32  31 . . . . 0
  *          SYSRET CS, SS  SYSCALL CS, SS   legacy EIP (amd)

@@ -1,7 +1,7 @@
 /* SYSENTER and SYSEXIT. SDM 2B SYSENTER, SYSEXIT (Operation); SDM 3A 5.8.7 (Performing Fast Calls to System
  * Procedures with the SYSENTER and SYSEXIT Instructions); APM 3 SYSENTER, SYSEXIT.
  *
- *   selectors from SYSENTER_CS:  +0 ring-0 CS   +8 ring-0 SS   +16 CS, +24 SS (32-bit)   +32 CS, +40 SS (64-bit)
+ *   selectors from SYSENTER_CS:  +0 CS, +8 SS of ring 0;  +16 CS, +24 SS (32-bit);  +32 CS, +40 SS (64-bit)
  */
 #include "cpu/check.h"
 #include "cpu/handler.h"

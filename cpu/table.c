@@ -52,7 +52,8 @@ TABLE_BODY(lidt, load_table, idtr)
 TABLE_BODY(sgdt, store_table, gdtr)
 TABLE_BODY(sidt, store_table, idtr)
 
-/* In long mode LDT and TSS descriptors have 16 bytes: base 63:32 in the second half, whose type bits are zero. */
+/* In long mode LDT and TSS descriptors have 16 bytes: base 63:32 in the second half, whose type bits are
+ * zero. */
 static void system_high(struct cpu *cpu, u16 sel, struct desc *d) {
   if (!cpu_long(cpu)) return;
   require(cpu, CHK_SYSTEM_HIGH_LIMIT, desc_read_high(cpu, d), sel);
@@ -91,7 +92,8 @@ NOINLINE static void load_task(struct cpu *cpu, u16 sel) {
   cpu->tr = d.s;
 }
 
-INLINE_BODY load_selector(struct cpu *restrict cpu, const struct insn *restrict i, enum form form, bool task) {
+INLINE_BODY load_selector(struct cpu *restrict cpu, const struct insn *restrict i, enum form form,
+                          bool task) {
   require_cpl0(cpu, i);
   u16 sel = rm16_read(cpu, i, form, i->dst);
   if (task) load_task(cpu, sel);
@@ -101,7 +103,8 @@ INLINE_BODY load_selector(struct cpu *restrict cpu, const struct insn *restrict 
 BODY_RARE(lldt, load_selector, false)
 BODY_RARE(ltr, load_selector, true)
 
-INLINE_BODY store_selector(struct cpu *restrict cpu, const struct insn *restrict i, enum form form, bool task) {
+INLINE_BODY store_selector(struct cpu *restrict cpu, const struct insn *restrict i, enum form form,
+                           bool task) {
   require_umip(cpu, i);
   rm16_write(cpu, i, form, task ? cpu->tr.sel : cpu->ldtr.sel);
   NEXT(cpu, i, FORM_X);

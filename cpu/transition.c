@@ -1,21 +1,30 @@
 /* The transition record: the points on both sides, and their names. */
 #include "cpu/transition.h"
 
-struct tr_point transition_point(const struct cpu *cpu, u64 rip) {
+#include "cpu/insn.h"
+
+/* EFLAGS with RF only while it is in force (cpu/event.h). */
+static u32 flags_now(const struct cpu *cpu, bool after) {
+  u64 retired = cpu_icount(cpu) - (cpu->insn ? cpu->insn->left - (after ? 1u : 0u) : 0u);
+  u32 ef = cpu_eflags(cpu);
+  return retired == cpu->rf_icount ? ef : ef & ~(u32)EF_RF;
+}
+
+struct tr_point transition_point(const struct cpu *cpu, u64 rip, bool after) {
   static const u8 code_bits[4] = {16, 32, 64, 16};
   return (struct tr_point){
       .cs = cpu->seg[CS].sel,
       .ss = cpu->seg[SS].sel,
       .rip = rip,
       .rsp = cpu->gpr[RSP],
-      .rflags = cpu_eflags(cpu),
+      .rflags = flags_now(cpu, after),
       .cpl = cpu->cpl,
       .code_bits = code_bits[cpu->mode & MODE_CODE_MASK],
   };
 }
 
 void transition_tell(struct cpu *cpu, struct transition *t, u64 rip) {
-  t->to = transition_point(cpu, rip);
+  t->to = transition_point(cpu, rip, true);
   cpu->vm->hooks.transition(cpu->vm->hooks.watcher, cpu, t);
 }
 

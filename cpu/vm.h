@@ -13,11 +13,14 @@ enum { VM_MAX_CPUS = 64 };
 
 struct vm_hooks {
   void *opaque;  /* the owner's: hypercall, event, in, out, tsc */
-  void *watcher; /* of transition and insn, who only look */
+  void *watcher; /* of transition, fault and insn, who only look */
   /* VMCALL at CPL 0 with RIP inside [hypercall_first, hypercall_last]; elsewhere VMCALL does what the manual says. */
   void (*hypercall)(void *opaque, struct cpu *cpu);
   /* Called for every recorded transition; NULL: nobody listens. */
   void (*transition)(void *watcher, struct cpu *cpu, const struct transition *t);
+  /* Called with every fault before it is delivered, cpu->rip at the faulting instruction. True: the watcher has seen
+   * enough; nothing is delivered, and the watcher calls cpu_stop(). NULL: none. */
+  bool (*fault)(void *watcher, struct cpu *cpu, const struct fault *f);
   /* Called before each instruction while stepping; NULL: none. */
   void (*insn)(void *watcher, struct cpu *cpu);
   /* Called at block ends when cpu->stop has STOP_EVENT. May change any state of cpu (it is between instructions). */

@@ -1,6 +1,6 @@
 /* Virtual-8086 mode: INT n with the redirection bitmap, and the virtual interrupt flag.
- * SDM 3B 20.3.3 (Class 3: Software Interrupt Handling in Virtual-8086 Mode), Table 20-2; 20.4 (Protected-Mode Virtual
- * Interrupts). */
+ * SDM 3B 20.3.3 (Class 3: Software Interrupt Handling in Virtual-8086 Mode), Table 20-2; 20.4 (Protected-Mode
+ * Virtual Interrupts). */
 #include "cpu/vm86.h"
 
 #include "cpu/check.h"
@@ -19,7 +19,7 @@ u32 vm86_flags_load(struct cpu *cpu, u16 image) {
   return ef | (image & EF_IF ? (u32)EF_VIF : 0);
 }
 
-/* The bit for a vector in the 32 bytes below the I/O permission map. SDM 3A 7.2.1, Figure 7-2; SDM 3B Figure 20-5 */
+/* The bit for a vector in the 32 bytes below the I/O permission map. SDM 3A Figure 7-2, SDM 3B Figure 20-5 */
 static bool redirected_to_idt(struct cpu *cpu, u8 vector) {
   require(cpu, CHK_VME_TSS, (seg_type(&cpu->tr) & 8) && cpu->tr.limit >= 103, 0);
   u32 map = (u32)mem_read_sys(cpu, sys_linear(cpu, cpu->tr.base + 102), 2);

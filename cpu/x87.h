@@ -1,18 +1,20 @@
 /* Who holds the guest's x87, and its state as others see it. SDM 1 8.1 (x87 FPU Execution Environment).
  *
- * While guest code uses the x87 with every exception masked, the host's x87 unit *is* the guest's: registers,
- * tags, TOP, status and control word. A handler executes the very instruction that the guest has, so results,
- * condition codes, stack faults and sticky flags are the silicon's own, at no cost. What makes that right:
- *   - cpu->x87.live says that the state is there. st, fsw, top and empty in struct x87 are then stale; fcw and
- *     the pointers (fip, fcs, fdp, fds, fop) are always in struct x87;
- *   - the first x87 instruction takes the state up. x87_leave() brings it back and leaves the host's x87 as the
- *     ABI wants it. Whoever reads or writes struct x87, or may run host code that uses long double, calls
- *     x87_leave() first: simd_leave() does it for hooks, host calls and the end of cpu_run(); FXSAVE, FXRSTOR
- *     and the MMX do it themselves. Other compiled C does not touch the x87 (x86-64 has SSE);
- *   - with an exception unmasked, or one waiting, the state stays in struct x87: each instruction goes to its X
- *     form, which loads the host's x87 with the guest's true control word, executes, and takes the state back by
- *     FNSAVE, before anything could report the exception to the host;
- *   - a host signal handler that jumps out of a handler puts the interrupted x87 back first (base/hostfault.c).
+ * While guest code uses the x87 with every exception masked, the host's x87 unit *is* the guest's:
+ * registers, tags, TOP, status and control word. A handler executes the very instruction that the guest has,
+ * so results, condition codes, stack faults and sticky flags are the silicon's own, at no cost. What makes
+ * that right:
+ *   - cpu->x87.live says that the state is there. st, fsw, top and empty in struct x87 are then stale; fcw
+ *     and the pointers (fip, fcs, fdp, fds, fop) are always in struct x87;
+ *   - the first x87 instruction takes the state up. x87_leave() brings it back and leaves the host's x87 as
+ *     the ABI wants it. Whoever reads or writes struct x87, or may run host code that uses long double,
+ *     calls x87_leave() first: simd_leave() does it for hooks, host calls and the end of cpu_run(); FXSAVE,
+ *     FXRSTOR and the MMX do it themselves. Other compiled C does not touch the x87 (x86-64 has SSE);
+ *   - with an exception unmasked, or one waiting, the state stays in struct x87: each instruction goes to
+ *     its X form, which loads the host's x87 with the guest's true control word, executes, and takes the
+ *     state back by FNSAVE, before anything could report the exception to the host;
+ *   - a host signal handler that jumps out of a handler puts the interrupted x87 back first
+ *     (base/hostfault.c).
  *
  * FSW.ES and B always follow from flags and masks. FCW has no reserved bit set but bit 6. */
 #ifndef CPU_X87_H

@@ -97,8 +97,8 @@ BODY_1(x87_obsolete, h_x87_obsolete)
  *   FDP          20                 20 (15:0)               10                 10 (15:0)
  *   FDS          24                 24: 31:16 << 12         12                 12: 19:16 << 12
  *
- * In the real formats the pointers are linear addresses. Upper halves of words that stand alone are stored as ones.
- * SDM 1 Figures 8-9 to 8-12 (x87 FPU State Image in Memory) */
+ * In the real formats the pointers are linear addresses. Upper halves of words that stand alone are stored as
+ * ones. SDM 1 Figures 8-9 to 8-12 (x87 FPU State Image in Memory) */
 struct env_format {
   bool wide, real;
   unsigned bytes;
@@ -186,18 +186,17 @@ static u64 env_operand(struct cpu *cpu, const struct insn *i, struct env_format 
   return la;
 }
 
-static const struct insn *h_fldenv(struct cpu *restrict cpu, const struct insn *restrict i) {
+NOINLINE static void fldenv(struct cpu *cpu, const struct insn *i) {
   u8 img[ENV_MAX];
   struct env_format f = env_format(cpu, i);
   x87_wait(cpu, i);
   mem_read_bytes(cpu, env_operand(cpu, i, f, f.bytes, ACC_READ), img, f.bytes);
   x87_leave(cpu);
   env_load(cpu, img, f);
-  NEXT(cpu, i, FORM_X);
 }
 
 /* All exceptions are masked afterwards. */
-static const struct insn *h_fnstenv(struct cpu *restrict cpu, const struct insn *restrict i) {
+NOINLINE static void fnstenv(struct cpu *cpu, const struct insn *i) {
   u8 img[ENV_MAX];
   struct env_format f = env_format(cpu, i);
   u64 la = env_operand(cpu, i, f, f.bytes, ACC_WRITE);
@@ -205,11 +204,10 @@ static const struct insn *h_fnstenv(struct cpu *restrict cpu, const struct insn 
   env_store(cpu, img, f);
   mem_write_bytes(cpu, la, img, f.bytes);
   x87_set_fcw(cpu, cpu->x87.fcw | FCW_MASKS);
-  NEXT(cpu, i, FORM_X);
 }
 
 /* Registers follow the environment, from the top of the stack on. */
-static const struct insn *h_frstor(struct cpu *restrict cpu, const struct insn *restrict i) {
+NOINLINE static void frstor(struct cpu *cpu, const struct insn *i) {
   u8 img[ENV_MAX + REGS_BYTES];
   struct env_format f = env_format(cpu, i);
   struct x87 *x = &cpu->x87;
@@ -222,10 +220,9 @@ static const struct insn *h_frstor(struct cpu *restrict cpu, const struct insn *
     x->st[r].m = ld64(img + f.bytes + 10 * n);
     x->st[r].se = ld16(img + f.bytes + 10 * n + 8);
   }
-  NEXT(cpu, i, FORM_X);
 }
 
-static const struct insn *h_fnsave(struct cpu *restrict cpu, const struct insn *restrict i) {
+NOINLINE static void fnsave(struct cpu *cpu, const struct insn *i) {
   u8 img[ENV_MAX + REGS_BYTES];
   struct env_format f = env_format(cpu, i);
   const struct x87 *x = &cpu->x87;
@@ -239,9 +236,16 @@ static const struct insn *h_fnsave(struct cpu *restrict cpu, const struct insn *
   }
   mem_write_bytes(cpu, la, img, f.bytes + REGS_BYTES);
   x87_init(cpu);
-  NEXT(cpu, i, FORM_X);
 }
-BODY_1(fldenv, h_fldenv)
-BODY_1(fnstenv, h_fnstenv)
-BODY_1(frstor, h_frstor)
-BODY_1(fnsave, h_fnsave)
+
+/* Apart from the functions that hold the images: see X87_MEM_OP. */
+#define ENV_BODY(name)                                                                            \
+  static const struct insn *h_##name(struct cpu *restrict cpu, const struct insn *restrict i) {   \
+    name(cpu, i);                                                                                 \
+    NEXT(cpu, i, FORM_X);                                                                         \
+  }                                                                                               \
+  BODY_1(name, h_##name)
+ENV_BODY(fldenv)
+ENV_BODY(fnstenv)
+ENV_BODY(frstor)
+ENV_BODY(fnsave)

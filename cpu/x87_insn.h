@@ -96,48 +96,51 @@ struct x87_mem10 { u8 b[10]; };
                                                   [FORM_X] = h_##name##_64_X}};                           \
   const struct body body_##name = {1, t_##name};
 
+/* The X form's buffer is in a function of its own: a handler has no tail call if a local's address escapes. */
+#define X87_MEM_OP(name)                                                                          \
+  INLINE_BODY op_##name(struct cpu *restrict cpu, const struct insn *restrict i,                  \
+                        __attribute__((unused)) enum width w, enum form form, handler_fn *slow) { \
+    if (!IS_FAST(form)) {                                                                         \
+      general_##name(cpu, i);                                                                     \
+      NEXT(cpu, i, form);                                                                         \
+    }
+
 /* The instruction `text %0` reads n bytes. */
-#define X87_LOAD(name, n, text)                                                                              \
-  INLINE_BODY op_##name(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form, \
-                        handler_fn *slow) {                                                                  \
-    (void)w;                                                                                                 \
-    if (!IS_FAST(form)) {                                                                                    \
-      u8 buf[n];                                                                                             \
-      x87_fetch(cpu, i, buf, n);                                                                             \
-      __asm__ volatile(text " %0" : : "m"(*(const struct x87_mem##n *)buf));                                 \
-      x87_note_mem(cpu, i, form, ea_offset(cpu, i));                                                         \
-      (void)x87_finish(cpu, i);                                                                              \
-      NEXT(cpu, i, form);                                                                                    \
-    }                                                                                                        \
-    if (unlikely(!cpu->x87.live)) return slow(cpu, i);                                                       \
-    E_BIND_N(e, n, form, ACC_READ);                                                                          \
-    u64 offset = ea_fast(cpu, i, form);                                                                      \
-    __asm__ volatile(text " %0" : : "m"(*(const struct x87_mem##n *)e.p));                                   \
-    x87_note_mem(cpu, i, form, offset);                                                                      \
-    NEXT(cpu, i, form);                                                                                      \
-  }                                                                                                          \
+#define X87_LOAD(name, n, text)                                                     \
+  NOINLINE COLD static void general_##name(struct cpu *cpu, const struct insn *i) { \
+    u8 buf[n];                                                                      \
+    x87_fetch(cpu, i, buf, n);                                                      \
+    __asm__ volatile(text " %0" : : "m"(*(const struct x87_mem##n *)buf));          \
+    x87_note_mem(cpu, i, FORM_X, ea_offset(cpu, i));                                \
+    (void)x87_finish(cpu, i);                                                       \
+  }                                                                                 \
+  X87_MEM_OP(name)                                                                  \
+    if (unlikely(!cpu->x87.live)) return slow(cpu, i);                              \
+    E_BIND_N(e, n, form, ACC_READ);                                                 \
+    u64 offset = ea_fast(cpu, i, form);                                             \
+    __asm__ volatile(text " %0" : : "m"(*(const struct x87_mem##n *)e.p));          \
+    x87_note_mem(cpu, i, form, offset);                                             \
+    NEXT(cpu, i, form);                                                             \
+  }                                                                                 \
   X87_MEM_BODY(name)
 
 /* The instruction `text %0` writes n bytes. */
-#define X87_STORE(name, n, text)                                                                             \
-  INLINE_BODY op_##name(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form, \
-                        handler_fn *slow) {                                                                  \
-    (void)w;                                                                                                 \
-    if (!IS_FAST(form)) {                                                                                    \
-      struct x87_mem##n buf = {{0}};                                                                         \
-      u64 la = x87_target(cpu, i, n);                                                                        \
-      __asm__ volatile(text " %0" : "+m"(buf));                                                              \
-      x87_note_mem(cpu, i, form, ea_offset(cpu, i));                                                         \
-      if (x87_finish(cpu, i)) mem_write_bytes(cpu, la, buf.b, n);                                            \
-      NEXT(cpu, i, form);                                                                                    \
-    }                                                                                                        \
-    if (unlikely(!cpu->x87.live)) return slow(cpu, i);                                                       \
-    E_BIND_N(e, n, form, ACC_WRITE);                                                                         \
-    u64 offset = ea_fast(cpu, i, form);                                                                      \
-    __asm__ volatile(text " %0" : "=m"(*(struct x87_mem##n *)e.p));                                          \
-    x87_note_mem(cpu, i, form, offset);                                                                      \
-    NEXT(cpu, i, form);                                                                                      \
-  }                                                                                                          \
+#define X87_STORE(name, n, text)                                                    \
+  NOINLINE COLD static void general_##name(struct cpu *cpu, const struct insn *i) { \
+    struct x87_mem##n buf = {{0}};                                                  \
+    u64 la = x87_target(cpu, i, n);                                                 \
+    __asm__ volatile(text " %0" : "+m"(buf));                                       \
+    x87_note_mem(cpu, i, FORM_X, ea_offset(cpu, i));                                \
+    if (x87_finish(cpu, i)) mem_write_bytes(cpu, la, buf.b, n);                     \
+  }                                                                                 \
+  X87_MEM_OP(name)                                                                  \
+    if (unlikely(!cpu->x87.live)) return slow(cpu, i);                              \
+    E_BIND_N(e, n, form, ACC_WRITE);                                                \
+    u64 offset = ea_fast(cpu, i, form);                                             \
+    __asm__ volatile(text " %0" : "=m"(*(struct x87_mem##n *)e.p));                 \
+    x87_note_mem(cpu, i, form, offset);                                             \
+    NEXT(cpu, i, form);                                                             \
+  }                                                                                 \
   X87_MEM_BODY(name)
 
 #endif

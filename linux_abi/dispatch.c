@@ -80,8 +80,7 @@ static NOINLINE s64 traced_call(struct task *t, sys_fn *fn, u32 nr, const u64 a[
   if (!row) row = &unknown;
   if (h->sys_enter) h->sys_enter(h->opaque, t, row, a);
   s64 r = fn(t, a);
-  if (compat) r = (s32)r;
-  if (h->sys_exit && !t->exiting) h->sys_exit(h->opaque, t, row, a, r);
+  if (h->sys_exit && !t->exiting) h->sys_exit(h->opaque, t, row, a, compat ? (s32)r : r);
   return r;
 }
 
@@ -107,6 +106,6 @@ void sys_dispatch(struct task *t) {
     ret = traced_call(t, fn, nr, a);
   else
     ret = fn(t, a);
-  /* Linux keeps i386's result sign-extended in the frame, so that errors and restart codes compare. */
-  r->ax = t->compat ? (u64)(s64)(s32)ret : (u64)ret;
+  /* All 64 bits, by INT 80h too: 64-bit code sees a high address positive and an error negative. */
+  r->ax = (u64)ret;
 }

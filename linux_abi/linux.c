@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "linux_abi/lvm.h"
+#include "linux_abi/sys_files.h"
 
 _Static_assert((int)LX_LIMITS >= (int)RLIM_NLIMITS, "every RLIMIT has its place");
 
@@ -102,6 +103,7 @@ void lx_destroy(struct linux_vm *lvm) {
   if (!lvm) return;
   struct task *t = &lvm->task;
   sig_free(t);
+  files_free(t);
   vdso_unmap(lvm);
   vm_destroy(lvm->vm);
   if (lvm->window.hi) host_fault_release();

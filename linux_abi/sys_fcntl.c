@@ -1,9 +1,9 @@
 /* Descriptor control and locks: man 2 fcntl, flock. Linux fs/fcntl.c, fs/locks.c.
  *
- *   command               x86_64         i386 fcntl           i386 fcntl64
- *   F_GETLK .. F_SETLKW   flock          i386_flock           i386_flock
- *   F_GETLK64 ..          -EINVAL        -EINVAL              i386_flock64
- *   F_OFD_*               flock          -EINVAL              i386_flock64
+ *   command               x86_64     i386 (fcntl and fcntl64 are one under a 64-bit kernel)
+ *   F_GETLK .. F_SETLKW   flock      i386_flock
+ *   F_GETLK64 ..          -EINVAL    i386_flock64
+ *   F_OFD_*               flock      i386_flock64
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -80,12 +80,6 @@ s64 sys_fcntl64(struct task *t, const u64 a[6]) {
   if (cmd >= F_OFD_GETLK && cmd <= F_OFD_SETLKW) return lock_wide(t, fd, cmd, a[2]);
   if (is_lock(cmd)) return lock_narrow(t, fd, cmd, a[2]);
   return common(t, fd, cmd, a[2]);
-}
-
-s64 sys_fcntl_32(struct task *t, const u64 a[6]) {
-  int cmd = (int)a[1];
-  if ((cmd >= I386_GETLK64 && cmd <= I386_SETLKW64) || (cmd >= F_OFD_GETLK && cmd <= F_OFD_SETLKW)) return -EINVAL;
-  return sys_fcntl64(t, a);
 }
 
 s64 sys_flock(struct task *t, const u64 a[6]) { return WAIT(t, SYS_flock, fd_arg(t, a[0]), (u32)a[1]); }

@@ -83,7 +83,12 @@ s64 sys_ftruncate(struct task *t, const u64 a[6]) { return WAIT(t, SYS_ftruncate
 s64 sys_ftruncate_32(struct task *t, const u64 a[6]) {
   return WAIT(t, SYS_ftruncate, fd_arg(t, a[0]), (s64)(s32)a[1]);
 }
-s64 sys_ftruncate64(struct task *t, const u64 a[6]) { return WAIT(t, SYS_ftruncate, fd_arg(t, a[0]), pair(a + 1)); }
+/* ksys_ftruncate(): a descriptor without O_LARGEFILE cannot make a large file. */
+s64 sys_ftruncate64(struct task *t, const u64 a[6]) {
+  int fd = fd_arg(t, a[0]);
+  if (files_small(t, fd) && pair(a + 1) > INT32_MAX) return -EINVAL;
+  return WAIT(t, SYS_ftruncate, fd, pair(a + 1));
+}
 s64 sys_fallocate(struct task *t, const u64 a[6]) {
   return WAIT(t, SYS_fallocate, fd_arg(t, a[0]), (int)a[1], a[2], a[3]);
 }

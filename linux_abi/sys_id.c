@@ -81,15 +81,9 @@ NARROW3(setregid)
 NARROW3(setresuid)
 NARROW3(setresgid)
 
-/* These answer with an identity. */
-s64 sys_setfsuid_16(struct task *t, const u64 a[6]) {
-  (void)t;
-  return narrow_id(HOST(SYS_setfsuid, (s32)wide_id(a[0])));
-}
-s64 sys_setfsgid_16(struct task *t, const u64 a[6]) {
-  (void)t;
-  return narrow_id(HOST(SYS_setfsgid, (s32)wide_id(a[0])));
-}
+/* Their answers are whole. */
+s64 sys_setfsuid_16(struct task *t, const u64 a[6]) { return sys_setfsuid(t, (const u64[6]){wide_id(a[0])}); }
+s64 sys_setfsgid_16(struct task *t, const u64 a[6]) { return sys_setfsgid(t, (const u64[6]){wide_id(a[0])}); }
 
 /* --- Real, effective and saved --- */
 

@@ -87,13 +87,13 @@ static const char *mapping_name(const struct task *t, const struct vma *v) {
 }
 
 static void put_maps(struct task *t, FILE *out) {
-  enum { NAME_COLUMN = 25 + 6 * 8 - 1 }; /* seq_setwidth() in show_vma_header_prefix() */
+  enum { NAME_COLUMN = 25 + 6 * 8 }; /* seq_setwidth(), and a blank */
   for (unsigned i = 0; i < t->mm->vmas.n; i++) {
     const struct vma *v = &t->mm->vmas.v[i];
     u64 dev = v->file ? v->file->dev : 0;
     int n = fprintf(out, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %02x:%02x %" PRIu64 " ", v->start, v->end,
                     v->prot & PROT_READ ? 'r' : '-', v->prot & PROT_WRITE ? 'w' : '-',
-                    v->prot & PROT_EXEC ? 'x' : '-', v->flags & VMA_SHARED ? 's' : 'p',
+                    v->prot & PROT_EXEC ? 'x' : '-', v->flags & VMA_SHARED && !(v->flags & VMA_SPECIAL) ? 's' : 'p',
                     v->file ? v->off : 0, major(dev), minor(dev), v->file ? v->file->ino : 0);
     const char *name = mapping_name(t, v);
     if (*name) fprintf(out, "%*s%s", n < NAME_COLUMN ? NAME_COLUMN - n : 0, "", name);

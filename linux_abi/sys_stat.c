@@ -69,7 +69,11 @@ static s64 put_64(struct task *t, u64 to, const struct stat *st) {
       .st_atime_nsec = (u32)st->st_atim.tv_nsec, .st_mtime_ = (u32)st->st_mtim.tv_sec,
       .st_mtime_nsec = (u32)st->st_mtim.tv_nsec, .st_ctime_ = (u32)st->st_ctim.tv_sec,
       .st_ctime_nsec = (u32)st->st_ctim.tv_nsec, .st_ino = st->st_ino};
-  return ua_write(t, to, &o, sizeof o);
+  /* cp_stat64() leaves the padding alone. */
+  enum { PAD0 = offsetof(struct i386_stat64, pad0), PAD3 = offsetof(struct i386_stat64, pad3), PAD = sizeof(u32) };
+  const u8 *b = (const u8 *)&o;
+  if (ua_write(t, to, b, PAD0) || ua_write(t, to + PAD0 + PAD, b + PAD0 + PAD, PAD3 - PAD0 - PAD)) return -EFAULT;
+  return ua_write(t, to + PAD3 + PAD, b + PAD3 + PAD, sizeof o - PAD3 - PAD);
 }
 
 typedef s64 put_fn(struct task *t, u64 to, const struct stat *st);

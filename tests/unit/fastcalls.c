@@ -1,6 +1,6 @@
-/* SYSCALL, SYSRET, SYSENTER, SYSEXIT, SWAPGS of both vendors, and the hypercall: real effects on a small machine.
- * SDM 2B SYSCALL, SYSRET, SYSENTER, SYSEXIT, SWAPGS; APM 3 (the same titles); APM 2 6.1 (Fast System Call and
- * Return). The numbers expected are those manuals' own arithmetic. */
+/* SYSCALL, SYSRET, SYSENTER, SYSEXIT, SWAPGS of both vendors, and the hypercall: real effects on a small
+ * machine. SDM 2B SYSCALL, SYSRET, SYSENTER, SYSEXIT, SWAPGS; APM 3 (the same titles); APM 2 6.1 (Fast System
+ * Call and Return). The numbers expected are those manuals' own arithmetic. */
 #include "tests/unit/machine.h"
 
 #define VENDOR (_i ? VENDOR_AMD : VENDOR_INTEL)
@@ -12,7 +12,8 @@ static void expect_flat(const struct seg *s, u16 sel, u32 attr) {
   ck_assert_uint_eq(s->attr, attr);
 }
 enum { /* access rights: type, S, DPL, P; D/B, L, G */
-  CODE64_0 = 0xa09b, CODE32_0 = 0xc09b, DATA_0 = 0xc093, CODE64_3 = 0xa0fb, CODE32_3 = 0xc0fb, DATA_3 = 0xc0f3,
+  CODE64_0 = 0xa09b, CODE32_0 = 0xc09b, DATA_0 = 0xc093,
+  CODE64_3 = 0xa0fb, CODE32_3 = 0xc0fb, DATA_3 = 0xc0f3,
 };
 
 /* ---- SYSCALL ---- */
@@ -271,6 +272,19 @@ START_TEST(sysenter_in_long_mode) {
 }
 END_TEST
 
+/* TF leaks into the handler and traps at its first boundary. */
+START_TEST(sysenter_and_tf) {
+  struct machine m = m_new(VENDOR, LEGACY32, 3);
+  m_code(&m, "\x0f\x34");
+  cpu_set_eflags(m.cpu, EF_1 | EF_IF | EF_TF);
+  cpu_update_mode(m.cpu);
+  m_expect_vector(&m, VEC_DB);
+  ck_assert_uint_eq(m_slot(&m, 0), HANDLER(0xf2));
+  ck_assert_uint_eq(m_slot(&m, 2), EF_1 | EF_TF);
+  m_free(&m);
+}
+END_TEST
+
 START_TEST(sysenter_needs_its_msr_and_protection) {
   struct machine m = m_new(VENDOR, LEGACY32, 3);
   m_code(&m, "\x0f\x34");
@@ -418,12 +432,29 @@ END_TEST
 Suite *suite_fastcalls(void);
 Suite *suite_fastcalls(void) {
   const TTest *const tests[] = {
-      syscall_from_64_bit_code, syscall_selectors_are_star_arithmetic, syscall_without_sce,
-      syscall_from_compatibility_mode, syscall_in_legacy_mode, syscall_and_tf, sysret_to_64_bit_code,
-      sysret_to_32_bit_code, sysret_ss, sysret_to_a_non_canonical_address, sysret_privilege, sysret_and_tf,
-      sysret_in_legacy_mode, sysenter_in_legacy_mode, sysenter_in_long_mode, sysenter_needs_its_msr_and_protection,
-      sysexit_in_legacy_mode, sysexit_in_long_mode, sysexit_privilege, swapgs,
-      hypercall_only_from_its_page_at_cpl0, transition_record_of_syscall,
+      syscall_from_64_bit_code,
+      syscall_selectors_are_star_arithmetic,
+      syscall_without_sce,
+      syscall_from_compatibility_mode,
+      syscall_in_legacy_mode,
+      syscall_and_tf,
+      sysret_to_64_bit_code,
+      sysret_to_32_bit_code,
+      sysret_ss,
+      sysret_to_a_non_canonical_address,
+      sysret_privilege,
+      sysret_and_tf,
+      sysret_in_legacy_mode,
+      sysenter_in_legacy_mode,
+      sysenter_in_long_mode,
+      sysenter_and_tf,
+      sysenter_needs_its_msr_and_protection,
+      sysexit_in_legacy_mode,
+      sysexit_in_long_mode,
+      sysexit_privilege,
+      swapgs,
+      hypercall_only_from_its_page_at_cpl0,
+      transition_record_of_syscall,
   };
   Suite *s = suite_create("fastcalls");
   TCase *t = tcase_create("fastcalls");

@@ -1,6 +1,6 @@
-/* A small machine for tests of the processor: 4 MiB of memory, descriptor tables, a TSS, page tables, and a handler
- * of one HLT for every vector. Layouts: SDM 3A 3.4.5 (Segment Descriptors), 6.11, 6.14.1 (IDT Descriptors),
- * 7.2.1 (TSS), 7.7 (Task Management in 64-bit Mode). */
+/* A small machine for tests of the processor: 4 MiB of memory, descriptor tables, a TSS, page tables, and a
+ * handler of one HLT for every vector. Layouts: SDM 3A 3.4.5 (Segment Descriptors), 6.11, 6.14.1 (IDT
+ * Descriptors), 7.2.1 (TSS), 7.7 (Task Management in 64-bit Mode). */
 #ifndef TESTS_UNIT_MACHINE_H
 #define TESTS_UNIT_MACHINE_H
 
@@ -14,8 +14,8 @@ enum machine_mode { LEGACY32, COMPAT32, LONG64 };
 
 enum { /* selectors, laid out as SYSCALL, SYSENTER and their returns want them */
   K32_CS = 0x08, K64_CS = 0x10, K_DS = 0x18, U32_CS = 0x23, U_DS = 0x2b, U64_CS = 0x33, CONF_CS = 0x38,
-  TSS_SEL = 0x40, ABSENT_DS = 0x50, ABSENT_CS = 0x58, RO_DS = 0x60, STACK16 = 0x68, GATE = 0x70, LDT_SEL = 0x80,
-  XO_CS = 0x90, U1_DS = 0x99, LD_CS = 0xa3, ABSENT_SS = 0xab, GDT_LIMIT = 0xff,
+  TSS_SEL = 0x40, ABSENT_DS = 0x50, ABSENT_CS = 0x58, RO_DS = 0x60, STACK16 = 0x68, GATE = 0x70,
+  LDT_SEL = 0x80, XO_CS = 0x90, U1_DS = 0x99, LD_CS = 0xa3, ABSENT_SS = 0xab, GDT_LIMIT = 0xff,
 };
 enum { /* guest-physical, and linear, addresses */
   RAM = 4 << 20, PML4 = 0x1000, PDPT = 0x2000, PD = 0x3000, PT = 0x4000, GDT = 0x10000, IDT = 0x11000,
@@ -54,9 +54,10 @@ static inline void m_gdt(struct machine *m) {
     u16 sel;
     u8 access, flags;
   } flat[] = {
-      {K32_CS, 0x9b, 0xc}, {K64_CS, 0x9b, 0xa}, {K_DS, 0x93, 0xc},   {U32_CS, 0xfb, 0xc}, {U_DS, 0xf3, 0xc},
-      {U64_CS, 0xfb, 0xa}, {CONF_CS, 0x9f, 0xc}, {ABSENT_DS, 0x73, 0xc}, {ABSENT_CS, 0x1b, 0xc}, {RO_DS, 0xf1, 0xc},
-      {XO_CS, 0xf9, 0xc},  {U1_DS, 0xb3, 0xc},  {LD_CS, 0xfb, 0xe},  {ABSENT_SS, 0x73, 0xc},
+      {K32_CS, 0x9b, 0xc},    {K64_CS, 0x9b, 0xa},    {K_DS, 0x93, 0xc},    {U32_CS, 0xfb, 0xc},
+      {U_DS, 0xf3, 0xc},      {U64_CS, 0xfb, 0xa},    {CONF_CS, 0x9f, 0xc}, {ABSENT_DS, 0x73, 0xc},
+      {ABSENT_CS, 0x1b, 0xc}, {RO_DS, 0xf1, 0xc},     {XO_CS, 0xf9, 0xc},   {U1_DS, 0xb3, 0xc},
+      {LD_CS, 0xfb, 0xe},     {ABSENT_SS, 0x73, 0xc},
   };
   for (unsigned k = 0; k < ARRAY_SIZE(flat); k++)
     m_put(m, GDT + (flat[k].sel & ~7u), m_descriptor(0, 0xfffff, flat[k].access, flat[k].flags), 8);
@@ -66,7 +67,8 @@ static inline void m_gdt(struct machine *m) {
 }
 
 /* type: 0xe interrupt gate, 0xf trap gate, ... */
-static inline void m_gate(struct machine *m, u8 vec, unsigned type, unsigned dpl, u16 sel, u64 offset, unsigned ist) {
+static inline void m_gate(struct machine *m, u8 vec, unsigned type, unsigned dpl, u16 sel, u64 offset,
+                          unsigned ist) {
   u64 lo = (offset & 0xffff) | (u64)sel << 16 | (u64)ist << 32 | (u64)(type | dpl << 5 | 0x80) << 40 |
            (offset >> 16 & 0xffff) << 48;
   if (m->mode == LEGACY32) {
@@ -86,7 +88,8 @@ static inline void m_tables(struct machine *m) {
   m_gdt(m);
   for (unsigned v = 0; v < 256; v++) {
     m_put(m, HANDLER(v), 0xf4, 1); /* HLT */
-    m_gate(m, (u8)v, 0xe, v == 0x80 || v == 3 || v == 4 ? 3 : 0, m->mode == LEGACY32 ? K32_CS : K64_CS, HANDLER(v), 0);
+    m_gate(m, (u8)v, 0xe, v == 0x80 || v == 3 || v == 4 ? 3 : 0, m->mode == LEGACY32 ? K32_CS : K64_CS,
+           HANDLER(v), 0);
   }
   m_put(m, PML4, PDPT | user, 8);
   m_put(m, PML4 + 256 * 8, PDPT | user, 8); /* the lowest addresses of the upper half show the same memory */

@@ -1,5 +1,5 @@
-/* Runs one instruction on this machine's processor with all of its user-visible state given and taken back, faults
- * included: the expected values of differential tests. 64-bit code; RSP is the host's own. */
+/* Runs one instruction on this machine's processor with all of its user-visible state given and taken
+ * back, faults included: the expected values of differential tests. 64-bit code; RSP is the host's own. */
 #ifndef TESTS_UNIT_NATIVE64_H
 #define TESTS_UNIT_NATIVE64_H
 
@@ -55,7 +55,8 @@ static u8 *native_put(u8 *p, u64 v, unsigned n) {
   return p + n;
 }
 
-/* MOV between a general register and [base + its slot]; RSP and the base are left alone. op: 8B load, 89 store. */
+/* MOV between a general register and [base + its slot]; RSP and the base are left alone. op: 8B load, 89
+ * store. */
 static u8 *native_move_gprs(u8 *p, u8 op, unsigned base) {
   for (unsigned r = 0; r < 16; r++) {
     if (r == 4 || r == base) continue;
@@ -68,7 +69,8 @@ static u8 *native_move_gprs(u8 *p, u8 op, unsigned base) {
 }
 
 static void native_assemble(const u8 *insn, unsigned n) {
-  static const u8 push[] = {0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57}; /* RBX RBP R12..R15 */
+  /* PUSH RBX, RBP, R12..R15, and back */
+  static const u8 push[] = {0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57};
   static const u8 pop[] = {0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5d, 0x5b, 0xc3};
   u8 *p = native_code;
   memcpy(p, push, sizeof push);
@@ -93,8 +95,8 @@ static void native_assemble(const u8 *insn, unsigned n) {
   memcpy(p, pop, sizeof pop);
 }
 
-/* Executes insn (n <= 15 bytes) on *s. Returns the vector of its fault, *s then being the state at the fault, or
- * NATIVE_NO_FAULT. */
+/* Executes insn (n <= 15 bytes) on *s. Returns the vector of its fault, *s then being the state at the
+ * fault, or NATIVE_NO_FAULT. */
 static inline int native_run(const u8 *insn, unsigned n, struct native_state *s) {
   union {
     void *data;

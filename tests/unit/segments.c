@@ -1,5 +1,5 @@
-/* Segment registers, far transfers, and privileged and IOPL-sensitive instructions: real effects on a small machine.
- * SDM 3A 5 (Protection), SDM 1 18.5 (Protected-Mode I/O), and the instructions' pages in SDM 2. */
+/* Segment registers, far transfers, and privileged and IOPL-sensitive instructions: real effects on a small
+ * machine. SDM 3A 5 (Protection), SDM 1 18.5 (Protected-Mode I/O), and the instructions' pages in SDM 2. */
 #include "tests/unit/machine.h"
 
 #define VENDOR (_i ? VENDOR_AMD : VENDOR_INTEL)
@@ -19,8 +19,20 @@ START_TEST(mov_to_data_segment) {
     u16 sel;
     u8 vec; /* 0: no fault */
   } cases[] = {
-      {U_DS, 0}, {0, 0}, {3, 0}, {U32_CS, 0}, {K_DS, VEC_GP}, {K_DS | 3, VEC_GP}, {0x103, VEC_GP}, {ABSENT_DS | 3, VEC_NP},
-      {XO_CS | 3, VEC_GP}, {CONF_CS, 0}, {TSS_SEL, VEC_GP}, {RO_DS | 3, 0}, {U1_DS, VEC_GP}, {7, VEC_GP},
+      {U_DS, 0},
+      {0, 0},
+      {3, 0},
+      {U32_CS, 0},
+      {K_DS, VEC_GP},
+      {K_DS | 3, VEC_GP},
+      {0x103, VEC_GP},
+      {ABSENT_DS | 3, VEC_NP},
+      {XO_CS | 3, VEC_GP},
+      {CONF_CS, 0},
+      {TSS_SEL, VEC_GP},
+      {RO_DS | 3, 0},
+      {U1_DS, VEC_GP},
+      {7, VEC_GP},
   };
   for (unsigned c = 0; c < ARRAY_SIZE(cases); c++) {
     FOR_MODES(m, 3) {
@@ -45,8 +57,15 @@ START_TEST(mov_to_ss) {
     u8 vec;
     u32 error;
   } cases[] = {
-      {U_DS, 0, 0}, {0, VEC_GP, 0}, {3, VEC_GP, 0}, {U_DS & ~3, VEC_GP, U_DS & ~3}, {K_DS | 3, VEC_GP, K_DS},
-      {RO_DS | 3, VEC_GP, RO_DS}, {U32_CS, VEC_GP, U32_CS & ~3}, {0x103, VEC_GP, 0x100}, {ABSENT_SS, VEC_SS, ABSENT_SS & ~3},
+      {U_DS, 0, 0},
+      {0, VEC_GP, 0},
+      {3, VEC_GP, 0},
+      {U_DS & ~3, VEC_GP, U_DS & ~3},
+      {K_DS | 3, VEC_GP, K_DS},
+      {RO_DS | 3, VEC_GP, RO_DS},
+      {U32_CS, VEC_GP, U32_CS & ~3},
+      {0x103, VEC_GP, 0x100},
+      {ABSENT_SS, VEC_SS, ABSENT_SS & ~3},
   };
   for (unsigned c = 0; c < ARRAY_SIZE(cases); c++) {
     FOR_MODES(m, 3) {
@@ -173,8 +192,8 @@ START_TEST(far_jmp_faults) {
     u8 vec;
     u32 error;
   } cases[] = {
-      {0, VEC_GP, 0}, {0x103, VEC_GP, 0x100}, {U_DS, VEC_GP, U_DS & ~3}, {K32_CS, VEC_GP, K32_CS}, {K32_CS | 3, VEC_GP, K32_CS},
-      {LDT_SEL, VEC_GP, LDT_SEL},
+      {0, VEC_GP, 0},           {0x103, VEC_GP, 0x100},       {U_DS, VEC_GP, U_DS & ~3},
+      {K32_CS, VEC_GP, K32_CS}, {K32_CS | 3, VEC_GP, K32_CS}, {LDT_SEL, VEC_GP, LDT_SEL},
   };
   for (unsigned c = 0; c < ARRAY_SIZE(cases); c++) {
     FOR_MODES(m, 3) {
@@ -246,7 +265,8 @@ END_TEST
 
 START_TEST(call_gate_copies_parameters) {
   struct machine m = m_new(VENDOR, LEGACY32, 3);
-  put_descriptor(&m, GATE, 0x1000 | (u64)K32_CS << 16 | UINT64_C(2) << 32 | UINT64_C(0xec) << 40 | UINT64_C(4) << 48);
+  put_descriptor(&m, GATE,
+                 0x1000 | (u64)K32_CS << 16 | UINT64_C(2) << 32 | UINT64_C(0xec) << 40 | UINT64_C(4) << 48);
   m_code(&m, "\x9a\x00\x00\x00\x00\x73\x00"); /* lcall $GATE | 3, $0 */
   m.cpu->gpr[RSP] = USTACK - 16;
   m_put(&m, USTACK - 16, 0x11111111, 4);
@@ -295,8 +315,12 @@ START_TEST(lar_and_lsl) {
     bool lar, lsl;
     u32 rights, limit;
   } cases[] = {
-      {U_DS, true, true, 0xcff300, 0xffffffff}, {K_DS, false, false, 0, 0}, {CONF_CS, true, true, 0xcf9f00, 0xffffffff},
-      {0, false, false, 0, 0}, {0x103, false, false, 0, 0}, {STACK16 | 3, true, true, 0x00f300, 0xffff},
+      {U_DS, true, true, 0xcff300, 0xffffffff},
+      {K_DS, false, false, 0, 0},
+      {CONF_CS, true, true, 0xcf9f00, 0xffffffff},
+      {0, false, false, 0, 0},
+      {0x103, false, false, 0, 0},
+      {STACK16 | 3, true, true, 0x00f300, 0xffff},
       {ABSENT_DS | 3, true, true, 0xcf7300, 0xffffffff},
   };
   for (unsigned c = 0; c < ARRAY_SIZE(cases); c++) {
@@ -343,9 +367,10 @@ END_TEST
 
 START_TEST(privileged_instructions_at_ring3) {
   static const char code[][4] = {
-      "\xf4", "\x0f\x06", "\x0f\x09", "\x0f\x08", "\x0f\x20\xc0", "\x0f\x22\xd8", "\x0f\x21\xc0", "\x0f\x23\xc0",
-      "\x0f\x30", "\x0f\x32", "\x0f\x01\x38", "\x0f\x01\x10", "\x0f\x01\x18", "\x0f\x01\xf0", "\x0f\x00\xd0",
-      "\x0f\x00\xd8", "\xfa", "\xfb", "\xe4\x10", "\xee",
+      "\xf4",         "\x0f\x06",     "\x0f\x09",     "\x0f\x08",     "\x0f\x20\xc0",
+      "\x0f\x22\xd8", "\x0f\x21\xc0", "\x0f\x23\xc0", "\x0f\x30",     "\x0f\x32",
+      "\x0f\x01\x38", "\x0f\x01\x10", "\x0f\x01\x18", "\x0f\x01\xf0", "\x0f\x00\xd0",
+      "\x0f\x00\xd8", "\xfa",         "\xfb",         "\xe4\x10",     "\xee",
   };
   for (unsigned c = 0; c < ARRAY_SIZE(code); c++) {
     FOR_MODES(m, 3) {
@@ -358,7 +383,8 @@ START_TEST(privileged_instructions_at_ring3) {
 END_TEST
 
 START_TEST(umip) {
-  static const char *const code[] = {"\x0f\x01\x00", "\x0f\x01\x08", "\x0f\x00\xc0", "\x0f\x00\xc8", "\x0f\x01\xe0"};
+  static const char *const code[] = {"\x0f\x01\x00", "\x0f\x01\x08", "\x0f\x00\xc0", "\x0f\x00\xc8",
+                                     "\x0f\x01\xe0"};
   for (unsigned c = 0; c < ARRAY_SIZE(code); c++) {
     FOR_MODES(m, 3) {
       m.cpu->gpr[RAX] = DATA;
@@ -426,7 +452,8 @@ START_TEST(sti_holds_off_interrupts_once) {
 }
 END_TEST
 
-/* The single-step trap behind MOV SS is lost, the next one is not; the second of two MOV SS holds nothing off. */
+/* The single-step trap behind MOV SS is lost, the next one is not; the second of two MOV SS holds nothing
+ * off. */
 START_TEST(mov_ss_holds_off_traps_once) {
   FOR_MODES(m, 3) {
     m_code(&m, "\x8e\xd0\x90\x90");
@@ -453,8 +480,9 @@ START_TEST(cr0_cr4_reserved_combinations) {
     const char *code;
     u64 set, clear; /* of the register's present value */
   } cases[] = {
-      {"\x0f\x22\xc0", BIT(32), 0}, {"\x0f\x22\xc0", 0, CR0_PE}, {"\x0f\x22\xc0", CR0_NW, 0}, {"\x0f\x22\xc0", 0, CR0_PG},
-      {"\x0f\x22\xe0", BIT(63), 0}, {"\x0f\x22\xe0", 0, CR4_PAE}, {"\x0f\x22\xe0", CR4_LA57, 0}, {"\x0f\x22\xe0", BIT(15), 0},
+      {"\x0f\x22\xc0", BIT(32), 0},  {"\x0f\x22\xc0", 0, CR0_PE},  {"\x0f\x22\xc0", CR0_NW, 0},
+      {"\x0f\x22\xc0", 0, CR0_PG},   {"\x0f\x22\xe0", BIT(63), 0}, {"\x0f\x22\xe0", 0, CR4_PAE},
+      {"\x0f\x22\xe0", CR4_LA57, 0}, {"\x0f\x22\xe0", BIT(15), 0},
   };
   for (unsigned c = 0; c < ARRAY_SIZE(cases); c++) {
     struct machine m = m_new(VENDOR, LONG64, 0);
@@ -561,7 +589,9 @@ END_TEST
 
 START_TEST(descriptor_table_registers) {
   FOR_MODES(m, 0) {
-    m_code(&m, "\x0f\x01\x18\x0f\x01\x0b\x0f\x00\xd9\x0f\x00\xca"); /* lidt (%eax); sidt (%ebx); ltr %cx; str %edx */
+    m_code(
+        &m,
+        "\x0f\x01\x18\x0f\x01\x0b\x0f\x00\xd9\x0f\x00\xca"); /* lidt (%eax); sidt (%ebx); ltr %cx; str %edx */
     m.cpu->gpr[RAX] = DATA;
     m.cpu->gpr[RBX] = DATA + 32;
     m.cpu->gpr[RCX] = TSS_SEL;
@@ -603,14 +633,36 @@ END_TEST
 Suite *suite_segments(void);
 Suite *suite_segments(void) {
   const TTest *const tests[] = {
-      mov_to_data_segment, mov_to_ss, null_ss_in_64_bit_ring0, mov_to_cs_and_unknown_segments,
-      accessed_bit_is_set_in_memory, null_fs_and_its_base, null_segment_faults_on_use, push_pop_and_load_far_pointers,
-      far_jmp_between_widths, far_jmp_faults, far_jmp_checks_limit_and_presence, far_call_and_return,
-      retf_to_ring3_drops_parameters_on_both_stacks, call_gate_copies_parameters, call_gate_in_long_mode, lar_and_lsl,
-      verr_verw_arpl, privileged_instructions_at_ring3, umip, io_permission_bitmap, popf_and_iopl,
-      sti_holds_off_interrupts_once, mov_ss_holds_off_traps_once, cr0_cr4_reserved_combinations,
-      entering_and_leaving_long_mode, rdmsr_and_wrmsr, fs_and_gs_base_instructions, debug_registers,
-      descriptor_table_registers, task_switches_are_refused_loudly,
+      mov_to_data_segment,
+      mov_to_ss,
+      null_ss_in_64_bit_ring0,
+      mov_to_cs_and_unknown_segments,
+      accessed_bit_is_set_in_memory,
+      null_fs_and_its_base,
+      null_segment_faults_on_use,
+      push_pop_and_load_far_pointers,
+      far_jmp_between_widths,
+      far_jmp_faults,
+      far_jmp_checks_limit_and_presence,
+      far_call_and_return,
+      retf_to_ring3_drops_parameters_on_both_stacks,
+      call_gate_copies_parameters,
+      call_gate_in_long_mode,
+      lar_and_lsl,
+      verr_verw_arpl,
+      privileged_instructions_at_ring3,
+      umip,
+      io_permission_bitmap,
+      popf_and_iopl,
+      sti_holds_off_interrupts_once,
+      mov_ss_holds_off_traps_once,
+      cr0_cr4_reserved_combinations,
+      entering_and_leaving_long_mode,
+      rdmsr_and_wrmsr,
+      fs_and_gs_base_instructions,
+      debug_registers,
+      descriptor_table_registers,
+      task_switches_are_refused_loudly,
   };
   Suite *s = suite_create("segments");
   TCase *t = tcase_create("segments");

@@ -1,6 +1,7 @@
-/* MMX, SSE and SSE2 against this machine's own: every row of the opcode table in every operand form, over edge values,
- * rounding modes, masks and faults. Compared are all registers, MXCSR, the x87 state, EFLAGS, memory and the vector of
- * a fault. Then what a comparison cannot reach: modes, control bits, and who holds MXCSR. SDM 1 9, 10, 11. */
+/* MMX, SSE and SSE2 against this machine's own: every row of the opcode table in every operand form, over
+ * edge values, rounding modes, masks and faults. Compared are all registers, MXCSR, the x87 state,
+ * EFLAGS, memory and the vector of a fault. Then what a comparison cannot reach: modes, control bits, and
+ * who holds MXCSR. SDM 1 9, 10, 11. */
 #define _GNU_SOURCE
 #include <stdio.h>
 
@@ -30,9 +31,10 @@ static unsigned below(unsigned n) { return (unsigned)((rnd() >> 33) % n); }
 static u32 a_single(void) {
   static const u32 edge[] = {
       0,          0x80000000, 0x3f800000, 0xbf800000, 0x00800000, 0x80800000, 0x7f7fffff, 0xff7fffff, 1,
-      0x80000001, 0x007fffff, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001, 0xffa00000, 0x3f000000,
-      0x3fc00000, 0x40200000, 0x3dcccccd, 0x4f000000, 0x4effffff, 0xcf000000, 0xcf000001, 0x5f000000, 0xdf000000,
-      0x5effffff, 0x7f000000, 0x00ffffff, 0x00400000, 0x3f7fffff, 0x3f800001, 0x33800000, 0x4b000001};
+      0x80000001, 0x007fffff, 0x7f800000, 0xff800000, 0x7fc00000, 0xffc00001, 0x7f800001, 0xffa00000,
+      0x3f000000, 0x3fc00000, 0x40200000, 0x3dcccccd, 0x4f000000, 0x4effffff, 0xcf000000, 0xcf000001,
+      0x5f000000, 0xdf000000, 0x5effffff, 0x7f000000, 0x00ffffff, 0x00400000, 0x3f7fffff, 0x3f800001,
+      0x33800000, 0x4b000001};
   u32 v = (u32)rnd() & 0x807fffff;
   switch (below(5)) {
     case 0: return (u32)rnd();
@@ -56,13 +58,15 @@ static u64 a_double(void) {
     case 0: return rnd();
     case 1: return v | (u64)(below(60) + 1000) << 52;
     case 2: return v | (u64)(below(2) ? below(60) : 2046 - below(60)) << 52;
-    case 3: return v | (u64)(below(2) ? 1023 + 127 - below(3) : 1023 - 126 - below(30)) << 52; /* at float's ends */
+    case 3: /* at float's ends */
+      return v | (u64)(below(2) ? 1023 + 127 - below(3) : 1023 - 126 - below(30)) << 52;
     default: return edge[below(ARRAY_SIZE(edge))];
   }
 }
 
 static u64 an_integer(void) {
-  static const u16 edge[] = {0, 1, 0xffff, 0x7fff, 0x8000, 0x7f80, 0x807f, 0x00ff, 0xff00, 0x0080, 0xff7f, 0x8001};
+  static const u16 edge[] = {0,      1,      0xffff, 0x7fff, 0x8000, 0x7f80,
+                             0x807f, 0x00ff, 0xff00, 0x0080, 0xff7f, 0x8001};
   u64 v = 0;
   if (below(2)) return rnd();
   for (unsigned k = 0; k < 4; k++) v = v << 16 | edge[below(ARRAY_SIZE(edge))];
@@ -93,7 +97,8 @@ static bool is_masked_store(const struct oprow *row) { return !strncmp(row->name
 
 static u64 pick_target(const struct oprow *row) {
   unsigned align = below(8) ? 16 : below(3) ? 8 : 1;
-  u64 at = below(8) == 0 ? 4096 - 16 + below(17) : below(10) == 0 ? BUF_BYTES - 32 + below(33) : below(BUF_BYTES - 600);
+  u64 at = !below(8) ? 4096 - 16 + below(17)
+           : !below(10) ? BUF_BYTES - 32 + below(33) : below(BUF_BYTES - 600);
   if (is_fx(row)) return BUF_AT + (below(6) ? below(BUF_BYTES - 512) & ~15u : BUF_BYTES - 16 * below(40));
   return BUF_AT + (at & ~(u64)(align - 1));
 }
@@ -318,7 +323,8 @@ START_TEST(reserved_mxcsr_bits_and_unmasked_exceptions) {
 }
 END_TEST
 
-/* SDM 3A Tables 12-1 (MMX) and 13-1 (SSE), SDM 2 MOVNTI, FXSAVE: what CR0.EM, CR0.TS and CR4.OSFXSR refuse. */
+/* SDM 3A Tables 12-1 (MMX) and 13-1 (SSE), SDM 2 MOVNTI, FXSAVE: what CR0.EM, CR0.TS and CR4.OSFXSR
+ * refuse. */
 static const struct {
   const char *code;
   u64 cr0, cr4_off;
@@ -344,9 +350,11 @@ START_TEST(control_registers_refuse) {
 }
 END_TEST
 
-/* #UD for a repeat prefix where none is defined, and for 66 on EMMS and MOVNTI (measured on family 6 model 167). */
-static const char *const undefined[] = {"\xf3\x0f\xfc\xc1", "\xf2\x0f\xfc\xc1", "\xf3\x0f\x54\xc1", "\x66\x0f\x77",
-                                        "\x66\x0f\xc3\x06", "\xf3\x0f\xae\x06", "\x66\x0f\xae\x06", "\xf2\x0f\x2e\xc1"};
+/* #UD for a repeat prefix where none is defined, and for 66 on EMMS and MOVNTI (measured on family 6
+ * model 167). */
+static const char *const undefined[] = {
+    "\xf3\x0f\xfc\xc1", "\xf2\x0f\xfc\xc1", "\xf3\x0f\x54\xc1", "\x66\x0f\x77",
+    "\x66\x0f\xc3\x06", "\xf3\x0f\xae\x06", "\x66\x0f\xae\x06", "\xf2\x0f\x2e\xc1"};
 START_TEST(undefined_prefixes) {
   m.cpu->gpr[RSI] = DATA;
   m_code_at(&m, CODE, undefined[_i], strlen(undefined[_i]));

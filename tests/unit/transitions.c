@@ -1,6 +1,7 @@
 /* Delivery of interrupts and exceptions, and IRET: real effects on a small machine.
  * SDM 3A 6.12 (Exception and Interrupt Handling), 6.13 (Error Code), 6.14 (64-bit Mode), 6.15 (Interrupt 8);
  * SDM 2A INT n, IRET. The numbers expected are those manuals' own arithmetic. */
+#include "cpu/check.h"
 #include "tests/unit/machine.h"
 
 static const enum machine_mode modes[] = {LEGACY32, COMPAT32, LONG64};
@@ -103,8 +104,13 @@ START_TEST(gate_code_segment) {
     u8 vec;
     u32 error;
   } cases[] = {
-      {0, VEC_GP, 0}, {3, VEC_GP, 0}, {0x100, VEC_GP, 0x100}, {K_DS, VEC_GP, K_DS}, {ABSENT_CS, VEC_NP, ABSENT_CS},
-      {U32_CS, VEC_GP, U32_CS & ~3}, {0x0c, VEC_GP, 0x0c},
+      {0, VEC_GP, 0},
+      {3, VEC_GP, 0},
+      {0x100, VEC_GP, 0x100},
+      {K_DS, VEC_GP, K_DS},
+      {ABSENT_CS, VEC_NP, ABSENT_CS},
+      {U32_CS, VEC_GP, U32_CS & ~3},
+      {0x0c, VEC_GP, 0x0c},
   };
   for (unsigned c = 0; c < ARRAY_SIZE(cases); c++) {
     FOR_MODES(m, 0) {
@@ -167,6 +173,32 @@ START_TEST(sixteen_bit_gate_pushes_words) {
 }
 END_TEST
 
+/* A check turned round: the forbidden gate opens, the permitted one does not. Only for tests of tests. */
+START_TEST(inverted_check) {
+  FOR_MODES(m, 3) {
+    m.vm->invert_check = "IDT_DPL";
+    m_code(&m, "\xcd\x21");
+    m_expect_vector(&m, 0x21);
+    m_ring(&m, 3);
+    m_code(&m, "\xcd\x80");
+    m_expect_fault(&m, VEC_GP, 0x80 * 8 + 2, CODE);
+  }
+}
+END_TEST
+
+START_TEST(check_rows_are_whole) {
+  for (unsigned k = 0; k < CHECKS; k++) {
+    const struct check_row *r = &check_rows[k];
+    ck_assert_msg(*r->id && *r->rule && *r->cite, "row %u", k);
+    for (unsigned o = 0; o < k; o++) ck_assert_str_ne(check_rows[o].id, r->id);
+    if (!*r->fault) continue;
+    ck_assert_msg(r->vector < EXCEPTION_VECTORS && vector_rows[r->vector].mnemonic, "%s", r->id);
+    ck_assert_msg(!strncmp(r->fault, vector_rows[r->vector].mnemonic, 3), "%s", r->id);
+    ck_assert_msg(!!strchr(r->fault, '(') == vector_rows[r->vector].error, "%s", r->id);
+  }
+}
+END_TEST
+
 /* ---- stacks from the TSS ---- */
 
 START_TEST(tss_stack_faults) {
@@ -219,8 +251,8 @@ START_TEST(non_canonical_rsp0_is_ss) {
 }
 END_TEST
 
-/* From compatibility mode to a stack in the upper half: the frame's linear addresses are not cut to 32 bits, nor where
- * it crosses a page. */
+/* From compatibility mode to a stack in the upper half: the frame's linear addresses are not cut to 32 bits,
+ * nor where it crosses a page. */
 START_TEST(frame_above_4_gib_crosses_a_page) {
   FOR_MODES(m, 3) {
     if (m.mode == LEGACY32) continue;
@@ -272,7 +304,8 @@ START_TEST(page_fault_error_codes) {
 }
 END_TEST
 
-/* A fault while an exception is delivered has EXT = 1 (SDM 3A 6.13); a benign first event makes no double fault. */
+/* A fault while an exception is delivered has EXT = 1 (SDM 3A 6.13); a benign first event makes no double
+ * fault. */
 START_TEST(benign_first_is_served_serially) {
   FOR_MODES(m, 3) {
     m_code(&m, "\x0f\x0b");
@@ -406,10 +439,19 @@ START_TEST(iret_faults) {
     u8 vec;
     u32 error;
   } cases[] = {
-      {0, U_DS, VEC_GP, 0}, {3, U_DS, VEC_GP, 0}, {0x103, U_DS, VEC_GP, 0x100}, {U_DS, U_DS, VEC_GP, U_DS & ~3},
-      {U32_CS & ~3, U_DS, VEC_GP, U32_CS & ~3}, {K32_CS | 3, U_DS, VEC_GP, K32_CS}, {U32_CS, 0, VEC_GP, 0},
-      {U32_CS, 3, VEC_GP, 0}, {U32_CS, 0x103, VEC_GP, 0x100}, {U32_CS, U_DS & ~3, VEC_GP, U_DS & ~3},
-      {U32_CS, RO_DS | 3, VEC_GP, RO_DS}, {U32_CS, K_DS | 3, VEC_GP, K_DS}, {U32_CS, U32_CS, VEC_GP, U32_CS & ~3},
+      {0, U_DS, VEC_GP, 0},
+      {3, U_DS, VEC_GP, 0},
+      {0x103, U_DS, VEC_GP, 0x100},
+      {U_DS, U_DS, VEC_GP, U_DS & ~3},
+      {U32_CS & ~3, U_DS, VEC_GP, U32_CS & ~3},
+      {K32_CS | 3, U_DS, VEC_GP, K32_CS},
+      {U32_CS, 0, VEC_GP, 0},
+      {U32_CS, 3, VEC_GP, 0},
+      {U32_CS, 0x103, VEC_GP, 0x100},
+      {U32_CS, U_DS & ~3, VEC_GP, U_DS & ~3},
+      {U32_CS, RO_DS | 3, VEC_GP, RO_DS},
+      {U32_CS, K_DS | 3, VEC_GP, K_DS},
+      {U32_CS, U32_CS, VEC_GP, U32_CS & ~3},
       {U32_CS, ABSENT_SS, VEC_SS, ABSENT_SS & ~3},
   };
   for (unsigned c = 0; c < ARRAY_SIZE(cases); c++) {
@@ -613,18 +655,47 @@ END_TEST
 Suite *suite_transitions(void);
 Suite *suite_transitions(void) {
   const TTest *const tests[] = {
-      int_to_ring0_switches_stack, trap_gate_keeps_if, int_at_the_same_level, int_checks_gate_dpl_first,
-      int_through_an_absent_gate, int_beyond_the_idt_limit, int_through_a_wrong_gate, gate_code_segment,
-      long_gate_needs_64_bit_code, conforming_handler_keeps_cpl, ist_switches_at_the_same_level,
-      sixteen_bit_gate_pushes_words, tss_stack_faults, tss_limit, non_canonical_rsp0_is_ss,
+      int_to_ring0_switches_stack,
+      trap_gate_keeps_if,
+      int_at_the_same_level,
+      int_checks_gate_dpl_first,
+      int_through_an_absent_gate,
+      int_beyond_the_idt_limit,
+      int_through_a_wrong_gate,
+      gate_code_segment,
+      long_gate_needs_64_bit_code,
+      conforming_handler_keeps_cpl,
+      ist_switches_at_the_same_level,
+      sixteen_bit_gate_pushes_words,
+      inverted_check,
+      check_rows_are_whole,
+      tss_stack_faults,
+      tss_limit,
+      non_canonical_rsp0_is_ss,
       frame_above_4_gib_crosses_a_page,
-      undefined_opcode_has_no_error_code, page_fault_error_codes, benign_first_is_served_serially,
-      contributory_pair_is_double_fault, page_fault_then_contributory_is_double_fault,
-      contributory_then_page_fault_is_serial, triple_fault_shuts_down, external_interrupt, int3_int1_into,
-      iret_to_ring3, iret_faults, iret_absent_code, iret_from_ring3_cannot_go_inward_or_change_iopl,
-      iret_at_the_same_level, iret_null_ss_to_64_bit_ring0, iret_long_mode_refusals, iret_to_a_16_bit_stack,
-      tf_acts_one_instruction_later, int_under_tf_does_not_trap_in_the_handler, fault_under_tf_does_not_trap,
-      rf_lasts_one_instruction, real_mode_int_and_iret, virtual_8086_round_trip,
+      undefined_opcode_has_no_error_code,
+      page_fault_error_codes,
+      benign_first_is_served_serially,
+      contributory_pair_is_double_fault,
+      page_fault_then_contributory_is_double_fault,
+      contributory_then_page_fault_is_serial,
+      triple_fault_shuts_down,
+      external_interrupt,
+      int3_int1_into,
+      iret_to_ring3,
+      iret_faults,
+      iret_absent_code,
+      iret_from_ring3_cannot_go_inward_or_change_iopl,
+      iret_at_the_same_level,
+      iret_null_ss_to_64_bit_ring0,
+      iret_long_mode_refusals,
+      iret_to_a_16_bit_stack,
+      tf_acts_one_instruction_later,
+      int_under_tf_does_not_trap_in_the_handler,
+      fault_under_tf_does_not_trap,
+      rf_lasts_one_instruction,
+      real_mode_int_and_iret,
+      virtual_8086_round_trip,
   };
   Suite *s = suite_create("transitions");
   TCase *t = tcase_create("transitions");

@@ -1,0 +1,22 @@
+/* Whether both sides came to the same end, and how they differ. */
+#ifndef TESTS_NATIVE_COMPARE_H
+#define TESTS_NATIVE_COMPARE_H
+
+#include <stdio.h>
+
+#include "tests/native/case.h"
+
+struct comparison {
+  const struct test_case *c;
+  const struct outcome *native, *emulated;
+  const u8 *native_arena, *emulated_arena;
+  bool strict; /* undefined flags too */
+};
+
+/* True: the same in all that is defined. */
+MUST_CHECK bool compare(const struct comparison *k);
+
+/* The case, and what differs, for a person. index: the case's number, to run it again. */
+void compare_report(FILE *f, const struct comparison *k, u64 seed, unsigned long index);
+
+#endif

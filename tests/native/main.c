@@ -1,0 +1,294 @@
+/* `make check-native`: every row of the opcode table, on this machine's processor and on the emulated one, from the
+ * same states.
+ *
+ * A worker process runs the rows and keeps count in memory shared with the parent; when it dies or hangs, its row has
+ * failed, and another goes on behind it. The last line is "N passed, N failed", in rows. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fnmatch.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+#include "tests/native/cases.h"
+#include "tests/native/compare.h"
+#include "tests/native/emulated.h"
+#include "tests/native/native.h"
+#include "tests/native/segments.h"
+
+enum {
+  CASES_FULL = 256, CASES_SHORT = 12, /* for each variant of each row */
+  FAILURES_SHOWN = 3,                 /* of a row */
+  HANG_SECONDS = 30,
+};
+
+struct options {
+  const char *row; /* names, with * and ?; NULL: all */
+  u64 seed;
+  unsigned cases;
+  long only_case;
+  int mode;
+  bool list_rows, strict;
+};
+
+struct row_result {
+  u64 cases, failures;
+  bool begun, done;
+};
+struct shared {
+  u64 beat; /* moves while the worker works */
+  unsigned long index;
+  bool ldt;
+  struct row_result row[];
+};
+
+struct worker {
+  const struct options *o;
+  struct shared *shared;
+  struct emulated *emulated;
+  u8 *pattern; /* what the arena holds before each case */
+};
+
+/* Why a row is not run here; NULL: it is. */
+static const char *row_skipped(const struct cpu_model *m, const struct oprow *row) {
+  const struct row_rule *rule = rule_of(row);
+  if (rule->skip) return rule->skip;
+  if (row->feature >= 0 && !(native_has((enum feature)row->feature) && model_has(m, row->feature)))
+    return "this machine's processor does not have it";
+  return NULL;
+}
+
+static bool row_wanted(const struct options *o, const struct oprow *row) {
+  return !o->row || !fnmatch(o->row, row->name, FNM_CASEFOLD);
+}
+
+/* ---- the worker ---- */
+
+static void fill_pattern(u8 *p, u64 seed) {
+  struct rng r = {seed};
+  for (unsigned k = 0; k < ARENA_BYTES; k += 8) st64(p + k, rnd(&r));
+  memset(p + CODE_AT, ENDING, CODE_BYTES);
+}
+
+static void reset_arena(const struct worker *w, u8 *arena) {
+  for (unsigned k = 1; k < ARENA_PARTS; k++)
+    if (arena_parts[k].write) memcpy(arena + arena_parts[k].at, w->pattern + arena_parts[k].at, arena_parts[k].bytes);
+}
+static void copy_arena(u8 *to, const u8 *from) {
+  for (unsigned k = 1; k < ARENA_PARTS; k++)
+    if (arena_parts[k].write) memcpy(to + arena_parts[k].at, from + arena_parts[k].at, arena_parts[k].bytes);
+}
+
+/* The whole arena on both sides, first and after a failure. */
+static void restart_arena(const struct worker *w) {
+  const struct arena_part *readonly = &arena_parts[2];
+  u8 *a = native_arena(), *b = emulated_arena(w->emulated);
+  if (mprotect(a + readonly->at, readonly->bytes, PROT_READ | PROT_WRITE)) abort();
+  for (unsigned k = 0; k < ARENA_PARTS; k++) {
+    memcpy(a + arena_parts[k].at, w->pattern + arena_parts[k].at, arena_parts[k].bytes);
+    memcpy(b + arena_parts[k].at, w->pattern + arena_parts[k].at, arena_parts[k].bytes);
+  }
+  if (mprotect(a + readonly->at, readonly->bytes, PROT_READ)) abort();
+  emulated_code_changed(w->emulated, ARENA, ARENA_BYTES);
+}
+
+/* Returns false when they differ. */
+static bool run_case(const struct worker *w, const struct test_case *c, struct row_result *result) {
+  static struct outcome native, emulated;
+  unsigned code = c->before_n + c->enc.n;
+  u8 *a = native_arena(), *b = emulated_arena(w->emulated);
+  case_write_code(c);
+  memcpy(b + (c->start - ARENA), a + (c->start - ARENA), code);
+  copy_arena(b, a);
+  emulated_code_changed(w->emulated, c->start, code);
+  native_run(&c->in, &native);
+  emulated_run(w->emulated, c, &emulated);
+  struct comparison k = {c, &native, &emulated, a, b, w->o->strict};
+  result->cases++;
+  if (!compare(&k)) {
+    if (result->failures++ < FAILURES_SHOWN) compare_report(stdout, &k, w->o->seed, w->shared->index);
+    restart_arena(w);
+    return false;
+  }
+  case_erase_code(c);
+  memset(b + (c->start - ARENA), ENDING, code);
+  emulated_code_changed(w->emulated, c->start, code);
+  return true;
+}
+
+static void run_row(const struct worker *w, unsigned n) {
+  static struct variant variants[MAX_VARIANTS];
+  static struct test_case c;
+  const struct oprow *row = &opcode_rows[n];
+  unsigned slow = rule_of(row)->slow, count = variants_of(row, w->shared->ldt, variants);
+  for (unsigned v = 0; v < count; v++) {
+    unsigned cases = w->o->cases;
+    bool refused = variants[v].form == AT_LOCK && !(row->attrs & A_LOCK);
+    if (w->o->mode >= 0 && (int)variants[v].mode != w->o->mode) continue;
+    if (slow || refused) cases = (cases + 7) / 8;
+    for (unsigned k = 0; k < cases; k++) {
+      unsigned long index = (unsigned long)v * 1000000 + k;
+      if (w->o->only_case >= 0 && (unsigned long)w->o->only_case != index) continue;
+      struct rng r = {w->o->seed * UINT64_C(0x9e3779b97f4a7c15) + ((u64)n << 40) + index};
+      w->shared->beat++;
+      w->shared->index = index;
+      reset_arena(w, native_arena());
+      if (case_make(&c, row, &variants[v], rnd(&r), native_arena())) (void)run_case(w, &c, &w->shared->row[n]);
+    }
+  }
+}
+
+NORETURN static void work(const struct options *o, struct shared *shared, unsigned from) {
+  struct worker w = {.o = o, .shared = shared, .emulated = emulated_create(), .pattern = malloc(ARENA_BYTES)};
+  if (!w.emulated || !w.pattern || native_open()) _exit(2);
+  shared->ldt = segments_install();
+  fill_pattern(w.pattern, o->seed);
+  restart_arena(&w);
+  for (unsigned n = from; n < opcode_row_count; n++) {
+    shared->row[n].begun = true;
+    if (row_wanted(o, &opcode_rows[n]) && !row_skipped(emulated_model(w.emulated), &opcode_rows[n])) run_row(&w, n);
+    shared->row[n].done = true;
+    fflush(stdout);
+  }
+  _exit(0);
+}
+
+/* ---- the parent ---- */
+
+static unsigned first_undone(const struct shared *s) {
+  unsigned n = 0;
+  while (n < opcode_row_count && s->row[n].done) n++;
+  return n;
+}
+
+/* Waits for the worker; kills one that hangs. Returns its status, as waitpid(2) has it. */
+static int await(pid_t worker, const struct shared *s) {
+  const struct timespec tick = {.tv_nsec = 20000000};
+  u64 beat = s->beat;
+  unsigned quiet = 0;
+  int status;
+  while (waitpid(worker, &status, WNOHANG) == 0) {
+    (void)nanosleep(&tick, NULL);
+    u64 now = __atomic_load_n(&s->beat, __ATOMIC_RELAXED);
+    quiet = now == beat ? quiet + 1 : 0;
+    beat = now;
+    if (quiet == HANG_SECONDS * 50) kill(worker, SIGKILL);
+  }
+  return status;
+}
+
+/* Runs all rows, with as many workers as it takes. Returns 0, or -1 when this machine does not allow it. */
+static int run_all(const struct options *o, struct shared *s) {
+  for (unsigned from = 0; from < opcode_row_count;) {
+    fflush(stdout);
+    pid_t worker = fork();
+    if (worker < 0) return -1;
+    if (worker == 0) work(o, s, from);
+    int status = await(worker, s);
+    if (WIFEXITED(status)) return WEXITSTATUS(status) ? -1 : 0;
+    unsigned n = first_undone(s);
+    printf("%s %s: the tester died of signal %d (%s) in --row %s --seed %" PRIu64 " --case %lu\n", opcode_rows[n].name,
+           opcode_rows[n].operands, WTERMSIG(status), strsignal(WTERMSIG(status)), opcode_rows[n].name, o->seed, s->index);
+    s->row[n].failures++;
+    s->row[n].done = true;
+    from = n + 1;
+  }
+  return 0;
+}
+
+static void row_line(const struct oprow *row, const char *text) {
+  static const char *const maps[] = {"", "0F ", "0F 38 ", "0F 3A "};
+  static const char *const prefixes[] = {[P_66] = "66 ", [P_F3] = "F3 ", [P_F2] = "F2 ", [P_W3] = "F3 ", [P_NOREP] = ""};
+  char opcode[24], group[8] = "";
+  if (row->modrm & 8) snprintf(group, sizeof group, " /%u", row->modrm >> 4 & 7);
+  snprintf(opcode, sizeof opcode, "%s%s%02X%s", prefixes[row->prefix] ? prefixes[row->prefix] : "", maps[row->map & 3],
+           row->opcode, group);
+  printf("%-10s %-12s %-14s %s\n", row->name, opcode, row->operands, text);
+}
+
+static int summarise(const struct options *o, const struct shared *s) {
+  struct cpu_model model = *model_default(native_vendor());
+  unsigned passed = 0, failed = 0, skipped = 0;
+  u64 total = 0, least = ~UINT64_C(0);
+  const struct oprow *least_row = NULL;
+  memset(model.has, 1, sizeof model.has);
+  for (unsigned n = 0; n < opcode_row_count; n++) {
+    const struct oprow *row = &opcode_rows[n];
+    const struct row_result *r = &s->row[n];
+    const char *why = row_skipped(&model, row);
+    char text[96];
+    if (!row_wanted(o, row)) continue;
+    if (why) {
+      skipped++;
+      snprintf(text, sizeof text, "not compared: %s", why);
+    } else {
+      bool ok = r->cases && !r->failures;
+      *(ok ? &passed : &failed) += 1;
+      total += r->cases;
+      if (r->cases < least) least = r->cases, least_row = row;
+      snprintf(text, sizeof text, "%8" PRIu64 " cases%s", r->cases, r->failures ? "" : r->cases ? "" : ", FAILED: none");
+      if (r->failures) snprintf(text, sizeof text, "%8" PRIu64 " cases, FAILED: %" PRIu64, r->cases, r->failures);
+      if (ok && !o->list_rows) continue;
+    }
+    row_line(row, text);
+  }
+  printf("%" PRIu64 " cases; the least in a row: %" PRIu64 " (%s %s); %u rows not compared%s\n", total,
+         least_row ? least : 0, least_row ? least_row->name : "", least_row ? least_row->operands : "", skipped,
+         s->ldt ? "" : "; no LDT here, so no 16-bit code");
+  printf("%u passed, %u failed\n", passed, failed);
+  return failed || !passed;
+}
+
+static const char usage[] =
+  "usage: native [--short] [--row NAME] [--seed N] [--cases N] [--case N] [--mode 64|32|16] [--strict]\n"
+  "  --short     fewer cases, and no list of all rows\n"
+  "  --row       only rows of this name; * and ? stand for others\n"
+  "  --cases     for each variant of a row (mode, operand size, form)\n"
+  "  --case      only this one, as a failure names it\n"
+  "  --strict    compare undefined flags too\n";
+
+static int parse(int argc, char **argv, struct options *o) {
+  static const struct option longs[] = {{"short", 0, NULL, 's'}, {"row", 1, NULL, 'r'}, {"seed", 1, NULL, 'S'},
+                                        {"cases", 1, NULL, 'n'}, {"case", 1, NULL, 'c'}, {"mode", 1, NULL, 'm'},
+                                        {"strict", 0, NULL, 'x'}, {NULL, 0, NULL, 0}};
+  int c;
+  while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
+    switch (c) {
+      case 's': o->cases = CASES_SHORT, o->list_rows = false; break;
+      case 'r': o->row = optarg; break;
+      case 'S': o->seed = strtoull(optarg, NULL, 0); break;
+      case 'n': o->cases = (unsigned)strtoul(optarg, NULL, 0); break;
+      case 'c': o->only_case = strtol(optarg, NULL, 0); break;
+      case 'm': o->mode = !strcmp(optarg, "64") ? CODE64 : !strcmp(optarg, "32") ? CODE32 : CODE16; break;
+      case 'x': o->strict = true; break;
+      default: return -1;
+    }
+  }
+  if (o->only_case >= 0 && o->cases <= (unsigned long)o->only_case % 1000000)
+    o->cases = (unsigned)(o->only_case % 1000000) + 1;
+  return optind == argc ? 0 : -1;
+}
+
+int main(int argc, char **argv) {
+  struct options o = {.seed = 1, .cases = CASES_FULL, .only_case = -1, .mode = -1, .list_rows = true};
+  if (parse(argc, argv, &o)) {
+    fputs(usage, stderr);
+    return 2;
+  }
+  struct shared *s = mmap(NULL, sizeof *s + opcode_row_count * sizeof s->row[0], PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (s == MAP_FAILED || run_all(&o, s)) {
+    fprintf(stderr, "native: cannot run here\n");
+    return 2;
+  }
+  return summarise(&o, s);
+}

@@ -1,0 +1,123 @@
+/* Test cases on this machine's own processor. sigaction(2), sigaltstack(2); Linux arch/x86/include/uapi/asm/sigcontext.h.
+ *
+ * The state to start from is entered in enter.S; every case ends in an exception, which Linux makes a signal, whose
+ * frame has the registers, the x87 and SSE state as FXSAVE64 writes it, the vector, error code and CR2. */
+#define _GNU_SOURCE
+#include "tests/native/native.h"
+
+#include <asm/prctl.h>
+#include <cpuid.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "tests/native/enter.h"
+
+_Static_assert(offsetof(struct state, rip) == STATE_RIP && offsetof(struct state, eflags) == STATE_EFLAGS, "enter.h");
+_Static_assert(offsetof(struct state, fs_base) == STATE_FS_BASE && offsetof(struct state, gs_base) == STATE_GS_BASE, "");
+_Static_assert(offsetof(struct state, sel) == STATE_SEL && offsetof(struct state, fx) == STATE_FX, "enter.h");
+
+enum { SIGNAL_STACK = 256 << 10 };
+
+/* Shared with enter.S: a signal handler has no other way to its state. */
+void native_enter(const struct state *in);
+NORETURN void native_resume(void);
+void native_signal(int sig, siginfo_t *info, void *context);
+void native_on_signal(int sig, siginfo_t *info, void *context);
+extern u8 native_inside, native_fsgsbase;
+extern u16 native_selectors[SREG_COUNT];
+extern u64 native_bases[2], native_own_fs;
+u8 native_inside, native_fsgsbase;
+u16 native_selectors[SREG_COUNT];
+u64 native_bases[2], native_own_fs;
+static struct outcome *result;
+
+static const int gregs[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+                              REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+
+void native_on_signal(int sig, siginfo_t *info, void *context) {
+  const ucontext_t *uc = context;
+  const greg_t *g = uc->uc_mcontext.gregs;
+  (void)info;
+  if (!native_inside) { /* a bug of the tester's, or of the emulator: die of it */
+    signal(sig, SIG_DFL);
+    return;
+  }
+  struct outcome *o = result;
+  for (unsigned k = 0; k < 16; k++) o->st.gpr[k] = (u64)g[gregs[k]];
+  o->st.rip = (u64)g[REG_RIP];
+  o->st.eflags = (u64)g[REG_EFL];
+  memcpy(o->st.sel, native_selectors, sizeof native_selectors);
+  o->st.sel[CS] = (u16)g[REG_CSGSFS];
+  o->st.sel[SS] = (u16)((u64)g[REG_CSGSFS] >> 48);
+  o->st.fs_base = native_bases[0];
+  o->st.gs_base = native_bases[1];
+  memcpy(o->st.fx, uc->uc_mcontext.fpregs, sizeof o->st.fx);
+  o->vector = (u8)g[REG_TRAPNO];
+  o->error = (u32)g[REG_ERR];
+  o->cr2 = (u64)g[REG_CR2];
+  native_inside = 0;
+  native_resume();
+}
+
+void native_run(const struct state *in, struct outcome *out) {
+  result = out;
+  out->stuck = false;
+  __atomic_signal_fence(__ATOMIC_SEQ_CST);
+  native_inside = 1;
+  native_enter(in);
+}
+
+u8 *native_arena(void) { return (u8 *)ARENA; } /* NOLINT: the address is the point */
+
+static int map_arena(void) {
+  if (mmap(native_arena(), ARENA_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
+      (void *)native_arena()) {
+    fprintf(stderr, "native: cannot map 64 KiB at %#llx\n", (unsigned long long)ARENA);
+    return -1;
+  }
+  for (unsigned k = 0; k < ARENA_PARTS; k++) {
+    const struct arena_part *p = &arena_parts[k];
+    int prot = PROT_READ | (p->write ? PROT_WRITE : 0) | (p->exec ? PROT_EXEC : 0);
+    void *at = native_arena() + p->at;
+    if (mprotect(at, p->bytes, PROT_READ | PROT_WRITE)) return -1;
+    memset(at, 0x5a, p->bytes); /* present, so that no fault on it is only Linux's own */
+    if (mprotect(at, p->bytes, prot)) {
+      fprintf(stderr, "native: memory cannot be both written and executed here\n");
+      return -1;
+    }
+  }
+  return 0;
+}
+
+int native_open(void) {
+  static const int signals[] = {SIGILL, SIGSEGV, SIGFPE, SIGBUS, SIGTRAP};
+  void *stack = mmap(NULL, SIGNAL_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (stack == MAP_FAILED || map_arena()) return -1;
+  if (sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = SIGNAL_STACK}, NULL)) return -1;
+  for (unsigned k = 0; k < ARRAY_SIZE(signals); k++) {
+    struct sigaction sa = {.sa_sigaction = native_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    if (sigaction(signals[k], &sa, NULL)) return -1;
+  }
+  native_fsgsbase = getauxval(AT_HWCAP2) >> 1 & 1; /* HWCAP2_FSGSBASE */
+  return (int)syscall(SYS_arch_prctl, ARCH_GET_FS, &native_own_fs);
+}
+
+bool native_has(enum feature f) {
+  const struct feature_row *row = &feature_rows[f];
+  u32 reg[4];
+  if (!__get_cpuid_count(row->leaf, row->subleaf, &reg[CPUID_EAX], &reg[CPUID_EBX], &reg[CPUID_ECX], &reg[CPUID_EDX]))
+    return false;
+  return reg[row->reg] >> row->bit & 1;
+}
+
+enum vendor native_vendor(void) {
+  u32 eax, ebx, ecx, edx;
+  __cpuid(0, eax, ebx, ecx, edx);
+  return ebx == signature_INTEL_ebx ? VENDOR_INTEL : VENDOR_AMD;
+}

@@ -1,0 +1,20 @@
+/* The reference: test cases on this machine's own processor. */
+#ifndef TESTS_NATIVE_NATIVE_H
+#define TESTS_NATIVE_NATIVE_H
+
+#include "tests/native/case.h"
+
+/* Maps the arena and installs the signal handlers: -1 and a line on stderr when this machine does not allow it. */
+MUST_CHECK int native_open(void);
+
+/* The arena's memory: at ARENA itself. */
+u8 *native_arena(void);
+
+/* Starts at in and says how it ended: with the vector of the exception that Linux made a signal of. */
+void native_run(const struct state *in, struct outcome *out);
+
+/* Does this processor have the feature, by CPUID? */
+bool native_has(enum feature f);
+enum vendor native_vendor(void);
+
+#endif

@@ -1,0 +1,326 @@
+/* What single rows need: operands that make sense, flags that depend on data, and why some rows cannot run here.
+ * SDM 2 (the instructions' pages); SDM 1 A.1 (EFLAGS and Instructions), for the undefined flags. */
+#include "tests/native/rows.h"
+
+#include "base/bits.h"
+#include "cpu/simd_state.h"
+#include "tests/native/cases.h"
+#include "tests/native/encoder.h"
+#include "tests/native/segments.h"
+
+static u64 low(u64 v, unsigned bytes) { return bytes == 8 ? v : v & (BIT(8 * bytes) - 1); }
+/* Merges the low bytes of v into a register. */
+static void set_low(struct test_case *c, enum reg reg, u64 v, unsigned bytes) {
+  u64 mask = bytes == 8 ? ~UINT64_C(0) : BIT(8 * bytes) - 1;
+  c->in.gpr[reg] = (c->in.gpr[reg] & ~mask) | (v & mask);
+}
+/* What the stack holds, n bytes from its top on. */
+static void push_int(struct test_case *c, unsigned n, u64 v, unsigned bytes) {
+  case_poke_int(c, case_stack_top(c) + n, v, bytes);
+}
+static unsigned first_size(const struct test_case *c) {
+  struct operand ops[MAX_OPERANDS];
+  return operands_of(c->row, ops) && ops[0].size == 'b' ? 1 : c->osize;
+}
+
+/* ---- shifts: SDM 2B SAL/SAR/SHL/SHR, RCL/RCR/ROL/ROR, SHLD, SHRD ---- */
+
+/* Counts around the operand's size, and around the mask. */
+static u64 shift_count(struct rng *r, unsigned bytes) {
+  unsigned bits_ = 8 * bytes;
+  switch (rn(r, 4)) {
+    case 0: return rn(r, 3);
+    case 1: return bits_ - 1 + rn(r, 3);
+    case 2: return rn(r, 256);
+    default: return rn(r, 34);
+  }
+}
+static void shift_registers(struct test_case *c, struct rng *r) {
+  u64 n = shift_count(r, first_size(c));
+  set_low(c, RCX, n, 1);
+  if (strstr(c->row->operands, "Ib")) c->enc.imm[0] = n;
+}
+static unsigned shift_masked(const struct test_case *c) {
+  unsigned mask = first_size(c) == 8 ? 63 : 31;
+  if (strstr(c->row->operands, ",1")) return 1;
+  return (unsigned)(strstr(c->row->operands, "Ib") ? c->enc.imm[0] : c->in.gpr[RCX]) & mask;
+}
+/* A count of 0 changes no flag. OF is defined for counts of 1. */
+static u32 shift_undefined(const struct test_case *c, u32 column) {
+  unsigned n = shift_masked(c);
+  if (n == 0) return 0;
+  return n == 1 ? column & ~(u32)EF_OF : column;
+}
+/* SHLD and SHRD by more than the operand's size leave everything undefined. */
+static u32 double_shift_undefined(const struct test_case *c, u32 column) {
+  if (shift_masked(c) > 8u * c->osize) return EF_STATUS;
+  return shift_undefined(c, column);
+}
+
+/* ---- arithmetic ---- */
+
+/* Half of the quotients fit. */
+static void div_registers(struct test_case *c, struct rng *r) {
+  unsigned n = first_size(c);
+  u64 high = one_in(r, 3) ? rn(r, 5) : 0;
+  if (one_in(r, 4)) return;
+  if (strchr(c->row->name, 'I') == c->row->name && one_in(r, 2)) high = (u64)-(s64)(low(c->in.gpr[RAX], n) >> (8 * n - 1));
+  if (n == 1) c->in.gpr[RAX] = (c->in.gpr[RAX] & ~UINT64_C(0xff00)) | (high & 0xff) << 8;
+  else set_low(c, RDX, high, n);
+}
+
+/* The comparison succeeds half of the time. SDM 2A CMPXCHG, CMPXCHG8B/CMPXCHG16B */
+static void cmpxchg_registers(struct test_case *c, struct rng *r) {
+  if (!c->memory && one_in(r, 2)) c->in.gpr[c->enc.rm] = c->in.gpr[RAX];
+}
+static void cmpxchg_contents(struct test_case *c, struct rng *r) {
+  bool pair = c->row->opcode == 0xc7;
+  if (!c->memory || one_in(r, 2)) return;
+  unsigned n = pair ? c->size / 2 : c->size;
+  case_poke_int(c, c->target, c->in.gpr[RAX], n);
+  if (pair) case_poke_int(c, c->target + n, c->in.gpr[RDX], n);
+}
+
+/* Bit offsets reach beyond the operand in memory. SDM 2A BT */
+static void bt_registers(struct test_case *c, struct rng *r) {
+  s64 off = (s64)rn(r, 8000) - 4000;
+  if (!c->memory || operand_find(c->row, "G") < 0) return;
+  if (c->enc.lock) off &= ~(s64)(8 * 64 - 1); /* not to split a cache line */
+  set_low(c, c->enc.reg, (u64)off, c->osize);
+}
+
+/* ---- strings: SDM 2 REP, MOVS, CMPS, STOS, LODS, SCAS ---- */
+
+static void string_registers(struct test_case *c, struct rng *r) {
+  static const u64 endless[] = {0x300, 0x1fff, 0xffff, 0x10000, 0x7fffffff};
+  enum sreg from = c->enc.seg >= 0 && (c->variant.mode != CODE64 || c->enc.seg >= FS) ? (enum sreg)c->enc.seg : DS;
+  u64 a = case_data(c, r, c->osize);
+  u64 b = one_in(r, 2) ? a + rn(r, 80) - 40 : case_data(c, r, c->osize);
+  c->target = a;
+  c->size = c->osize;
+  u64 count = one_in(r, 24) ? endless[rn(r, ARRAY_SIZE(endless))] : one_in(r, 6) ? rn(r, 600) : rn(r, 20);
+  case_point(c, r, RSI, from, a, c->asize);
+  case_point(c, r, RDI, ES, b, c->asize);
+  u64 noise = c->in.gpr[RCX];
+  c->in.gpr[RCX] = count;
+  if (c->asize == 4 && c->variant.mode == CODE64) c->in.gpr[RCX] |= noise << 32;
+  if (c->asize == 2) c->in.gpr[RCX] = (u16)count | (u32)noise << 16;
+}
+/* Runs of equal elements, so that REPE and REPNE go on. */
+static void string_contents(struct test_case *c, struct rng *r) {
+  u8 fill[512];
+  if (one_in(r, 3)) return;
+  memset(fill, (u8)rnd(r), sizeof fill);
+  u64 a = c->target - 256;
+  case_poke(c, a, fill, sizeof fill);
+  case_poke(c, case_base(c, ES) + low(c->in.gpr[RDI], c->asize) - 256, fill, sizeof fill);
+  if (one_in(r, 2)) case_poke_int(c, a + rn(r, sizeof fill), rnd(r), 1);
+  if (one_in(r, 2)) c->in.gpr[RAX] = c->variant.mode == CODE64 ? fill[0] * UINT64_C(0x0101010101010101) : fill[0] * 0x01010101u;
+}
+
+static void xlat_registers(struct test_case *c, struct rng *r) {
+  enum sreg seg = c->enc.seg >= 0 && (c->variant.mode != CODE64 || c->enc.seg >= FS) ? (enum sreg)c->enc.seg : DS;
+  c->target = case_data(c, r, 256);
+  case_point(c, r, RBX, seg, c->target, c->asize);
+}
+static void maskmov_registers(struct test_case *c, struct rng *r) {
+  enum sreg seg = c->enc.seg >= 0 && (c->variant.mode != CODE64 || c->enc.seg >= FS) ? (enum sreg)c->enc.seg : DS;
+  c->target = case_data(c, r, 16);
+  case_point(c, r, RDI, seg, c->target, c->asize);
+}
+
+/* ---- stack ---- */
+
+static void enter_registers(struct test_case *c, struct rng *r) {
+  c->enc.imm[0] = one_in(r, 8) ? rnd(r) & 0xffff : rnd(r) & 0xff8;
+  c->enc.imm[1] = one_in(r, 2) ? rn(r, 3) : rn(r, 40);
+  c->in.gpr[RBP] = c->in.gpr[RSP] + rn(r, 0x200);
+}
+static void leave_registers(struct test_case *c, struct rng *r) {
+  c->in.gpr[RBP] = c->in.gpr[RSP] + (one_in(r, 8) ? rnd(r) & 0x1fff : rn(r, 0x200));
+}
+static void popf_contents(struct test_case *c, struct rng *r) {
+  u64 v = rnd(r) & ~(u64)(one_in(r, 8) ? 0 : EF_TF);
+  push_int(c, 0, v, 8);
+}
+
+/* ---- branches ---- */
+
+static void loop_registers(struct test_case *c, struct rng *r) {
+  static const u64 counts[] = {0, 1, 2, 0xffff, 0x10000, 0x10001, 0xffffffff, 0x100000000, 0x100000001};
+  c->in.gpr[RCX] = counts[rn(r, ARRAY_SIZE(counts))];
+}
+static void near_contents(struct test_case *c, struct rng *r) {
+  u64 to = case_destination(c, r);
+  if (!c->memory) {
+    if (c->enc.rm != RSP) c->in.gpr[c->enc.rm] = c->variant.mode == CODE64 ? to : (u32)to;
+  } else {
+    case_poke_int(c, c->target, to, c->osize);
+  }
+}
+static void ret_contents(struct test_case *c, struct rng *r) { push_int(c, 0, case_destination(c, r), c->osize); }
+
+/* Selectors for far transfers: other code, and what is refused. */
+static u16 far_selector(struct rng *r) {
+  static const u16 code[] = {USER32_CS, USER_CS, LDT_SEL(LDT_CODE16), LDT_SEL(LDT_CODE32), USER32_CS, USER_CS};
+  return one_in(r, 4) ? segment_any(r) : code[rn(r, ARRAY_SIZE(code))];
+}
+/* An offset that leads to the filled code pages, seen from that segment. */
+static u64 far_offset(struct test_case *c, struct rng *r, u16 sel) {
+  return case_destination(c, r) + case_base(c, CS) - (sel == USER_CS ? 0 : segment_base(sel));
+}
+static void far_direct_contents(struct test_case *c, struct rng *r) {
+  u16 sel = far_selector(r);
+  c->enc.imm[0] = low(far_offset(c, r, sel), c->osize) | (u64)sel << 8 * c->osize;
+  if (!encode(c->row, &c->enc)) c->enc.imm[0] = 0;
+}
+static void far_memory_contents(struct test_case *c, struct rng *r) {
+  u16 sel = far_selector(r);
+  case_poke_int(c, c->target, far_offset(c, r, sel), c->osize);
+  case_poke_int(c, c->target + c->osize, sel, 2);
+}
+static void far_stack_contents(struct test_case *c, struct rng *r) {
+  u16 sel = far_selector(r);
+  push_int(c, 0, far_offset(c, r, sel), c->osize);
+  push_int(c, c->osize, sel, 2);
+}
+static void iret_contents(struct test_case *c, struct rng *r) {
+  unsigned n = c->osize;
+  far_stack_contents(c, r);
+  push_int(c, 2 * n, EF_1 | (rnd(r) & EF_VALID & ~(u64)(EF_TF | EF_VM)), n);
+  push_int(c, 3 * n, case_stack_top(c) + rn(r, 64), n);
+  push_int(c, 4 * n, one_in(r, 3) ? segment_any(r) : USER_DS, n == 8 ? 8 : 2);
+}
+static void int_registers(struct test_case *c, struct rng *r) {
+  c->enc.imm[0] = one_in(r, 3) ? rn(r, 32) : rn(r, 256);
+  if ((u8)c->enc.imm[0] == 0x80) c->enc.imm[0] = 0x81; /* a system call */
+}
+
+/* ---- segments ---- */
+
+static void selector_registers(struct test_case *c, struct rng *r) {
+  if (!c->memory && operand_find(c->row, "E") >= 0) set_low(c, c->enc.rm, segment_any(r), 2);
+}
+static void selector_contents(struct test_case *c, struct rng *r) {
+  if (c->memory) case_poke_int(c, c->target, segment_any(r), 2);
+}
+static void pointer_contents(struct test_case *c, struct rng *r) {
+  case_poke_int(c, c->target + c->osize, segment_any(r), 2);
+}
+static void pop_selector_contents(struct test_case *c, struct rng *r) { push_int(c, 0, segment_any(r), 2); }
+static void arpl_contents(struct test_case *c, struct rng *r) {
+  if (c->memory) case_poke_int(c, c->target, rnd(r), 2);
+}
+/* SDM 2A BOUND: the index lies within the bounds most of the time. */
+static void bound_contents(struct test_case *c, struct rng *r) {
+  s64 index = sext(c->in.gpr[c->enc.reg], 8 * c->osize);
+  case_poke_int(c, c->target, (u64)(index - (s64)rn(r, 3) + (one_in(r, 4) ? 1 : 0)), c->osize);
+  case_poke_int(c, c->target + c->osize, (u64)(index + (s64)rn(r, 3) - (one_in(r, 4) ? 1 : 0)), c->osize);
+}
+
+/* ---- x87 and SSE state in memory ---- */
+
+static void fxrstor_contents(struct test_case *c, struct rng *r) {
+  u8 image[512];
+  value_fx(r, KIND_INT, true, image);
+  if (one_in(r, 8)) st32(image + FX_MXCSR, (u32)rnd(r)); /* reserved bits */
+  case_poke(c, c->target, image, sizeof image);
+}
+static void mxcsr_contents(struct test_case *c, struct rng *r) {
+  case_poke_int(c, c->target, one_in(r, 8) ? rnd(r) : value_mxcsr(r), 4);
+}
+/* FLDENV and FRSTOR: words at multiples of the operand size. SDM 1 8.1.10, Figures 8-9 to 8-12 */
+static void environment_contents(struct test_case *c, struct rng *r) {
+  unsigned n = c->osize == 2 ? 2 : 4;
+  u8 st[10];
+  case_poke_int(c, c->target, one_in(r, 4) ? rnd(r) : (rnd(r) & 0x1f00) | 0x7f, 2);
+  case_poke_int(c, c->target + 2 * n, one_in(r, 4) ? 0xffff : rnd(r), 2);
+  for (unsigned k = 0; c->row->opcode == 0xdd && k < 8; k++) {
+    value_f80(r, st);
+    case_poke(c, c->target + 7 * n + 10 * k, st, sizeof st);
+  }
+}
+
+/* ---- the rules ---- */
+
+static void cpuid_registers(struct test_case *c, struct rng *r) {
+  static const u32 leaves[] = {0, 1, 7, 0x80000000, 0x80000001};
+  c->in.gpr[RAX] = leaves[rn(r, ARRAY_SIZE(leaves))];
+}
+
+static const struct row_rule rules[] = {
+  {.names = "SYSCALL SYSENTER", .skip = "enters the kernel of the host"},
+  {.names = "VMCALL", .skip = "the hypervisor below answers, if there is one"},
+  {.names = "SGDT SIDT SLDT STR SMSW", .skip = "tells of the host's tables, or of what its kernel pretends (UMIP)"},
+  {.names = "RDTSC", .host_gprs = 1 << RAX | 1 << RDX},
+  {.names = "RDTSCP", .host_gprs = 1 << RAX | 1 << RDX | 1 << RCX},
+  {.names = "RDPID", .host_gprs = 0xffff},
+  {.names = "CPUID", .host_gprs = 1 << RAX | 1 << RBX | 1 << RCX | 1 << RDX, .registers = cpuid_registers, .slow = 8},
+  {.names = "ROL ROR RCL RCR SHL SHR SAL SAR", .registers = shift_registers, .undefined = shift_undefined},
+  {.names = "SHLD SHRD", .registers = shift_registers, .undefined = double_shift_undefined},
+  {.names = "DIV IDIV", .registers = div_registers},
+  {.names = "CMPXCHG CMPXCHG8B", .registers = cmpxchg_registers, .contents = cmpxchg_contents},
+  {.names = "BT BTS BTR BTC", .registers = bt_registers},
+  {.names = "MOVS CMPS STOS LODS SCAS INS OUTS", .registers = string_registers, .contents = string_contents},
+  {.names = "XLAT", .registers = xlat_registers},
+  {.names = "MASKMOVQ MASKMOVDQU", .registers = maskmov_registers},
+  {.names = "ENTER", .registers = enter_registers},
+  {.names = "LEAVE", .registers = leave_registers},
+  {.names = "POPF", .contents = popf_contents},
+  {.names = "LOOP LOOPE LOOPNE JCXZ", .registers = loop_registers},
+  {.names = "JMP CALL", .operands = "Ev", .contents = near_contents},
+  {.names = "JMP CALL", .operands = "Ap", .contents = far_direct_contents},
+  {.names = "JMP CALL", .operands = "Mp", .contents = far_memory_contents},
+  {.names = "RET", .contents = ret_contents},
+  {.names = "RETF", .contents = far_stack_contents},
+  {.names = "IRET", .contents = iret_contents},
+  {.names = "INT", .registers = int_registers},
+  {.names = "MOV", .operands = "Sw,Ew", .registers = selector_registers, .contents = selector_contents},
+  {.names = "POP", .operands = "ES", .contents = pop_selector_contents},
+  {.names = "POP", .operands = "SS", .contents = pop_selector_contents},
+  {.names = "POP", .operands = "DS", .contents = pop_selector_contents},
+  {.names = "POP", .operands = "FS", .contents = pop_selector_contents},
+  {.names = "POP", .operands = "GS", .contents = pop_selector_contents},
+  {.names = "LES LDS LSS LFS LGS", .contents = pointer_contents},
+  {.names = "LAR LSL VERR VERW", .registers = selector_registers, .contents = selector_contents},
+  {.names = "ARPL", .contents = arpl_contents},
+  {.names = "BOUND", .contents = bound_contents},
+  {.names = "FXRSTOR", .contents = fxrstor_contents},
+  {.names = "LDMXCSR", .contents = mxcsr_contents},
+  {.names = "FLDENV FRSTOR FLDCW", .contents = environment_contents},
+  {.names = "UD0 UD1 UD2", .slow = 8},
+  {.names = NULL},
+};
+
+static bool listed(const char *names, const char *name) {
+  size_t n = strlen(name);
+  for (const char *s = names; (s = strstr(s, name)); s += n)
+    if ((s == names || s[-1] == ' ') && (s[n] == ' ' || !s[n])) return true;
+  return false;
+}
+
+const struct row_rule *rule_of(const struct oprow *row) {
+  const struct row_rule *r = rules;
+  while (r->names && !(listed(r->names, row->name) && (!r->operands || !strcmp(r->operands, row->operands)))) r++;
+  return r;
+}
+
+static enum value_kind x87_kind(const struct oprow *row, struct rng *r) {
+  bool integer = !strncmp(row->name, "FI", 2);
+  if (strchr(row->operands, 't')) return strncmp(row->name, "FB", 2) ? KIND_F80 : KIND_BCD;
+  if (integer) return one_in(r, 3) ? KIND_SMALL : KIND_INT;
+  return strchr(row->operands, 'q') ? KIND_F64 : KIND_F32;
+}
+
+enum value_kind row_kind(const struct oprow *row, struct rng *r) {
+  static const enum value_kind any[] = {KIND_INT, KIND_F32, KIND_F64, KIND_COUNT};
+  size_t n = strlen(row->name);
+  const char *end = row->name + (n > 2 ? n - 2 : 0);
+  if (row->map == 0 && (row->attrs & A_X87)) return x87_kind(row, r);
+  if (!(row->attrs & (A_SSE | A_MMX))) return KIND_INT;
+  if (one_in(r, 4)) return any[rn(r, ARRAY_SIZE(any))];
+  if (strstr(row->name, "CVT")) return one_in(r, 2) ? KIND_F32 : KIND_F64;
+  if (!strcmp(end, "PS") || !strcmp(end, "SS")) return KIND_F32;
+  if (!strcmp(end, "PD") || !strcmp(end, "SD")) return KIND_F64;
+  return one_in(r, 4) ? KIND_COUNT : KIND_INT;
+}

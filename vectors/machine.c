@@ -1,0 +1,128 @@
+/* The machine a vector starts with: flat segments for every ring, gates to HLTs, a TSS with a stack for every
+ * purpose, and in long mode page tables that show the memory to every ring. All accessed, dirty and busy bits are
+ * set, so that what a vector does not name stays as it is. SDM 3A 3.4.5 (Segment Descriptors), 6.11 (IDT
+ * Descriptors), 6.14.1 (64-Bit Mode IDT), 7.2.1 (TSS), 7.7 (Task Management in 64-bit Mode). */
+#include <string.h>
+
+#include "cpu/seg.h"
+#include "vectors/state.h"
+
+static const char *const mode_names[VM_MODES] = {"long64", "compat32", "prot32"};
+const char *vec_mode_name(enum vec_mode m) { return mode_names[m]; }
+
+u16 vm_cs32(u64 ring) {
+  static const u16 sel[4] = {VM_CS32_0, VM_CS32_1 | 1, VM_CS32_2 | 2, VM_CS32_3 | 3};
+  return sel[ring & 3];
+}
+u16 vm_cs64(u64 ring) {
+  static const u16 sel[4] = {VM_CS64_0, VM_CS64_1 | 1, VM_CS64_2 | 2, VM_CS64_3 | 3};
+  return sel[ring & 3];
+}
+u16 vm_ds(u64 ring) {
+  static const u16 sel[4] = {VM_DS_0, VM_DS_1 | 1, VM_DS_2 | 2, VM_DS_3 | 3};
+  return sel[ring & 3];
+}
+
+static void put(struct vstate *st, u64 at, unsigned size, u64 v) { memcpy(st->ram + at, &v, size); }
+
+static void descriptor(struct vstate *st, u16 sel, unsigned access, unsigned flags) {
+  put(st, VM_GDT + (sel & ~7u), 8, 0xffff | (u64)access << 40 | UINT64_C(15) << 48 | (u64)flags << 52);
+}
+
+static void gdt(struct vstate *st) {
+  for (unsigned r = 0; r < 4; r++) {
+    descriptor(st, vm_cs32(r), 0x9b | r << 5, 0xc);
+    descriptor(st, vm_cs64(r), 0x9b | r << 5, 0xa);
+    descriptor(st, vm_ds(r), 0x93 | r << 5, 0xc);
+  }
+  put(st, VM_GDT + VM_TSS_SEL, 8, VM_TSS_LIMIT | (u64)VM_TSS << 16 | UINT64_C(0x8b) << 40);
+}
+
+void vstate_gate(struct vstate *st, unsigned size, unsigned vec, u64 lo, u64 hi) {
+  put(st, VM_IDT + vec * size, 8, lo);
+  if (size == 16) put(st, VM_IDT + vec * size + 8, 8, hi);
+}
+
+static void idt(struct vstate *st, enum vec_mode mode) {
+  u16 cs = mode == VM_PROT32 ? VM_CS32_0 : VM_CS64_0;
+  for (unsigned v = 0; v < 256; v++) {
+    u64 at = vm_handler(v);
+    st->ram[at] = 0xf4; /* HLT */
+    vstate_gate(st, mode_gate_size(mode), v,
+                (at & 0xffff) | (u64)cs << 16 | UINT64_C(0x8e) << 40 | (at >> 16) << 48, 0);
+  }
+}
+
+static void tss(struct vstate *st, enum vec_mode mode) {
+  for (unsigned r = 0; r < 3; r++) {
+    u64 top = VM_TSS_STACK + r * 0x1000;
+    if (mode == VM_PROT32) {
+      put(st, VM_TSS + 4 + r * 8, 4, top);
+      put(st, VM_TSS + 8 + r * 8, 2, vm_ds(r));
+    } else {
+      put(st, VM_TSS + 4 + r * 8, 8, top);
+    }
+  }
+  for (unsigned n = 1; n < 8 && mode != VM_PROT32; n++) put(st, VM_TSS + 28 + n * 8, 8, VM_IST + n * 0x1000);
+  put(st, VM_TSS + 102, 2, 104);
+  memset(st->ram + VM_TSS + 104, 0xff, VM_TSS_LIMIT + 1 - 104); /* no port is open */
+}
+
+static void pages(struct vstate *st) {
+  const u64 all = PTE_P | PTE_RW | PTE_US | PTE_A | PTE_D;
+  put(st, VM_PML4, 8, VM_PDPT | (all & ~PTE_D));
+  put(st, VM_PDPT, 8, VM_PD | (all & ~PTE_D));
+  put(st, VM_PD, 8, VM_PT | (all & ~PTE_D));
+  for (unsigned k = 0; k < VM_RAM >> PAGE_SHIFT; k++) put(st, VM_PT + k * 8, 8, (u64)k << PAGE_SHIFT | all);
+}
+
+static void msrs(struct vstate *st, const struct cpu_model *model, enum vec_mode mode) {
+  msr_reset_all(model, st->msr);
+  st->msr[MSR_EFER] = EFER_SCE | EFER_NXE | (mode == VM_PROT32 ? 0 : EFER_LME | EFER_LMA);
+  st->msr[MSR_STAR] = (u64)(VM_CS32_3 | 3) << 48 | (u64)VM_CS64_0 << 32 | vm_handler(0xf3);
+  st->msr[MSR_LSTAR] = vm_handler(0xf0);
+  st->msr[MSR_CSTAR] = vm_handler(0xf1);
+  st->msr[MSR_FMASK] = EF_TF | EF_IF | EF_DF | EF_NT;
+  st->msr[MSR_SYSENTER_CS] = VM_CS64_0;
+  st->msr[MSR_SYSENTER_ESP] = VM_TSS_STACK - 0x100;
+  st->msr[MSR_SYSENTER_EIP] = vm_handler(0xf2);
+}
+
+static void registers(struct vstate *st, enum vec_mode mode, unsigned cpl) {
+  /* Values that differ in every byte, so that a write of any width to a wrong register shows. */
+  unsigned count = mode == VM_LONG64 ? 16 : 8;
+  for (unsigned r = 0; r < count; r++) {
+    u64 v = UINT64_C(0x1716151413121110) + r * UINT64_C(0x0808080808080808);
+    st->gpr[r] = mode == VM_LONG64 ? v : (u32)v;
+  }
+  st->gpr[RSP] = VM_STACK;
+  st->rip = VM_CODE;
+  st->rflags = EF_1 | EF_IF;
+  st->cpl = cpl;
+  st->seg[CS] = vstate_descriptor(st, mode == VM_LONG64 ? vm_cs64(cpl) : vm_cs32(cpl));
+  st->seg[SS] = st->seg[DS] = st->seg[ES] = st->seg[FS] = st->seg[GS] = vstate_descriptor(st, vm_ds(cpl));
+}
+
+void vstate_default(struct vstate *st, const struct cpu_model *model, enum vec_mode mode, unsigned cpl) {
+  u8 *ram = st->ram;
+  memset(st, 0, sizeof *st);
+  st->ram = ram;
+  memset(ram, 0, VM_RAM);
+  gdt(st);
+  idt(st, mode);
+  tss(st, mode);
+  if (mode != VM_PROT32) pages(st);
+  msrs(st, model, mode);
+  st->gdtr = (struct dtable){.base = VM_GDT, .limit = VM_GDT_LIMIT};
+  st->idtr = (struct dtable){.base = VM_IDT, .limit = (u16)(256 * mode_gate_size(mode) - 1)};
+  st->seg[VS_LDTR] = (struct seg){.attr = SEG_NULL};
+  st->seg[VS_TR] =
+      (struct seg){.sel = VM_TSS_SEL, .attr = SEG_P | SYS_TSS32_BUSY, .limit = VM_TSS_LIMIT, .base = VM_TSS};
+  st->cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP | (mode == VM_PROT32 ? 0 : CR0_PG);
+  st->cr3 = mode == VM_PROT32 ? 0 : VM_PML4;
+  st->cr4 = CR4_OSFXSR | (mode == VM_PROT32 ? 0 : CR4_PAE);
+  st->dr[6] = UINT64_C(0xffff0ff0);
+  st->dr[7] = 0x400;
+  st->mxcsr = 0x1f80;
+  registers(st, mode, cpl);
+}

@@ -1,0 +1,80 @@
+/* The whole state of a vector's machine, named piece by piece: what statements set, expectations change and the
+ * comparison walks. SDM 3A 2.1 (Overview of the System-Level Architecture). */
+#ifndef VECTORS_STATE_H
+#define VECTORS_STATE_H
+
+#include "cpu/vm.h"
+
+enum vec_mode { VM_LONG64, VM_COMPAT32, VM_PROT32, VM_MODES };
+
+enum { /* the machine's memory: all of it, by address */
+  VM_RAM = 0x80000, VM_PML4 = 0x1000, VM_PDPT = 0x2000, VM_PD = 0x3000, VM_PT = 0x4000, VM_GDT = 0x10000,
+  VM_GDT_LIMIT = 0x17f, VM_IDT = 0x11000, VM_TSS = 0x13000, VM_TSS_LIMIT = 0x2067, VM_LDT = 0x16000,
+  VM_TSS_STACK = 0x20000, /* of ring r: + r * 0x1000 */
+  VM_IST = 0x24000,       /* ISTn: + n * 0x1000 */
+  VM_STACK = 0x30000, VM_CODE = 0x40000, VM_HANDLERS = 0x50000, VM_DATA = 0x60000,
+};
+enum { /* its selectors, without RPL */
+  VM_CS32_0 = 0x08, VM_CS64_0 = 0x10, VM_DS_0 = 0x18, VM_CS32_3 = 0x20, VM_DS_3 = 0x28, VM_CS64_3 = 0x30,
+  VM_CS32_1 = 0x40, VM_CS64_1 = 0x48, VM_DS_1 = 0x50, VM_CS32_2 = 0x58, VM_CS64_2 = 0x60, VM_DS_2 = 0x68,
+  VM_TSS_SEL = 0x70, VM_FREE_SEL = 0x80,
+};
+static inline u64 vm_handler(u64 vector) { return VM_HANDLERS + (vector & 0xff) * 16; }
+u16 vm_cs32(u64 ring);
+u16 vm_cs64(u64 ring);
+u16 vm_ds(u64 ring);
+
+enum { VS_LDTR = SREG_COUNT, VS_TR, VS_SEGS };
+
+struct vstate {
+  u64 gpr[16], rip, rflags, cpl;
+  struct seg seg[VS_SEGS];
+  struct dtable gdtr, idtr;
+  u64 cr0, cr2, cr3, cr4, cr8, dr[8];
+  u64 msr[MSR_SLOTS];
+  u32 mxcsr;
+  union vec vec[16];
+  u8 *ram;
+};
+
+/* A named piece of the state. */
+struct comp {
+  char name[32];
+  u16 offset;
+  u8 size;
+};
+unsigned comp_count(void);
+struct comp comp_at(unsigned k);
+/* -1: no such name. */
+int comp_find(const char *name);
+u64 comp_get(const struct vstate *st, unsigned k);
+void comp_set(struct vstate *st, unsigned k, u64 v);
+/* "es" .. "gs", "ldtr", "tr"; -1: none. */
+int vseg_find(const char *name);
+const char *vseg_name(unsigned k);
+
+/* EFLAGS bits by name; 0: none. iopl has two bits. */
+u32 vflag_find(const char *name);
+void vflags_text(u64 flags, char *out, size_t n);
+
+MUST_CHECK int vstate_init(struct vstate *st);
+void vstate_free(struct vstate *st);
+void vstate_copy(struct vstate *to, const struct vstate *from);
+/* False: outside the machine's memory. */
+MUST_CHECK bool vstate_write(struct vstate *st, u64 at, unsigned size, u64 v);
+u64 vstate_read(const struct vstate *st, u64 at, unsigned size); /* 0 outside */
+
+/* A segment cache as the descriptor in the state's GDT decodes, accessed bit set. SDM 3A 3.4.5 */
+struct seg vstate_descriptor(const struct vstate *st, u16 sel);
+
+/* The machine a vector starts with. */
+void vstate_default(struct vstate *st, const struct cpu_model *model, enum vec_mode mode, unsigned cpl);
+void vstate_gate(struct vstate *st, unsigned size, unsigned vec, u64 lo, u64 hi);
+static inline unsigned mode_gate_size(enum vec_mode m) { return m == VM_PROT32 ? 8 : 16; }
+const char *vec_mode_name(enum vec_mode m);
+
+/* Into and out of a processor. */
+void vstate_load(const struct vstate *st, struct cpu *cpu, u8 *ram);
+void vstate_store(struct vstate *st, const struct cpu *cpu, const u8 *ram);
+
+#endif
