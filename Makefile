@@ -108,6 +108,11 @@ $(OBJ)/%.o: %.c $(OBJ)/.flags | $(READY) $(GEN_HEADERS)
 	$(call SAY,CC,$<)
 	$(Q)$(CC) $(BASE_CFLAGS) $(PKG_CFLAGS) $(MODULE_CFLAGS) -MMD -MP -c -o $@ $<
 
+$(OBJ)/%.o: %.S $(OBJ)/.flags | $(READY) $(GEN_HEADERS)
+	@mkdir -p $(@D)
+	$(call SAY,AS,$<)
+	$(Q)$(CC) -I. -I$(OBJ)/gen -g -MMD -MP -c -o $@ $<
+
 # The list of members, so that a deleted source leaves the archive.
 $(OBJ)/.members: FORCE
 	@mkdir -p $(@D)

@@ -1,8 +1,158 @@
-/* `ringwalk check`: runs conformance vectors. */
+/* `ringwalk check`: runs conformance vectors. docs/conformance.md */
+#include <stdio.h>
+#include <string.h>
+
 #include "app/app.h"
+#include "cpu/check.h"
+#include "vectors/vec.h"
+
+struct check_options {
+  struct vec_options v;
+  struct cpu_model model;
+  const char *junit;
+  bool list;
+};
+
+static void check_help(void) {
+  puts("usage: ringwalk check [options] FILE.vec...\n\n"
+       "  --list               list the vectors and their number of cases\n"
+       "  --only NAME          run the vectors of that name (a shell pattern)\n"
+       "  --vendor intel|amd   run that vendor's cases\n"
+       "  -cpu MODEL[,+F,-F]   run the cases of that model's vendor on it\n"
+       "  --junit FILE         write a JUnit report too\n"
+       "  --invert CHECK_ID    turn one architectural check round: some vector must fail\n\n"
+       "Prints TAP; the last line is 'N passed, N failed'. Exit status: 0 all passed, 1 some failed,\n"
+       "126 the command line is wrong.");
+}
+
+static int known_check(const char *id) {
+  for (unsigned k = 0; k < CHECKS; k++)
+    if (!strcmp(check_rows[k].id, id)) return 0;
+  app_error("--invert %s: there is no such check in cpu/checks.def", id);
+  return -1;
+}
+
+static int set_cpu(struct check_options *o, const char *v) {
+  char err[256];
+  if (model_parse(v, &o->model, err, sizeof err)) {
+    app_error("-cpu: %s", err);
+    return -1;
+  }
+  o->v.model = &o->model;
+  o->v.vendors = (u8)(1u << o->model.vendor);
+  return 0;
+}
+
+static int set_vendor(struct check_options *o, const char *v) {
+  enum vendor vendor;
+  if (vendor_parse(v, &vendor)) {
+    app_error("--vendor %s: expected intel or amd", v);
+    return -1;
+  }
+  o->v.vendors = (u8)(1u << vendor);
+  return 0;
+}
+
+/* Returns the index of the first file, or -1. */
+static int parse_options(struct check_options *o, int argc, char **argv) {
+  int a = 1;
+  for (; a < argc && argv[a][0] == '-'; a++) {
+    const char *w = argv[a], *v = a + 1 < argc ? argv[a + 1] : NULL;
+    if (!strcmp(w, "--list")) {
+      o->list = true;
+      continue;
+    }
+    bool known = !strcmp(w, "--only") || !strcmp(w, "--vendor") || !strcmp(w, "-cpu") || !strcmp(w, "--junit") ||
+                 !strcmp(w, "--invert");
+    if (!known || !v) {
+      app_error(known ? "%s: an argument is missing" : "check: '%s' is no option; see ringwalk check --help", w);
+      return -1;
+    }
+    a++;
+    if (!strcmp(w, "--only")) o->v.only = v;
+    else if (!strcmp(w, "--junit")) o->junit = v;
+    else if (!strcmp(w, "--invert")) o->v.invert = v;
+    else if (!strcmp(w, "-cpu") ? set_cpu(o, v) : !strcmp(w, "--vendor") && set_vendor(o, v)) return -1;
+  }
+  if (o->v.invert && known_check(o->v.invert)) return -1;
+  if (a == argc) {
+    app_error("check: no vector files; see ringwalk check --help");
+    return -1;
+  }
+  return a;
+}
+
+static int count_case(void *opaque, const struct vec_case *c) {
+  (void)c;
+  ++*(unsigned *)opaque;
+  return 0;
+}
+
+static int list_file(const struct check_options *o, const char *path) {
+  struct vec_error err;
+  struct vec_file *f = vec_load(path, &err);
+  if (!f) {
+    app_error("%s", err.text);
+    return -1;
+  }
+  for (u32 k = 0; k < f->vectors; k++) {
+    const struct vector *v = &f->vector[k];
+    unsigned cases = 0;
+    (void)o;
+    if (vec_cases(f, v, count_case, &cases)) app_error("%s:%u: too many cases", path, v->line);
+    printf("%s:%u: %s, %u cases: %s%s%s\n", path, v->line, v->name, cases, v->cite, v->disputed ? "; disputed: " : "",
+           v->disputed ? v->disputed : "");
+  }
+  vec_free(f);
+  return 0;
+}
+
+static int run_files(const struct check_options *o, int argc, char **argv, int a) {
+  unsigned passed = 0, failed = 0;
+  struct vec_error err;
+  struct vec_runner *r = vec_runner_new(&o->v);
+  if (!r) {
+    app_error("check: out of memory");
+    return APP_FAILED;
+  }
+  for (; a < argc; a++) {
+    struct vec_file *f = vec_load(argv[a], &err);
+    if (f && vec_run_file(r, f)) {
+      snprintf(err.text, sizeof err.text, "%.200s: a vector has too many cases", argv[a]);
+      vec_run_refused(r, argv[a], &err);
+    } else if (!f) {
+      vec_run_refused(r, argv[a], &err);
+    }
+    vec_free(f);
+  }
+  bool ok = vec_run_end(r, &passed, &failed);
+  vec_runner_free(r);
+  return ok ? 0 : 1;
+}
 
 int app_check(int argc, char **argv) {
-  (void)argv;
-  app_error("check: no vector files among %d words", argc - 1);
-  return APP_CANNOT_RUN;
+  struct check_options o = {.v = {.vendors = VENDORS_BOTH, .tap = stdout}};
+  for (int a = 1; a < argc && argv[a][0] == '-'; a++)
+    if (!strcmp(argv[a], "--help") || !strcmp(argv[a], "-h")) {
+      check_help();
+      return 0;
+    }
+  int a = parse_options(&o, argc, argv);
+  if (a < 0) return APP_CANNOT_RUN;
+  if (o.list) {
+    int status = 0;
+    for (; a < argc; a++)
+      if (list_file(&o, argv[a])) status = 1;
+    return status;
+  }
+  if (o.junit && !(o.v.junit = fopen(o.junit, "w"))) {
+    app_error("--junit %s: cannot be written", o.junit);
+    return APP_CANNOT_RUN;
+  }
+  int status = run_files(&o, argc, argv, a);
+  if (o.v.junit && fclose(o.v.junit)) {
+    app_error("--junit %s: cannot be written", o.junit);
+    return APP_FAILED;
+  }
+  return status;
 }

@@ -1,4 +1,5 @@
-/* The host kernel's view of signals: man 2 rt_sigaction, rt_sigprocmask; Linux include/uapi/asm-generic/signal.h. */
+/* The host kernel's view of signals: man 2 rt_sigaction, rt_sigprocmask; Linux
+ * include/uapi/asm-generic/signal.h. */
 #define _GNU_SOURCE
 #include "base/host_sigaction.h"
 
@@ -38,7 +39,9 @@ int host_sigaction(int signo, const struct host_sigaction *set, struct host_siga
 #error "host_sigaction(): the kernel's structure differs from one processor to the next"
 #endif
 
-void host_sigmask(const u64 *set, u64 *old) { (void)HOST(SYS_rt_sigprocmask, SIG_SETMASK, set, old, sizeof *set); }
+void host_sigmask(const u64 *set, u64 *old) {
+  (void)HOST(SYS_rt_sigprocmask, SIG_SETMASK, set, old, sizeof *set);
+}
 
 /* The C library's sigset_t is longer than what the kernel puts there. */
 u64 *host_context_mask(void *ucontext) { return (u64 *)&((ucontext_t *)ucontext)->uc_sigmask; }

@@ -1,5 +1,5 @@
-/* The host kernel's rt_sigaction() and rt_sigprocmask(): all 64 signals, where the C library keeps two for itself and
- * has a longer set. man 2 rt_sigaction, rt_sigprocmask, signal(7). */
+/* The host kernel's rt_sigaction() and rt_sigprocmask(): all 64 signals, where the C library keeps two for
+ * itself and has a longer set. man 2 rt_sigaction, rt_sigprocmask, signal(7). */
 #ifndef BASE_HOST_SIGACTION_H
 #define BASE_HOST_SIGACTION_H
 

@@ -152,7 +152,7 @@ static bool block_covers(const struct block *b, u64 gpa, u64 n) {
 
 /* Cuts the links that lead to a dead block: those of its own page, and those across pages if there are any. */
 static void cut_links(struct vm *vm, const struct block *b, const struct code_page *p) {
-  for (struct block *a = p->blocks; a; a = a->page_next[page_index(a, p->page)])
+  for (struct block *a = b->linked_within ? p->blocks : NULL; a; a = a->page_next[page_index(a, p->page)])
     for (unsigned k = 0, n = a->count + a->compares; k <= n; k++)
       if (a->insn[k].seg == SEG_LINK && a->insn[k].link == b->insn) a->insn[k].link = NULL;
   for (size_t k = 0; b->linked_across && k < vm->code->links; k++) {
@@ -222,6 +222,8 @@ void code_link(struct cpu *cpu, const struct insn *from, const struct insn *to) 
     }
     c->link_site[c->links++] = from;
     ((struct block *)(uintptr_t)b)->linked_across = true;
+  } else {
+    ((struct block *)(uintptr_t)b)->linked_within = true;
   }
   ((struct insn *)(uintptr_t)from)->link = to;
 }

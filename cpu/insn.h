@@ -73,6 +73,7 @@ struct block {
   u8 count;
   bool crosses, dead;
   bool linked_across; /* branches on other pages lead here */
+  bool linked_within; /* branches on its own page do */
   bool compares;      /* starts with a pseudo-instruction that compares the bytes; not counted */
   struct block *hash_next;
   struct block *page_next[2];

@@ -1,6 +1,8 @@
 /* The transition record: the points on both sides, and their names. */
 #include "cpu/transition.h"
 
+#include "cpu/simd_state.h"
+
 #include "cpu/insn.h"
 
 /* EFLAGS with RF only while it is in force (cpu/event.h). */
@@ -25,7 +27,9 @@ struct tr_point transition_point(const struct cpu *cpu, u64 rip, bool after) {
 
 void transition_tell(struct cpu *cpu, struct transition *t, u64 rip) {
   t->to = transition_point(cpu, rip, true);
+  simd_leave(cpu);
   cpu->vm->hooks.transition(cpu->vm->hooks.watcher, cpu, t);
+  simd_enter(cpu);
 }
 
 const char *transition_name(enum transition_kind kind) {

@@ -1,5 +1,5 @@
-/* The host's signals as the program's: dispositions and the mask carried over to the host, and the handler that takes
- * what comes. man 2 sigaction, sigprocmask; man 7 signal-safety. */
+/* The host's signals as the program's: dispositions and the mask carried over to the host, and the handler
+ * that takes what comes. man 2 sigaction, sigprocmask; man 7 signal-safety. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
@@ -9,8 +9,8 @@
 #include "base/hostcall.h"
 #include "linux_abi/signal.h"
 
-/* The task that this thread made, for signals that come while it does not run: like base/hostfault.h's, a handler has
- * only its thread to start from. */
+/* The task that this thread made, for signals that come while it does not run: like base/hostfault.h's, a
+ * handler has only its thread to start from. */
 static _Thread_local struct task *owner;
 
 #define ALL_SIGNALS (~(SIG_UNBLOCKABLE | SIG_HOSTFAULT))
@@ -28,8 +28,8 @@ static void default_action(int signo) {
   (void)host_sigaction(signo, &dfl, NULL);
 }
 
-/* The faulting instruction is about to be repeated, or the signal to be raised again, in front of whoever handled it
- * before. */
+/* The faulting instruction is about to be repeated, or the signal to be raised again, in front of whoever
+ * handled it before. */
 static void not_ours(const struct task *t, int signo, const siginfo_t *info) {
   if (t)
     (void)host_sigaction(signo, &t->sig->before[signo], NULL);

@@ -1,8 +1,10 @@
 /* What i386 programs exchange with the kernel by memory, where it differs from x86_64: Linux
- * arch/x86/include/asm/compat.h, arch/x86/include/uapi/asm/{stat,statfs}.h, include/linux/{compat,compat_time}.h.
+ * arch/x86/include/asm/compat.h, arch/x86/include/uapi/asm/{stat,statfs}.h,
+ * include/linux/{compat,compat_time}.h.
  *
- * x86_64's structures are the host's own, and host system calls read and write them in the program's memory. i386
- * aligns 64-bit members to 4 bytes. tests/unit/layout.c compares all this with what gcc -m32 makes of Linux's headers. */
+ * x86_64's structures are the host's own, and host system calls read and write them in the program's
+ * memory. i386 aligns 64-bit members to 4 bytes. tests/unit/layout.c compares all this with what gcc -m32
+ * makes of Linux's headers. */
 #ifndef LINUX_ABI_LAYOUT_H
 #define LINUX_ABI_LAYOUT_H
 

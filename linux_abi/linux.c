@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -99,9 +100,17 @@ struct linux_vm *lx_create(const struct lx_options *options, char *err, size_t n
   return lvm;
 }
 
+/* The host's timers are the emulator's, and would go off in it. */
+static void stop_timers(const struct task *t) {
+  static const struct itimerval off;
+  for (int i = 0; i < 3; i++)
+    if (t->itimers >> i & 1) (void)setitimer((enum __itimer_which)i, &off, NULL);
+}
+
 void lx_destroy(struct linux_vm *lvm) {
   if (!lvm) return;
   struct task *t = &lvm->task;
+  stop_timers(t);
   sig_free(t);
   files_free(t);
   vdso_unmap(lvm);

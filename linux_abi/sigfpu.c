@@ -1,5 +1,6 @@
-/* The FP state in signal frames, on a processor with FXSAVE and without XSAVE: Linux arch/x86/kernel/fpu/signal.c,
- * arch/x86/kernel/fpu/regset.c; SDM 1 10.5.1 (FXSAVE Area), 8.1.7 (x87 FPU Tag Word). */
+/* The FP state in signal frames, on a processor with FXSAVE and without XSAVE: Linux
+ * arch/x86/kernel/fpu/signal.c, arch/x86/kernel/fpu/regset.c; SDM 1 10.5.1 (FXSAVE Area), 8.1.7 (x87 FPU
+ * Tag Word). */
 #include <errno.h>
 #include <string.h>
 
@@ -17,8 +18,8 @@ u64 sigfpu_place(u64 sp, bool ia32, u64 *fx) {
   return ia32 ? *fx - sizeof(struct fsave32) : *fx;
 }
 
-/* A 64-bit kernel saves by FXSAVE64 whatever the program's width, so only the pointers' offsets are known: CS and DS
- * are made up from those of now. */
+/* A 64-bit kernel saves by FXSAVE64 whatever the program's width, so only the pointers' offsets are known:
+ * CS and DS are made up from those of now. */
 static int save_fsave(struct task *t, u64 at, const u8 *img) {
   const u32 high = 0xffff0000;
   struct fsave32 f = {.cw = ld16(img) | high, .sw = ld16(img + 2) | high, .tag = x87_tags(t->cpu) | high,
@@ -31,8 +32,8 @@ static int save_fsave(struct task *t, u64 at, const u8 *img) {
 int sigfpu_save(struct task *t, u64 at, u64 fx) {
   u8 img[FXSAVE_WRITTEN];
   bool ia32 = at != fx;
-  struct fx_software sw = {.magic1 = MAGIC1, .extended_size = SIGFPU_FX + MAGIC2_BYTES, .xstate_size = SIGFPU_FX};
-  if (ia32) sw.extended_size += sizeof(struct fsave32);
+  struct fx_software sw = {.magic1 = MAGIC1, .xstate_size = SIGFPU_FX};
+  sw.extended_size = SIGFPU_FX + MAGIC2_BYTES + (ia32 ? (u32)sizeof(struct fsave32) : 0);
   x87_leave(t->cpu);
   unsigned n = fxsave_image(t->cpu, img, true, XMMS);
   if (ua_write(t, fx, img, n) || ua_write(t, fx + FX_SOFTWARE, &sw, sizeof sw)) return -EFAULT;

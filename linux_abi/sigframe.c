@@ -1,5 +1,5 @@
-/* Signal frames, built and taken back: Linux arch/x86/kernel/{signal,signal_32,signal_64}.c; System V ABI x86-64 3.2.2
- * (The Stack Frame: the red zone). */
+/* Signal frames, built and taken back: Linux arch/x86/kernel/{signal,signal_32,signal_64}.c; System V ABI
+ * x86-64 3.2.2 (The Stack Frame: the red zone). */
 #define _GNU_SOURCE
 #include "linux_abi/sigframe.h"
 
@@ -22,7 +22,9 @@ u32 sig_frame_max(const struct task *t) {
 
 /* --- The alternate stack --- */
 
-static bool within_altstack(const struct sig_state *s, u64 sp) { return sp > s->alt_sp && sp - s->alt_sp <= s->alt_size; }
+static bool within_altstack(const struct sig_state *s, u64 sp) {
+  return sp > s->alt_sp && sp - s->alt_sp <= s->alt_size;
+}
 
 static bool on_altstack(const struct sig_state *s, u64 sp) {
   return !(s->alt_flags & LX_SS_AUTODISARM) && within_altstack(s, sp);
@@ -55,7 +57,8 @@ struct place {
   u64 sp, fp; /* the frame, and its FP state */
 };
 
-/* get_sigframe(): 0, or -EFAULT if the frame does not fit on the alternate stack or the FP state cannot be written. */
+/* get_sigframe(): 0, or -EFAULT if the frame does not fit on the alternate stack or the FP state cannot be
+ * written. */
 static int place_frame(struct task *t, const struct sig_action *a, u64 size, struct place *p) {
   const struct sig_state *s = t->sig;
   const struct pt_regs *r = t->regs;
@@ -88,10 +91,10 @@ static void put_context64(const struct task *t, struct sigcontext64 *mc, u64 fps
   const struct pt_regs *r = t->regs;
   const struct sig_state *s = t->sig;
   *mc = (struct sigcontext64){
-    .r8 = r->r8, .r9 = r->r9, .r10 = r->r10, .r11 = r->r11, .r12 = r->r12, .r13 = r->r13, .r14 = r->r14, .r15 = r->r15,
-    .di = r->di, .si = r->si, .bp = r->bp, .bx = r->bx, .dx = r->dx, .ax = r->ax, .cx = r->cx, .sp = r->sp,
-    .ip = r->ip, .flags = r->flags, .cs = (u16)r->cs, .ss = (u16)r->ss, .err = s->error, .trapno = s->trapno,
-    .oldmask = mask_to_save(s), .cr2 = s->cr2, .fpstate = fpstate,
+    .r8 = r->r8, .r9 = r->r9, .r10 = r->r10, .r11 = r->r11, .r12 = r->r12, .r13 = r->r13, .r14 = r->r14,
+    .r15 = r->r15, .di = r->di, .si = r->si, .bp = r->bp, .bx = r->bx, .dx = r->dx, .ax = r->ax, .cx = r->cx,
+    .sp = r->sp, .ip = r->ip, .flags = r->flags, .cs = (u16)r->cs, .ss = (u16)r->ss, .err = s->error,
+    .trapno = s->trapno, .oldmask = mask_to_save(s), .cr2 = s->cr2, .fpstate = fpstate,
   };
 }
 
@@ -126,8 +129,9 @@ static void put_context32(const struct task *t, struct sigcontext32 *mc, u64 fps
   const struct seg *seg = t->cpu->seg;
   const struct sig_state *s = t->sig;
   *mc = (struct sigcontext32){
-    .gs = seg[GS].sel, .fs = seg[FS].sel, .es = seg[ES].sel, .ds = seg[DS].sel, .di = (u32)r->di, .si = (u32)r->si,
-    .bp = (u32)r->bp, .sp = (u32)r->sp, .bx = (u32)r->bx, .dx = (u32)r->dx, .cx = (u32)r->cx, .ax = (u32)r->ax,
+    .gs = seg[GS].sel, .fs = seg[FS].sel, .es = seg[ES].sel, .ds = seg[DS].sel,
+    .di = (u32)r->di, .si = (u32)r->si, .bp = (u32)r->bp, .sp = (u32)r->sp,
+    .bx = (u32)r->bx, .dx = (u32)r->dx, .cx = (u32)r->cx, .ax = (u32)r->ax,
     .trapno = s->trapno, .err = s->error, .ip = (u32)r->ip, .cs = (u16)r->cs, .flags = (u32)r->flags,
     .sp_at_signal = (u32)r->sp, .ss = (u16)r->ss, .fpstate = (u32)fpstate, .oldmask = (u32)mask_to_save(s),
     .cr2 = (u32)s->cr2,
@@ -231,9 +235,9 @@ s64 sys_rt_sigreturn(struct task *t, const u64 a[6]) {
   sig_set_blocked(t, f.uc.sigmask);
   (void)sigframe_set_altstack(t, f.uc.stack.sp, f.uc.stack.flags, f.uc.stack.size);
   *r = (struct pt_regs){
-    .r15 = mc->r15, .r14 = mc->r14, .r13 = mc->r13, .r12 = mc->r12, .bp = mc->bp, .bx = mc->bx, .r11 = mc->r11,
-    .r10 = mc->r10, .r9 = mc->r9, .r8 = mc->r8, .ax = mc->ax, .cx = mc->cx, .dx = mc->dx, .si = mc->si, .di = mc->di,
-    .ip = mc->ip, .flags = r->flags, .sp = mc->sp,
+    .r15 = mc->r15, .r14 = mc->r14, .r13 = mc->r13, .r12 = mc->r12, .bp = mc->bp, .bx = mc->bx,
+    .r11 = mc->r11, .r10 = mc->r10, .r9 = mc->r9, .r8 = mc->r8, .ax = mc->ax, .cx = mc->cx, .dx = mc->dx,
+    .si = mc->si, .di = mc->di, .ip = mc->ip, .flags = r->flags, .sp = mc->sp,
   };
   common_context(t, mc->cs, mc->ss, mc->flags);
   if (!(f.uc.flags & UC_STRICT_RESTORE_SS_) && code64(r) && !valid_ss(t, (u16)r->ss)) r->ss = SEL_USER_DS;
@@ -271,7 +275,7 @@ s64 sys_sigreturn_32(struct task *t, const u64 a[6]) {
   struct frame32 f;
   (void)a;
   u64 at = t->regs->sp - 8, extra = at + offsetof(struct frame32, extramask);
-  if (ua_read(t, &f, at, offsetof(struct frame32, unused)) || ua_read(t, &f.extramask, extra, sizeof f.extramask))
+  if (ua_read(t, &f, at, offsetof(struct frame32, unused)) || ua_read32(t, &f.extramask, extra))
     return bad_frame(t);
   sig_set_blocked(t, f.mc.oldmask | (u64)f.extramask << 32);
   if (restore_context32(t, &f.mc)) return bad_frame(t);

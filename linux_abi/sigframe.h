@@ -104,7 +104,8 @@ struct fx_software {
 
 /* --- sigframe.c --- */
 
-/* Pushes the frame and sets the registers for the handler; 0, or -EFAULT and nothing but memory is changed. */
+/* Pushes the frame and sets the registers for the handler; 0, or -EFAULT and nothing but memory is
+ * changed. */
 MUST_CHECK int sigframe_push(struct task *t, const struct sig_handled *h);
 /* sigaltstack()'s work. 0, or -EPERM, -EINVAL, -ENOMEM. */
 int sigframe_set_altstack(struct task *t, u64 sp, u32 flags, u64 size);

@@ -1,4 +1,5 @@
-/* siginfo of both ABIs: Linux kernel/signal.c (siginfo_layout, copy_siginfo_to_external32), man 2 sigaction. */
+/* siginfo of both ABIs: Linux kernel/signal.c (siginfo_layout, copy_siginfo_to_external32), man 2
+ * sigaction. */
 #define _GNU_SOURCE
 #include <string.h>
 
@@ -6,7 +7,9 @@
 
 _Static_assert(sizeof(siginfo_t) == sizeof(struct siginfo64), "the host's is x86_64's");
 
-enum layout { L_KILL, L_TIMER, L_POLL, L_FAULT, L_FAULT_LSB, L_FAULT_BOUND, L_FAULT_KEY, L_CHILD, L_RT, L_SYS };
+enum layout {
+  L_KILL, L_TIMER, L_POLL, L_FAULT, L_FAULT_LSB, L_FAULT_BOUND, L_FAULT_KEY, L_CHILD, L_RT, L_SYS
+};
 
 /* For which codes of a signal the kernel fills in what. */
 static const struct { u8 signo, last; enum layout layout; } of_kernel[] = {

@@ -1,5 +1,6 @@
-/* What waits for the program, what becomes of it, and the mask: Linux kernel/signal.c (get_signal, do_sigaction,
- * force_sig_info_to_task), arch/x86/kernel/signal.c (arch_do_signal_or_restart, handle_signal). */
+/* What waits for the program, what becomes of it, and the mask: Linux kernel/signal.c (get_signal,
+ * do_sigaction, force_sig_info_to_task), arch/x86/kernel/signal.c (arch_do_signal_or_restart,
+ * handle_signal). */
 #define _GNU_SOURCE
 #include "linux_abi/signal.h"
 
@@ -16,8 +17,8 @@
 /* --- The queue --- */
 
 /* Linux dequeues these before others: kernel/signal.c, next_signal(). */
-#define SYNCHRONOUS (host_sigbit(SIGSEGV) | host_sigbit(SIGBUS) | host_sigbit(SIGILL) | host_sigbit(SIGTRAP) | \
-                     host_sigbit(SIGFPE) | host_sigbit(SIGSYS))
+#define SYNCHRONOUS (host_sigbit(SIGSEGV) | host_sigbit(SIGBUS) | host_sigbit(SIGILL) | \
+                     host_sigbit(SIGTRAP) | host_sigbit(SIGFPE) | host_sigbit(SIGSYS))
 
 enum { FIRST_RT = 32 }; /* the kernel's SIGRTMIN: from here on every one sent counts */
 
@@ -34,8 +35,7 @@ bool sig_queue(struct sig_state *s, const siginfo_t *info) {
   if (info->si_signo < FIRST_RT && (sig_queued(s) & host_sigbit(info->si_signo))) return false;
   for (unsigned i = 0; i < SIG_QUEUE; i++) {
     struct sig_entry *e = &s->queue[i];
-    u8 free = SIG_FREE;
-    if (!__atomic_compare_exchange_n(&e->state, &free, SIG_TAKEN, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) continue;
+    if (!__sync_bool_compare_and_swap(&e->state, SIG_FREE, SIG_TAKEN)) continue;
     e->info = *info;
     e->order = __atomic_fetch_add(&s->order, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&e->state, SIG_READY, __ATOMIC_RELEASE);
@@ -215,12 +215,13 @@ static bool next_handled(struct task *t, struct sig_handled *h) {
 static int restart_code(const struct task *t) {
   const struct pt_regs *r = t->regs;
   s64 code = -(s64)r->ax;
-  bool known = code == ERESTARTSYS || code == ERESTARTNOINTR || code == ERESTARTNOHAND || code == ERESTART_RESTARTBLOCK;
+  bool known = code == ERESTARTSYS || code == ERESTARTNOINTR || code == ERESTARTNOHAND ||
+               code == ERESTART_RESTARTBLOCK;
   return r->orig_ax != ~UINT64_C(0) && known ? (int)code : 0;
 }
 
-/* The instruction before ip is the call: INT 80h, SYSCALL, and the INT 80h before the vDSO's landing pad are all of
- * two bytes. */
+/* The instruction before ip is the call: INT 80h, SYSCALL, and the INT 80h before the vDSO's landing pad
+ * are all of two bytes. */
 static void call_again(struct task *t, u64 nr) {
   t->regs->ax = nr;
   t->regs->ip -= 2;

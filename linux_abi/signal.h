@@ -1,7 +1,8 @@
-/* Signals: a program's dispositions, its mask and what waits for it; and how the host's signals become its own.
- * Linux kernel/signal.c, include/linux/signal.h; man 7 signal.
+/* Signals: a program's dispositions, its mask and what waits for it; and how the host's signals become its
+ * own. Linux kernel/signal.c, include/linux/signal.h; man 7 signal.
  *
- * The host keeps the books. The program's mask is the host thread's, and every disposition has its like on the host:
+ * The host keeps the books. The program's mask is the host thread's, and every disposition has its like on
+ * the host:
  *
  *   the program's        on the host
  *   SIG_IGN              SIG_IGN
@@ -9,13 +10,14 @@
  *   SIG_DFL, otherwise   SIG_DFL: stops, continues or does nothing as natively
  *   a handler            our handler
  *
- * So pending signals, their order and their siginfo are the host kernel's, kill() and timers are host calls, and what
- * is blocked interrupts nothing. Our handler takes one signal, blocks the others, and asks for sig_deliver(), which
- * builds the frame and sets the new mask; then the next may come.
+ * So pending signals, their order and their siginfo are the host kernel's, kill() and timers are host
+ * calls, and what is blocked interrupts nothing. Our handler takes one signal, blocks the others, and asks
+ * for sig_deliver(), which builds the frame and sets the new mask; then the next may come.
  *
- * Two kinds of signals are not given to the host: SIGSEGV and SIGBUS, which are base/hostfault.h's and never blocked
- * there (one sent by a process waits in our own queue), and those for which the embedding program had a handler of its
- * own before sig_init(): it keeps them. Other threads of the embedding program should block all signals. */
+ * Two kinds of signals are not given to the host: SIGSEGV and SIGBUS, which are base/hostfault.h's and
+ * never blocked there (one sent by a process waits in our own queue), and those for which the embedding
+ * program had a handler of its own before sig_init(): it keeps them. Other threads of the embedding
+ * program should block all signals. */
 #ifndef LINUX_ABI_SIGNAL_H
 #define LINUX_ABI_SIGNAL_H
 
@@ -27,8 +29,9 @@ enum { SIG_COUNT = HOST_SIGNALS, SIG_QUEUE = 16 };
 /* Dispositions and flags as both ABIs number them: include/uapi/asm-generic/signal-defs.h. */
 enum { LX_SIG_DFL = 0, LX_SIG_IGN = 1 };
 #define LX_SA_RESTORER 0x04000000u
-#define LX_SA_KNOWN (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | LX_SA_RESTORER | SA_ONSTACK | SA_RESTART | SA_NODEFER | \
-                     SA_RESETHAND | 0x800u /* SA_EXPOSE_TAGBITS */)
+#define LX_SA_EXPOSE_TAGBITS 0x800u
+#define LX_SA_KNOWN (SA_NOCLDSTOP | SA_NOCLDWAIT | SA_SIGINFO | LX_SA_RESTORER | SA_ONSTACK | SA_RESTART | \
+                     SA_NODEFER | SA_RESETHAND | LX_SA_EXPOSE_TAGBITS)
 #define LX_SS_AUTODISARM 0x80000000u
 
 #define SIG_UNBLOCKABLE (host_sigbit(SIGKILL) | host_sigbit(SIGSTOP))
@@ -80,12 +83,13 @@ struct sig_handled {
 
 /* Changes the mask; KILL and STOP are left out. What this lets in is delivered before ring 3. */
 void sig_set_blocked(struct task *t, u64 mask);
-/* The same until the signals that it lets in are delivered: sig_deliver() restores the mask or puts the old one into
- * the handler's frame. */
+/* The same until the signals that it lets in are delivered: sig_deliver() restores the mask or puts the
+ * old one into the handler's frame. */
 void sig_set_temporary(struct task *t, u64 mask);
-/* For calls with a mask of their own (ppoll, pselect6, epoll_pwait): the mask at addr (0: none) is in force from here
- * on, so the host call needs none. 0, -EINVAL for size, or -EFAULT. sig_mask_leave() puts the old mask back, unless
- * result is -EINTR or a restart code: then that comes after the signals. It returns result. */
+/* For calls with a mask of their own (ppoll, pselect6, epoll_pwait): the mask at addr (0: none) is in
+ * force from here on, so the host call needs none. 0, -EINVAL for size, or -EFAULT. sig_mask_leave() puts
+ * the old mask back, unless result is -EINTR or a restart code: then that comes after the signals. It
+ * returns result. */
 MUST_CHECK int sig_mask_enter(struct task *t, u64 addr, u64 size);
 s64 sig_mask_leave(struct task *t, s64 result);
 

@@ -1,5 +1,5 @@
-/* Names: directories and what is in them. man 2 getdents, readlink, rename, unlink, mkdir, link, symlink, mknod,
- * getcwd, chdir. Linux fs/readdir.c, fs/namei.c, fs/ext4/dir.c (is_32bit_api). */
+/* Names: directories and what is in them. man 2 getdents, readlink, rename, unlink, mkdir, link, symlink,
+ * mknod, getcwd, chdir. Linux fs/readdir.c, fs/namei.c, fs/ext4/dir.c (is_32bit_api). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -74,7 +74,8 @@ s64 sys_getdents64(struct task *t, const u64 a[6]) {
   return d.size;
 }
 
-/* One struct linux_dirent: ino, off and length, the name, and the type in the last byte. Its length; 0: no room. */
+/* One struct linux_dirent: ino, off and length, the name, and the type in the last byte. Its length; 0: no
+ * room. */
 static u64 put_entry(u8 *out, u64 room, const struct lx_dirent64 *e, u64 word) {
   u64 name = 2 * word + sizeof(u16), bytes = strlen(e->d_name) + 1;
   u64 len = (name + bytes + 1 + word - 1) & ~(word - 1);
@@ -152,7 +153,9 @@ s64 sys_link(struct task *t, const u64 a[6]) { return HOST(SYS_link, path_arg(t,
 s64 sys_linkat(struct task *t, const u64 a[6]) {
   return HOST(SYS_linkat, fd_arg(t, a[0]), path_arg(t, a[1]), fd_arg(t, a[2]), path_arg(t, a[3]), (int)a[4]);
 }
-s64 sys_symlink(struct task *t, const u64 a[6]) { return HOST(SYS_symlink, path_arg(t, a[0]), path_arg(t, a[1])); }
+s64 sys_symlink(struct task *t, const u64 a[6]) {
+  return HOST(SYS_symlink, path_arg(t, a[0]), path_arg(t, a[1]));
+}
 s64 sys_symlinkat(struct task *t, const u64 a[6]) {
   return HOST(SYS_symlinkat, path_arg(t, a[0]), fd_arg(t, a[1]), path_arg(t, a[2]));
 }
@@ -160,12 +163,15 @@ s64 sys_unlink(struct task *t, const u64 a[6]) { return HOST(SYS_unlink, path_ar
 s64 sys_unlinkat(struct task *t, const u64 a[6]) {
   return HOST(SYS_unlinkat, fd_arg(t, a[0]), path_arg(t, a[1]), (int)a[2]);
 }
-s64 sys_rename(struct task *t, const u64 a[6]) { return HOST(SYS_rename, path_arg(t, a[0]), path_arg(t, a[1])); }
+s64 sys_rename(struct task *t, const u64 a[6]) {
+  return HOST(SYS_rename, path_arg(t, a[0]), path_arg(t, a[1]));
+}
 s64 sys_renameat(struct task *t, const u64 a[6]) {
   return HOST(SYS_renameat, fd_arg(t, a[0]), path_arg(t, a[1]), fd_arg(t, a[2]), path_arg(t, a[3]));
 }
 s64 sys_renameat2(struct task *t, const u64 a[6]) {
-  return HOST(SYS_renameat2, fd_arg(t, a[0]), path_arg(t, a[1]), fd_arg(t, a[2]), path_arg(t, a[3]), (u32)a[4]);
+  return HOST(SYS_renameat2, fd_arg(t, a[0]), path_arg(t, a[1]), fd_arg(t, a[2]), path_arg(t, a[3]),
+              (u32)a[4]);
 }
 
 /* --- Directories and nodes --- */
@@ -175,7 +181,9 @@ s64 sys_mkdirat(struct task *t, const u64 a[6]) {
   return HOST(SYS_mkdirat, fd_arg(t, a[0]), path_arg(t, a[1]), (u32)a[2]);
 }
 s64 sys_rmdir(struct task *t, const u64 a[6]) { return HOST(SYS_rmdir, path_arg(t, a[0])); }
-s64 sys_mknod(struct task *t, const u64 a[6]) { return HOST(SYS_mknod, path_arg(t, a[0]), (u32)a[1], (u32)a[2]); }
+s64 sys_mknod(struct task *t, const u64 a[6]) {
+  return HOST(SYS_mknod, path_arg(t, a[0]), (u32)a[1], (u32)a[2]);
+}
 s64 sys_mknodat(struct task *t, const u64 a[6]) {
   return HOST(SYS_mknodat, fd_arg(t, a[0]), path_arg(t, a[1]), (u32)a[2], (u32)a[3]);
 }

@@ -1,6 +1,6 @@
-/* Descriptors that tell of events: man 7 epoll, 2 eventfd, timerfd_create, 7 inotify. Linux fs/eventpoll.c,
- * fs/eventfd.c, fs/timerfd.c, fs/notify/inotify. Their structures are alike in both ABIs but for timespecs; struct
- * epoll_event is packed. */
+/* Descriptors that tell of events: man 7 epoll, 2 eventfd, timerfd_create, 7 inotify. Linux
+ * fs/eventpoll.c, fs/eventfd.c, fs/timerfd.c, fs/notify/inotify. Their structures are alike in both ABIs
+ * but for timespecs; struct epoll_event is packed. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sys/epoll.h>
@@ -21,7 +21,8 @@ s64 sys_epoll_create1(struct task *t, const u64 a[6]) {
   return HOST(SYS_epoll_create1, (int)a[0]);
 }
 s64 sys_epoll_ctl(struct task *t, const u64 a[6]) {
-  return HOST(SYS_epoll_ctl, fd_arg(t, a[0]), (int)a[1], fd_arg(t, a[2]), ua_opt(t, a[3], sizeof(struct epoll_event)));
+  return HOST(SYS_epoll_ctl, fd_arg(t, a[0]), (int)a[1], fd_arg(t, a[2]),
+              ua_opt(t, a[3], sizeof(struct epoll_event)));
 }
 
 /* A signal always ends it with -EINTR. */
@@ -76,12 +77,14 @@ static u64 spec_half(enum time_layout l) {
 }
 
 static int spec_write(struct task *t, u64 addr, const struct itimerspec *its, enum time_layout l) {
-  return ts_write(t, addr, &its->it_interval, l) || ts_write(t, addr + spec_half(l), &its->it_value, l) ? -EFAULT : 0;
+  if (ts_write(t, addr, &its->it_interval, l)) return -EFAULT;
+  return ts_write(t, addr + spec_half(l), &its->it_value, l);
 }
 
 static s64 timer_set(struct task *t, const u64 a[6], enum time_layout l) {
   struct itimerspec its, old;
-  if (ts_read(t, &its.it_interval, a[2], l) || ts_read(t, &its.it_value, a[2] + spec_half(l), l)) return -EFAULT;
+  if (ts_read(t, &its.it_interval, a[2], l)) return -EFAULT;
+  if (ts_read(t, &its.it_value, a[2] + spec_half(l), l)) return -EFAULT;
   s64 r = HOST(SYS_timerfd_settime, fd_arg(t, a[0]), (int)a[1], &its, &old);
   return !r && a[3] ? spec_write(t, a[3], &old, l) : r;
 }

@@ -26,7 +26,8 @@ static bool is_lock(int cmd) {
 static u64 pointee(int cmd) {
   switch (cmd) {
     case F_SETOWN_EX: case F_GETOWN_EX: return sizeof(struct f_owner_ex);
-    case F_GET_RW_HINT: case F_SET_RW_HINT: case F_GET_FILE_RW_HINT: case F_SET_FILE_RW_HINT: return sizeof(u64);
+    case F_GET_RW_HINT: case F_SET_RW_HINT: return sizeof(u64);
+    case F_GET_FILE_RW_HINT: case F_SET_FILE_RW_HINT: return sizeof(u64);
     case 17: return 2 * sizeof(u32); /* F_GETOWNER_UIDS */
     default: return is_lock(cmd) ? sizeof(struct flock) : 0;
   }
@@ -58,8 +59,8 @@ static s64 lock_narrow(struct task *t, int fd, int cmd, u64 addr) {
   s64 r = WAIT(t, SYS_fcntl, fd, cmd, &f);
   if (r || cmd != F_GETLK) return r;
   if (f.l_start > INT32_MAX) return -EOVERFLOW;
-  l = (struct i386_flock){f.l_type, f.l_whence, (s32)f.l_start, f.l_len > INT32_MAX ? INT32_MAX : (s32)f.l_len,
-                          f.l_pid};
+  s32 len = f.l_len > INT32_MAX ? INT32_MAX : (s32)f.l_len;
+  l = (struct i386_flock){f.l_type, f.l_whence, (s32)f.l_start, len, f.l_pid};
   return ua_write(t, addr, &l, sizeof l);
 }
 
@@ -76,7 +77,8 @@ static s64 lock_wide(struct task *t, int fd, int cmd, u64 addr) {
 
 s64 sys_fcntl64(struct task *t, const u64 a[6]) {
   int fd = fd_arg(t, a[0]), cmd = (int)a[1];
-  if (cmd >= I386_GETLK64 && cmd <= I386_SETLKW64) return lock_wide(t, fd, cmd - I386_GETLK64 + F_GETLK, a[2]);
+  if (cmd >= I386_GETLK64 && cmd <= I386_SETLKW64)
+    return lock_wide(t, fd, cmd - I386_GETLK64 + F_GETLK, a[2]);
   if (cmd >= F_OFD_GETLK && cmd <= F_OFD_SETLKW) return lock_wide(t, fd, cmd, a[2]);
   if (is_lock(cmd)) return lock_narrow(t, fd, cmd, a[2]);
   return common(t, fd, cmd, a[2]);

@@ -1,5 +1,5 @@
-/* Opening, closing, duplicating, reading and writing files: man 2 open, close, dup, read, write, lseek, pipe. Linux
- * fs/open.c, fs/file.c, fs/read_write.c. */
+/* Opening, closing, duplicating, reading and writing files: man 2 open, close, dup, read, write, lseek,
+ * pipe. Linux fs/open.c, fs/file.c, fs/read_write.c. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +40,8 @@ static s64 open_at(struct task *t, u64 dirfd, u64 path, int flags, u32 mode) {
   if (special > PROC_EXE && (flags & O_ACCMODE) == O_RDONLY && !(flags & (O_DIRECTORY | O_PATH)))
     return proc_open(t, special, flags);
   /* The host would have cut it before it could be looked at. */
-  if (small && flags & O_TRUNC && !HOST(SYS_newfstatat, dir, host, &st, 0) && is_large(&st)) return -EOVERFLOW;
+  if (small && flags & O_TRUNC && !HOST(SYS_newfstatat, dir, host, &st, 0) && is_large(&st))
+    return -EOVERFLOW;
   s64 fd = WAIT(t, SYS_openat, dir, host, flags, mode);
   return small ? keep_small(t, fd, flags) : fd;
 }
@@ -59,8 +60,10 @@ s64 sys_openat2(struct task *t, const u64 a[6]) {
   struct open_how how = {0};
   files_ready(t);
   enum proc_file special = proc_file(t, a[1]);
-  bool plain = special > PROC_EXE && a[3] >= sizeof how && !ua_read(t, &how, a[2], sizeof how) && !how.resolve;
-  if (plain && !(how.flags & (O_ACCMODE | O_DIRECTORY | O_PATH))) return proc_open(t, special, (int)how.flags);
+  bool plain = special > PROC_EXE && a[3] >= sizeof how && !ua_read(t, &how, a[2], sizeof how) &&
+      !how.resolve;
+  if (plain && !(how.flags & (O_ACCMODE | O_DIRECTORY | O_PATH)))
+    return proc_open(t, special, (int)how.flags);
   return WAIT(t, SYS_openat2, fd_arg(t, a[0]), path_arg(t, a[1]), ua_host(t, a[2], a[3]), a[3]);
 }
 

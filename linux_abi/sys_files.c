@@ -1,5 +1,5 @@
-/* What the emulator knows of the program's descriptors, and the arguments that many calls share: Linux fs/file.c
- * (files_struct), lib/iov_iter.c (import_iovec). */
+/* What the emulator knows of the program's descriptors, and the arguments that many calls share: Linux
+ * fs/file.c (files_struct), lib/iov_iter.c (import_iovec). */
 #define _GNU_SOURCE
 #include "linux_abi/sys_files.h"
 
@@ -141,8 +141,8 @@ bool files_dir_shifted(struct task *t, int fd) {
   const struct file_state *f = t->files;
   struct stat st;
   struct statfs fs;
-  return f && f->dir_shifted && !HOST(SYS_fstat, fd, &st) && S_ISDIR(st.st_mode) && !HOST(SYS_fstatfs, fd, &fs) &&
-         fs.f_type == EXT4_MAGIC;
+  if (!f || !f->dir_shifted || HOST(SYS_fstat, fd, &st) || !S_ISDIR(st.st_mode)) return false;
+  return !HOST(SYS_fstatfs, fd, &fs) && fs.f_type == EXT4_MAGIC;
 }
 
 /* --- Buffers --- */

@@ -1,4 +1,5 @@
-/* What the files of system calls about descriptors, paths and time share. Linux fs/file.c, fs/namei.c, kernel/time/. */
+/* What the files of system calls about descriptors, paths and time share. Linux fs/file.c, fs/namei.c,
+ * kernel/time/. */
 #ifndef LINUX_ABI_SYS_FILES_H
 #define LINUX_ABI_SYS_FILES_H
 
@@ -13,7 +14,8 @@
 
 /* --- Host calls that may block (base/hostcall.h); what begins after a signal does not begin --- */
 
-/* Ended by a signal: -ERESTARTSYS. Not begun: -ERESTARTNOINTR, for it may be a call that cannot be interrupted. */
+/* Ended by a signal: -ERESTARTSYS. Not begun: -ERESTARTNOINTR, for it may be a call that cannot be
+ * interrupted. */
 s64 wait_result(s64 r);
 #define WAIT(t, nr, ...) wait_result(HOST_WAIT(&(t)->signal_pending, nr, __VA_ARGS__))
 /* For sleeps: -EINTR in both cases. */
@@ -26,9 +28,9 @@ s64 sleep_result(s64 r);
 struct file_state;
 void files_free(struct task *t);
 
-/* The descriptors that the emulator had open when the program first asked for one: they are not the program's, which
- * gets -EBADF for them. They are told by close-on-exec, which no inherited descriptor has: what the emulator opens
- * must have it. */
+/* The descriptors that the emulator had open when the program first asked for one: they are not the
+ * program's, which gets -EBADF for them. They are told by close-on-exec, which no inherited descriptor
+ * has: what the emulator opens must have it. */
 bool lx_fd_hidden(struct task *t, int fd);
 /* The lowest hidden descriptor at or above fd, or -1. */
 int lx_fd_next_hidden(struct task *t, int fd);
@@ -46,10 +48,12 @@ enum { DIR_SHIFT = 32 };
 void files_set_dir_shifted(struct task *t);
 bool files_dir_shifted(struct task *t, int fd);
 
-/* Is this the first time that the program asks for this unsupported ioctl request? (False, too, after very many.) */
+/* Is this the first time that the program asks for this unsupported ioctl request? (False, too, after very
+ * many.) */
 bool files_first_ioctl(struct task *t, u32 request);
 
-/* A descriptor argument to pass on: -1, which the host refuses with -EBADF, for a hidden one. AT_FDCWD stays. */
+/* A descriptor argument to pass on: -1, which the host refuses with -EBADF, for a hidden one. AT_FDCWD
+ * stays. */
 static inline int fd_arg(struct task *t, u64 a) {
   int fd = (int)a;
   return lx_fd_hidden(t, fd) ? -1 : fd;
@@ -57,10 +61,11 @@ static inline int fd_arg(struct task *t, u64 a) {
 
 /* --- Memory --- */
 
-/* A buffer for the host to read or write; *len is cut at the end of the user's addresses as far as Linux allows. */
+/* A buffer for the host to read or write; *len is cut at the end of the user's addresses as far as Linux
+ * allows. */
 void *buf_arg(const struct task *t, u64 addr, u64 *len);
-/* Fetches an iovec array of the call's ABI into v[UIO_MAXIOV], as host addresses; n becomes the number to pass on. 0,
- * or -EINVAL, -EFAULT. */
+/* Fetches an iovec array of the call's ABI into v[UIO_MAXIOV], as host addresses; n becomes the number to
+ * pass on. 0, or -EINVAL, -EFAULT. */
 MUST_CHECK int iov_arg(const struct task *t, struct iovec v[], u64 addr, u64 *n);
 /* The host has written `bytes` into them. */
 void iov_wrote(struct task *t, const struct iovec v[], u64 n, s64 bytes);
@@ -82,7 +87,8 @@ bool proc_is_fd_dir(struct task *t, int fd);
 
 /* --- Time --- */
 
-/* The layout of a timespec: x86_64's, i386's with 32 bits, i386's with 64 (whose tv_nsec has 32 and padding). */
+/* The layout of a timespec: x86_64's, i386's with 32 bits, i386's with 64 (whose tv_nsec has 32 and
+ * padding). */
 enum time_layout { TIME_NATIVE, TIME_OLD32, TIME_64 };
 static inline enum time_layout time_layout(const struct task *t) { return t->compat ? TIME_64 : TIME_NATIVE; }
 

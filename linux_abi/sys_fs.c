@@ -1,5 +1,6 @@
-/* File systems, sizes, write-back and extended attributes: man 2 statfs, truncate, fallocate, sync, posix_fadvise,
- * 7 xattr. Linux fs/statfs.c, fs/open.c, fs/sync.c, fs/xattr.c, arch/x86/kernel/sys_ia32.c (the split offsets). */
+/* File systems, sizes, write-back and extended attributes: man 2 statfs, truncate, fallocate, sync,
+ * posix_fadvise, 7 xattr. Linux fs/statfs.c, fs/open.c, fs/sync.c, fs/xattr.c, arch/x86/kernel/sys_ia32.c
+ * (the split offsets). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -32,9 +33,9 @@ static s64 put_statfs_32(struct task *t, u64 to, const struct statfs *s) {
   if ((s->f_blocks | s->f_bfree | s->f_bavail | (u64)s->f_bsize | (u64)s->f_frsize) >> 32) return -EOVERFLOW;
   if (!fits_inodes(s->f_files) || !fits_inodes(s->f_ffree)) return -EOVERFLOW;
   struct i386_statfs o = {
-      .f_type = (u32)s->f_type, .f_bsize = (u32)s->f_bsize, .f_blocks = (u32)s->f_blocks, .f_bfree = (u32)s->f_bfree,
-      .f_bavail = (u32)s->f_bavail, .f_files = (u32)s->f_files, .f_ffree = (u32)s->f_ffree,
-      .f_fsid = {s->f_fsid.__val[0], s->f_fsid.__val[1]}, .f_namelen = (u32)s->f_namelen,
+      .f_type = (u32)s->f_type, .f_bsize = (u32)s->f_bsize, .f_blocks = (u32)s->f_blocks,
+      .f_bfree = (u32)s->f_bfree, .f_bavail = (u32)s->f_bavail, .f_files = (u32)s->f_files,
+      .f_ffree = (u32)s->f_ffree, .f_fsid = {s->f_fsid.__val[0], s->f_fsid.__val[1]}, .f_namelen = (u32)s->f_namelen,
       .f_frsize = (u32)s->f_frsize, .f_flags = (u32)s->f_flags};
   return ua_write(t, to, &o, sizeof o);
 }
@@ -78,7 +79,9 @@ s64 sys_truncate(struct task *t, const u64 a[6]) { return WAIT(t, SYS_truncate, 
 s64 sys_truncate_32(struct task *t, const u64 a[6]) {
   return WAIT(t, SYS_truncate, path_follow(t, a[0]), (s64)(s32)a[1]);
 }
-s64 sys_truncate64(struct task *t, const u64 a[6]) { return WAIT(t, SYS_truncate, path_follow(t, a[0]), pair(a + 1)); }
+s64 sys_truncate64(struct task *t, const u64 a[6]) {
+  return WAIT(t, SYS_truncate, path_follow(t, a[0]), pair(a + 1));
+}
 s64 sys_ftruncate(struct task *t, const u64 a[6]) { return WAIT(t, SYS_ftruncate, fd_arg(t, a[0]), a[1]); }
 s64 sys_ftruncate_32(struct task *t, const u64 a[6]) {
   return WAIT(t, SYS_ftruncate, fd_arg(t, a[0]), (s64)(s32)a[1]);
@@ -144,13 +147,16 @@ static s64 filled(struct task *t, u64 to, s64 r) {
 }
 
 s64 sys_getxattr(struct task *t, const u64 a[6]) {
-  return filled(t, a[2], HOST(SYS_getxattr, path_follow(t, a[0]), path_arg(t, a[1]), ua_opt(t, a[2], a[3]), a[3]));
+  s64 r = HOST(SYS_getxattr, path_follow(t, a[0]), path_arg(t, a[1]), ua_opt(t, a[2], a[3]), a[3]);
+  return filled(t, a[2], r);
 }
 s64 sys_lgetxattr(struct task *t, const u64 a[6]) {
-  return filled(t, a[2], HOST(SYS_lgetxattr, path_arg(t, a[0]), path_arg(t, a[1]), ua_opt(t, a[2], a[3]), a[3]));
+  s64 r = HOST(SYS_lgetxattr, path_arg(t, a[0]), path_arg(t, a[1]), ua_opt(t, a[2], a[3]), a[3]);
+  return filled(t, a[2], r);
 }
 s64 sys_fgetxattr(struct task *t, const u64 a[6]) {
-  return filled(t, a[2], HOST(SYS_fgetxattr, fd_arg(t, a[0]), path_arg(t, a[1]), ua_opt(t, a[2], a[3]), a[3]));
+  s64 r = HOST(SYS_fgetxattr, fd_arg(t, a[0]), path_arg(t, a[1]), ua_opt(t, a[2], a[3]), a[3]);
+  return filled(t, a[2], r);
 }
 s64 sys_listxattr(struct task *t, const u64 a[6]) {
   return filled(t, a[1], HOST(SYS_listxattr, path_follow(t, a[0]), ua_opt(t, a[1], a[2]), a[2]));

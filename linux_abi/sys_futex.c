@@ -1,6 +1,7 @@
 /* Futexes: man 2 futex. Linux kernel/futex/syscalls.c, kernel/futex/waitwake.c.
  *
- * A futex is the host's, at the word's host address, so other processes that share the memory meet it there. */
+ * A futex is the host's, at the word's host address, so other processes that share the memory meet it
+ * there. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/futex.h>

@@ -123,7 +123,8 @@ s64 sys_getgroups_16(struct task *t, const u64 a[6]) {
   u32 *wide = malloc(groups_bytes(n));
   if (!wide) return -ENOMEM;
   s64 r = HOST(SYS_getgroups, n, wide), bad = 0;
-  for (s64 i = 0; i < r && !bad; i++) bad = ua_write16(t, a[1] + (u64)i * sizeof(u16), (u16)narrow_id(wide[i]));
+  for (s64 i = 0; i < r && !bad; i++)
+    bad = ua_write16(t, a[1] + (u64)i * sizeof(u16), (u16)narrow_id(wide[i]));
   free(wide);
   return bad ? bad : r;
 }

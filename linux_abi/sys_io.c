@@ -1,5 +1,5 @@
-/* Reading and writing by vectors, at offsets, and from descriptor to descriptor: man 2 readv, pread, sendfile,
- * copy_file_range, splice. Linux fs/read_write.c, fs/splice.c. */
+/* Reading and writing by vectors, at offsets, and from descriptor to descriptor: man 2 readv, pread,
+ * sendfile, copy_file_range, splice. Linux fs/read_write.c, fs/splice.c. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -81,9 +81,11 @@ static s64 write_vector(struct task *t, const u64 a[6], long nr, s64 off, u64 fl
 s64 sys_readv(struct task *t, const u64 a[6]) { return read_vector(t, a, SYS_readv, 0, 0); }
 s64 sys_writev(struct task *t, const u64 a[6]) { return write_vector(t, a, SYS_writev, 0, 0); }
 
-/* The offset is one word of x86_64's two (the second is ignored), both words of i386's. preadv refuses -1, which to
- * preadv2 is the descriptor's position. */
-static s64 vector_offset(const struct task *t, const u64 a[6]) { return t->compat ? pair(a[3], a[4]) : (s64)a[3]; }
+/* The offset is one word of x86_64's two (the second is ignored), both words of i386's. preadv refuses -1,
+ * which to preadv2 is the descriptor's position. */
+static s64 vector_offset(const struct task *t, const u64 a[6]) {
+  return t->compat ? pair(a[3], a[4]) : (s64)a[3];
+}
 
 s64 sys_preadv(struct task *t, const u64 a[6]) {
   s64 off = vector_offset(t, a);
@@ -124,15 +126,16 @@ s64 sys_sendfile_32(struct task *t, const u64 a[6]) {
 }
 
 s64 sys_copy_file_range(struct task *t, const u64 a[6]) {
-  s64 r = WAIT(t, SYS_copy_file_range, fd_arg(t, a[0]), offset_arg(t, a[1]), fd_arg(t, a[2]), offset_arg(t, a[3]),
-               a[4], a[5]);
+  s64 *from = offset_arg(t, a[1]), *to = offset_arg(t, a[3]);
+  s64 r = WAIT(t, SYS_copy_file_range, fd_arg(t, a[0]), from, fd_arg(t, a[2]), to, a[4], a[5]);
   offset_wrote(t, a[1]);
   offset_wrote(t, a[3]);
   return r;
 }
 
 s64 sys_splice(struct task *t, const u64 a[6]) {
-  s64 r = WAIT(t, SYS_splice, fd_arg(t, a[0]), offset_arg(t, a[1]), fd_arg(t, a[2]), offset_arg(t, a[3]), a[4], a[5]);
+  s64 *from = offset_arg(t, a[1]), *to = offset_arg(t, a[3]);
+  s64 r = WAIT(t, SYS_splice, fd_arg(t, a[0]), from, fd_arg(t, a[2]), to, a[4], a[5]);
   offset_wrote(t, a[1]);
   offset_wrote(t, a[3]);
   return r;

@@ -1,8 +1,8 @@
-/* Device control, by the requests that are known: man 2 ioctl, ioctl_tty, ioctl_list. Linux asm-generic/ioctls.h,
- * include/uapi/linux/fs.h, fs/ioctl.c.
+/* Device control, by the requests that are known: man 2 ioctl, ioctl_tty, ioctl_list. Linux
+ * asm-generic/ioctls.h, include/uapi/linux/fs.h, fs/ioctl.c.
  *
- * The host gets a pointer into the program's memory; what structures a request's argument has is the same for both
- * ABIs unless the table gives i386 its own request. */
+ * The host gets a pointer into the program's memory; what structures a request's argument has is the same
+ * for both ABIs unless the table gives i386 its own request. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -36,11 +36,13 @@ static const struct request requests[] = {
     {TCSETSW, sizeof(struct lx_termios), 0}, {TCSETSF, sizeof(struct lx_termios), 0},
     {LX_TCGETS2, sizeof(struct lx_termios2), 0}, {LX_TCSETS2, sizeof(struct lx_termios2), 0},
     {LX_TCSETSW2, sizeof(struct lx_termios2), 0}, {LX_TCSETSF2, sizeof(struct lx_termios2), 0},
-    {TCGETA, TERMIO_BYTES, 0}, {TCSETA, TERMIO_BYTES, 0}, {TCSETAW, TERMIO_BYTES, 0}, {TCSETAF, TERMIO_BYTES, 0},
+    {TCGETA, TERMIO_BYTES, 0}, {TCSETA, TERMIO_BYTES, 0}, {TCSETAW, TERMIO_BYTES, 0},
+    {TCSETAF, TERMIO_BYTES, 0},
     {TIOCGWINSZ, sizeof(struct winsize), 0}, {TIOCSWINSZ, sizeof(struct winsize), 0},
     {TIOCGPGRP, 4, 0}, {TIOCSPGRP, 4, 0}, {TIOCGSID, 4, 0}, {TIOCSCTTY, 0, 0}, {TIOCNOTTY, 0, 0},
     {TCSBRK, 0, 0}, {TCSBRKP, 0, 0}, {TIOCSBRK, 0, 0}, {TIOCCBRK, 0, 0}, {TCXONC, 0, 0}, {TCFLSH, 0, 0},
-    {TIOCOUTQ, 4, 0}, {FIONREAD, 4, 0}, {TIOCSTI, 1, 0}, {TIOCEXCL, 0, 0}, {TIOCNXCL, 0, 0}, {TIOCGEXCL, 4, 0},
+    {TIOCOUTQ, 4, 0}, {FIONREAD, 4, 0}, {TIOCSTI, 1, 0}, {TIOCEXCL, 0, 0}, {TIOCNXCL, 0, 0},
+    {TIOCGEXCL, 4, 0},
     {TIOCMGET, 4, 0}, {TIOCMBIS, 4, 0}, {TIOCMBIC, 4, 0}, {TIOCMSET, 4, 0}, {TIOCGSOFTCAR, 4, 0},
     {TIOCSSOFTCAR, 4, 0}, {TIOCPKT, 4, 0}, {TIOCGPKT, 4, 0}, {TIOCGETD, 4, 0}, {TIOCSETD, 4, 0},
     {TIOCGPTN, 4, 0}, {TIOCSPTLCK, 4, 0}, {TIOCGPTLCK, 4, 0}, {TIOCGPTPEER, 0, 0}, {TIOCGDEV, 4, 0},
@@ -56,7 +58,8 @@ static const struct request requests[] = {
     {FS_IOC_FSGETXATTR, sizeof(struct fsxattr), 0}, {FS_IOC_FSSETXATTR, sizeof(struct fsxattr), 0},
     {FS_IOC_GETFSLABEL, FSLABEL_MAX, 0},
     /* Devices */
-    {BLKROGET, 4, 0}, {BLKSSZGET, 4, 0}, {BLKPBSZGET, 4, 0}, {BLKIOMIN, 4, 0}, {BLKIOOPT, 4, 0}, {BLKALIGNOFF, 4, 0},
+    {BLKROGET, 4, 0}, {BLKSSZGET, 4, 0}, {BLKPBSZGET, 4, 0}, {BLKIOMIN, 4, 0}, {BLKIOOPT, 4, 0},
+    {BLKALIGNOFF, 4, 0},
     {BLKFLSBUF, 0, 0}, {BLKRAGET, 8, 0}, {BLKGETSIZE, 8, 0}, {BLKGETSIZE64, 8, _IOR(0x12, 114, u32)},
     {BLKBSZGET, 4, _IOR(0x12, 112, u32)}, {RNDGETENTCNT, 4, 0}, {RTC_RD_TIME, sizeof(struct rtc_time), 0},
 };

@@ -14,7 +14,9 @@
 /* --- Resource limits --- */
 
 /* Those that the emulator keeps to itself: task.h. */
-static bool own_limit(u32 which) { return which == RLIMIT_DATA || which == RLIMIT_STACK || which == RLIMIT_AS; }
+static bool own_limit(u32 which) {
+  return which == RLIMIT_DATA || which == RLIMIT_STACK || which == RLIMIT_AS;
+}
 
 static bool may_raise_limits(void) {
   struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};

@@ -1,5 +1,6 @@
-/* The system's name and state, random bytes, and odds and ends: man 2 uname, sysinfo, getrandom, prctl, membarrier,
- * memfd_create. Linux kernel/sys.c, kernel/compat.c, arch/x86/include/asm/elf.h (COMPAT_ELF_PLATFORM). */
+/* The system's name and state, random bytes, and odds and ends: man 2 uname, sysinfo, getrandom, prctl,
+ * membarrier, memfd_create. Linux kernel/sys.c, kernel/compat.c, arch/x86/include/asm/elf.h
+ * (COMPAT_ELF_PLATFORM). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
@@ -62,7 +63,8 @@ static s64 put_narrow_sysinfo(struct task *t, u64 to, const struct sysinfo *host
       .totalram = (u32)(s.totalram >> shift), .freeram = (u32)(s.freeram >> shift),
       .sharedram = (u32)(s.sharedram >> shift), .bufferram = (u32)(s.bufferram >> shift),
       .totalswap = (u32)(s.totalswap >> shift), .freeswap = (u32)(s.freeswap >> shift), .procs = s.procs,
-      .totalhigh = (u32)(s.totalhigh >> shift), .freehigh = (u32)(s.freehigh >> shift), .mem_unit = (u32)unit};
+      .totalhigh = (u32)(s.totalhigh >> shift), .freehigh = (u32)(s.freehigh >> shift),
+      .mem_unit = (u32)unit};
   return ua_write(t, to, &o, sizeof o);
 }
 
@@ -131,11 +133,13 @@ s64 sys_prctl(struct task *t, const u64 a[6]) {
     case PR_SET_TSC: return (u32)a[1] == PR_TSC_ENABLE ? 0 : -EINVAL;
     case PR_GET_TID_ADDRESS: return ua_write_word(t, a[1], t->clear_child_tid);
     case PR_GET_SECCOMP: return 0;
-    case PR_SET_PDEATHSIG: case PR_GET_DUMPABLE: case PR_SET_DUMPABLE: case PR_GET_KEEPCAPS: case PR_SET_KEEPCAPS:
+    case PR_SET_PDEATHSIG: case PR_GET_DUMPABLE: case PR_SET_DUMPABLE:
+    case PR_GET_KEEPCAPS: case PR_SET_KEEPCAPS:
     case PR_GET_TIMING: case PR_SET_TIMING: case PR_GET_SECUREBITS: case PR_SET_SECUREBITS:
     case PR_GET_TIMERSLACK: case PR_SET_TIMERSLACK: case PR_SET_CHILD_SUBREAPER: case PR_GET_NO_NEW_PRIVS:
     case PR_SET_NO_NEW_PRIVS: case PR_CAPBSET_READ: case PR_CAPBSET_DROP: case PR_CAP_AMBIENT:
-    case PR_GET_THP_DISABLE: case PR_SET_THP_DISABLE: case PR_SET_PTRACER: case PR_MCE_KILL: case PR_MCE_KILL_GET:
+    case PR_GET_THP_DISABLE: case PR_SET_THP_DISABLE: case PR_SET_PTRACER:
+    case PR_MCE_KILL: case PR_MCE_KILL_GET:
       return HOST(SYS_prctl, (int)a[0], a[1], a[2], a[3], a[4]);
     default: return -EINVAL;
   }

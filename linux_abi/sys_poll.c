@@ -23,8 +23,10 @@ static void cover_hidden(struct task *t, struct pollfd *fds, u64 n) {
 }
 
 static int write_events(struct task *t, u64 addr, const struct pollfd *fds, u64 n) {
-  for (u64 i = 0; i < n; i++)
-    if (ua_write16(t, addr + i * sizeof *fds + offsetof(struct pollfd, revents), (u16)fds[i].revents)) return -EFAULT;
+  for (u64 i = 0; i < n; i++) {
+    u64 at = addr + i * sizeof *fds + offsetof(struct pollfd, revents);
+    if (ua_write16(t, at, (u16)fds[i].revents)) return -EFAULT;
+  }
   return 0;
 }
 
@@ -61,9 +63,10 @@ s64 sys_poll(struct task *t, const u64 a[6]) {
   return poll_until(t, (const u64[6]){a[0], (u32)a[1], ms >= 0, (u64)end.tv_sec, (u64)end.tv_nsec});
 }
 
-/* poll_select_finish(): what is left is written back; if it cannot be, the call cannot be made again either. */
+/* poll_select_finish(): what is left is written back; if it cannot be, the call cannot be made again
+ * either. */
 static s64 finish_ts(struct task *t, s64 r, u64 addr, const struct timespec *left, enum time_layout l) {
-  if (addr && !(t->personality & STICKY_TIMEOUTS) && ts_write(t, addr, left, l)) return r == -EINTR ? -EINTR : r;
+  if (addr && !(t->personality & STICKY_TIMEOUTS) && ts_write(t, addr, left, l)) return r;
   return r == -EINTR ? -ERESTARTNOHAND : r;
 }
 
@@ -156,7 +159,7 @@ s64 sys_select(struct task *t, const u64 a[6]) {
   }
   s64 r = select_fds(t, (int)a[0], a + 1, a[4] ? &left : NULL);
   tv = (struct timeval){left.tv_sec, left.tv_nsec / 1000};
-  if (a[4] && !(t->personality & STICKY_TIMEOUTS) && tv_write(t, a[4], &tv)) return r == -EINTR ? -EINTR : r;
+  if (a[4] && !(t->personality & STICKY_TIMEOUTS) && tv_write(t, a[4], &tv)) return r;
   return r == -EINTR ? -ERESTARTNOHAND : r;
 }
 
@@ -170,7 +173,8 @@ s64 sys_old_select(struct task *t, const u64 a[6]) {
 static s64 select_masked(struct task *t, const u64 a[6], enum time_layout l) {
   struct timespec left = {0};
   u64 mask = 0, size = 0;
-  if (a[5] && (ua_read_word(t, &mask, a[5]) || ua_read_word(t, &size, a[5] + (t->compat ? 4 : 8)))) return -EFAULT;
+  if (a[5] && ua_read_word(t, &mask, a[5])) return -EFAULT;
+  if (a[5] && ua_read_word(t, &size, a[5] + (t->compat ? 4 : 8))) return -EFAULT;
   if (a[4] && ts_read(t, &left, a[4], l)) return -EFAULT;
   if (a[4] && !ts_valid(&left)) return -EINVAL;
   int m = sig_mask_enter(t, mask, size);

@@ -1,7 +1,8 @@
 /* Files of /proc/self in which the host would describe the emulator: man 5 proc. Linux fs/proc/base.c,
  * fs/proc/task_mmu.c (show_map_vma).
  *
- * Their contents are made when they are opened. Absolute names only: "exe" relative to /proc/self is the emulator. */
+ * Their contents are made when they are opened. Absolute names only: "exe" relative to /proc/self is the
+ * emulator. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +61,8 @@ static int put_memory(struct task *t, FILE *out, u64 from, u64 to) {
   return 0;
 }
 
-/* Above the first stack pointer: argc, argv, 0, envp, 0, the vector. System V ABI x86-64 3.4.1 (Initial Stack). */
+/* Above the first stack pointer: argc, argv, 0, envp, 0, the vector. System V ABI x86-64 3.4.1 (Initial
+ * Stack). */
 static int put_auxv(struct task *t, FILE *out) {
   unsigned word = t->abi == LX_I386 ? 4 : 8;
   u64 p = t->mm->start_stack, end = t->mm->arg_start, v[2] = {0};
@@ -91,10 +93,11 @@ static void put_maps(struct task *t, FILE *out) {
   for (unsigned i = 0; i < t->mm->vmas.n; i++) {
     const struct vma *v = &t->mm->vmas.v[i];
     u64 dev = v->file ? v->file->dev : 0;
-    int n = fprintf(out, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %02x:%02x %" PRIu64 " ", v->start, v->end,
-                    v->prot & PROT_READ ? 'r' : '-', v->prot & PROT_WRITE ? 'w' : '-',
-                    v->prot & PROT_EXEC ? 'x' : '-', v->flags & VMA_SHARED && !(v->flags & VMA_SPECIAL) ? 's' : 'p',
-                    v->file ? v->off : 0, major(dev), minor(dev), v->file ? v->file->ino : 0);
+    bool shared = v->flags & VMA_SHARED && !(v->flags & VMA_SPECIAL);
+    int n = fprintf(out, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %02x:%02x %" PRIu64 " ",
+                    v->start, v->end, v->prot & PROT_READ ? 'r' : '-', v->prot & PROT_WRITE ? 'w' : '-',
+                    v->prot & PROT_EXEC ? 'x' : '-', shared ? 's' : 'p', v->file ? v->off : 0, major(dev),
+                    minor(dev), v->file ? v->file->ino : 0);
     const char *name = mapping_name(t, v);
     if (*name) fprintf(out, "%*s%s", n < NAME_COLUMN ? NAME_COLUMN - n : 0, "", name);
     fputc('\n', out);

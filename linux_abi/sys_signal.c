@@ -1,5 +1,5 @@
-/* The system calls about signals: man 2 sigaction, sigprocmask, sigpending, sigsuspend, sigwaitinfo, sigaltstack, kill,
- * tgkill, rt_sigqueueinfo, pause, signalfd. Linux kernel/signal.c, fs/signalfd.c. */
+/* The system calls about signals: man 2 sigaction, sigprocmask, sigpending, sigsuspend, sigwaitinfo,
+ * sigaltstack, kill, tgkill, rt_sigqueueinfo, pause, signalfd. Linux kernel/signal.c, fs/signalfd.c. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <sys/syscall.h>
@@ -30,11 +30,12 @@ s64 sys_rt_sigaction(struct task *t, const u64 a[6]) {
   if (a[3] != SET_BYTES) return -EINVAL;
   if (a[1]) {
     if (ua_read(t, &in, a[1], sizeof in)) return -EFAULT;
-    act = (struct sig_action){.handler = in.handler, .restorer = in.restorer, .mask = in.mask, .flags = (u32)in.flags};
+    act = (struct sig_action){.handler = in.handler, .restorer = in.restorer, .mask = in.mask};
+    act.flags = (u32)in.flags;
   }
   int r = sig_set_action(t, (int)a[0], a[1] ? &act : NULL, &old);
   if (r || !a[2]) return r;
-  out = (struct action64){.handler = old.handler, .flags = old.flags, .restorer = old.restorer, .mask = old.mask};
+  out = (struct action64){old.handler, old.flags, old.restorer, old.mask};
   return ua_write(t, a[2], &out, sizeof out);
 }
 
@@ -59,7 +60,8 @@ s64 sys_sigaction_32(struct task *t, const u64 a[6]) {
   struct sig_action act = {0}, old;
   if (a[1]) {
     if (ua_read(t, &in, a[1], sizeof in)) return -EFAULT;
-    act = (struct sig_action){.handler = in.handler, .restorer = in.restorer, .mask = in.mask, .flags = in.flags};
+    act = (struct sig_action){.handler = in.handler, .restorer = in.restorer, .mask = in.mask};
+    act.flags = in.flags;
   }
   int r = sig_set_action(t, (int)a[0], a[1] ? &act : NULL, &old);
   if (r || !a[2]) return r;
@@ -186,7 +188,8 @@ static int read_info(struct task *t, siginfo_t *info, u64 addr, int signo) {
   return 0;
 }
 
-/* From our own queue, or the host's; a signal outside the set ends the wait, but one of the set goes first. */
+/* From our own queue, or the host's; a signal outside the set ends the wait, but one of the set goes
+ * first. */
 static s64 take_or_wait(struct task *t, u64 set, siginfo_t *info, const struct timespec *timeout) {
   const struct timespec none = {0, 0};
   int signo = sig_take(t->sig, set, info);
@@ -223,7 +226,8 @@ static s64 signal_descriptor(struct task *t, const u64 a[6], u64 flags) {
   if (ua_read64(t, &set, a[1])) return -EFAULT;
   files_ready(t);
   set &= ~(t->sig->theirs | SIG_UNBLOCKABLE);
-  return HOST(SYS_signalfd4, fd == -1 ? -1 : lx_fd_hidden(t, fd) ? INT32_MAX : fd, &set, sizeof set, (int)flags);
+  if (fd != -1 && lx_fd_hidden(t, fd)) return -EBADF;
+  return HOST(SYS_signalfd4, fd, &set, sizeof set, (int)flags);
 }
 
 s64 sys_signalfd(struct task *t, const u64 a[6]) { return signal_descriptor(t, a, 0); }
@@ -248,8 +252,8 @@ s64 sys_tgkill(struct task *t, const u64 a[6]) {
 
 /* A process may send itself what looks like a fault; the host's handler must not take it for one. */
 static bool sent_to_self(struct task *t, int pid, int signo, const siginfo_t *info) {
-  bool fault = signo == SIGSEGV || signo == SIGBUS || signo == SIGILL || signo == SIGFPE || signo == SIGTRAP ||
-               signo == SIGSYS;
+  bool fault = signo == SIGSEGV || signo == SIGBUS || signo == SIGILL || signo == SIGFPE ||
+               signo == SIGTRAP || signo == SIGSYS;
   if (!fault || info->si_code <= 0 || pid != getpid()) return false;
   if (sig_queue(t->sig, info)) t->signal_pending = 1;
   return true;

@@ -1,5 +1,5 @@
-/* What a file is, and changing that: man 2 stat, statx, access, chmod, chown, utimensat, umask. Linux fs/stat.c,
- * arch/x86/kernel/sys_ia32.c (cp_stat64), fs/utimes.c. */
+/* What a file is, and changing that: man 2 stat, statx, access, chmod, chown, utimensat, umask. Linux
+ * fs/stat.c, arch/x86/kernel/sys_ia32.c (cp_stat64), fs/utimes.c. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -54,8 +54,8 @@ static s64 put_middle(struct task *t, u64 to, const struct stat *st) {
       .st_nlink = (u16)st->st_nlink, .st_uid = narrow_id(st->st_uid), .st_gid = narrow_id(st->st_gid),
       .st_rdev = (u32)st->st_rdev, .st_size = (u32)st->st_size, .st_blksize = (u32)st->st_blksize,
       .st_blocks = (u32)st->st_blocks, .st_atime_ = (u32)st->st_atim.tv_sec,
-      .st_atime_nsec = (u32)st->st_atim.tv_nsec, .st_mtime_ = (u32)st->st_mtim.tv_sec,
-      .st_mtime_nsec = (u32)st->st_mtim.tv_nsec, .st_ctime_ = (u32)st->st_ctim.tv_sec,
+      .st_atime_nsec = (u32)st->st_atim.tv_nsec,
+      .st_mtime_ = (u32)st->st_mtim.tv_sec, .st_mtime_nsec = (u32)st->st_mtim.tv_nsec, .st_ctime_ = (u32)st->st_ctim.tv_sec,
       .st_ctime_nsec = (u32)st->st_ctim.tv_nsec};
   if (o.st_ino != st->st_ino || o.st_nlink != st->st_nlink || st->st_size > INT32_MAX) return -EOVERFLOW;
   return ua_write(t, to, &o, sizeof o);
@@ -65,14 +65,16 @@ static s64 put_64(struct task *t, u64 to, const struct stat *st) {
   struct i386_stat64 o = {
       .st_dev = st->st_dev, .low_ino = (u32)st->st_ino, .st_mode = st->st_mode, .st_nlink = (u32)st->st_nlink,
       .st_uid = st->st_uid, .st_gid = st->st_gid, .st_rdev = st->st_rdev, .st_size = st->st_size,
-      .st_blksize = (u32)st->st_blksize, .st_blocks = (u64)st->st_blocks, .st_atime_ = (u32)st->st_atim.tv_sec,
-      .st_atime_nsec = (u32)st->st_atim.tv_nsec, .st_mtime_ = (u32)st->st_mtim.tv_sec,
-      .st_mtime_nsec = (u32)st->st_mtim.tv_nsec, .st_ctime_ = (u32)st->st_ctim.tv_sec,
+      .st_blksize = (u32)st->st_blksize, .st_blocks = (u64)st->st_blocks,
+      .st_atime_ = (u32)st->st_atim.tv_sec, .st_atime_nsec = (u32)st->st_atim.tv_nsec,
+      .st_mtime_ = (u32)st->st_mtim.tv_sec, .st_mtime_nsec = (u32)st->st_mtim.tv_nsec, .st_ctime_ = (u32)st->st_ctim.tv_sec,
       .st_ctime_nsec = (u32)st->st_ctim.tv_nsec, .st_ino = st->st_ino};
   /* cp_stat64() leaves the padding alone. */
-  enum { PAD0 = offsetof(struct i386_stat64, pad0), PAD3 = offsetof(struct i386_stat64, pad3), PAD = sizeof(u32) };
+  enum { PAD = sizeof(u32), PAD0 = offsetof(struct i386_stat64, pad0) };
+  enum { PAD3 = offsetof(struct i386_stat64, pad3) };
   const u8 *b = (const u8 *)&o;
-  if (ua_write(t, to, b, PAD0) || ua_write(t, to + PAD0 + PAD, b + PAD0 + PAD, PAD3 - PAD0 - PAD)) return -EFAULT;
+  if (ua_write(t, to, b, PAD0)) return -EFAULT;
+  if (ua_write(t, to + PAD0 + PAD, b + PAD0 + PAD, PAD3 - PAD0 - PAD)) return -EFAULT;
   return ua_write(t, to + PAD3 + PAD, b + PAD3 + PAD, sizeof o - PAD3 - PAD);
 }
 
@@ -91,8 +93,12 @@ static s64 stat_fd_32(struct task *t, const u64 a[6], put_fn *put) {
 }
 
 s64 sys_stat(struct task *t, const u64 a[6]) { return stat_native(t, AT_FDCWD, a[0], a[1], 0); }
-s64 sys_lstat(struct task *t, const u64 a[6]) { return stat_native(t, AT_FDCWD, a[0], a[1], AT_SYMLINK_NOFOLLOW); }
-s64 sys_newfstatat(struct task *t, const u64 a[6]) { return stat_native(t, fd_arg(t, a[0]), a[1], a[2], (int)a[3]); }
+s64 sys_lstat(struct task *t, const u64 a[6]) {
+  return stat_native(t, AT_FDCWD, a[0], a[1], AT_SYMLINK_NOFOLLOW);
+}
+s64 sys_newfstatat(struct task *t, const u64 a[6]) {
+  return stat_native(t, fd_arg(t, a[0]), a[1], a[2], (int)a[3]);
+}
 s64 sys_fstat(struct task *t, const u64 a[6]) {
   s64 r = HOST(SYS_fstat, fd_arg(t, a[0]), ua_host(t, a[1], sizeof(struct stat)));
   if (!r) ua_wrote(t, a[1], sizeof(struct stat));
@@ -104,7 +110,9 @@ s64 sys_oldlstat(struct task *t, const u64 a[6]) {
   return stat_path_32(t, AT_FDCWD, a[0], a[1], AT_SYMLINK_NOFOLLOW, put_old);
 }
 s64 sys_oldfstat(struct task *t, const u64 a[6]) { return stat_fd_32(t, a, put_old); }
-s64 sys_stat_32(struct task *t, const u64 a[6]) { return stat_path_32(t, AT_FDCWD, a[0], a[1], 0, put_middle); }
+s64 sys_stat_32(struct task *t, const u64 a[6]) {
+  return stat_path_32(t, AT_FDCWD, a[0], a[1], 0, put_middle);
+}
 s64 sys_lstat_32(struct task *t, const u64 a[6]) {
   return stat_path_32(t, AT_FDCWD, a[0], a[1], AT_SYMLINK_NOFOLLOW, put_middle);
 }
@@ -120,7 +128,8 @@ s64 sys_fstatat64(struct task *t, const u64 a[6]) {
 
 s64 sys_statx(struct task *t, const u64 a[6]) {
   int flags = (int)a[2];
-  s64 r = HOST(SYS_statx, fd_arg(t, a[0]), stat_path(t, a[1], flags), flags, (u32)a[3], ua_host(t, a[4], STATX_BYTES));
+  s64 r = HOST(SYS_statx, fd_arg(t, a[0]), stat_path(t, a[1], flags), flags, (u32)a[3],
+               ua_host(t, a[4], STATX_BYTES));
   if (!r) ua_wrote(t, a[4], STATX_BYTES);
   return r;
 }
@@ -149,9 +158,15 @@ s64 sys_umask(struct task *t, const u64 a[6]) {
 
 /* --- chown --- */
 
-s64 sys_chown(struct task *t, const u64 a[6]) { return HOST(SYS_chown, path_follow(t, a[0]), (u32)a[1], (u32)a[2]); }
-s64 sys_lchown(struct task *t, const u64 a[6]) { return HOST(SYS_lchown, path_arg(t, a[0]), (u32)a[1], (u32)a[2]); }
-s64 sys_fchown(struct task *t, const u64 a[6]) { return HOST(SYS_fchown, fd_arg(t, a[0]), (u32)a[1], (u32)a[2]); }
+s64 sys_chown(struct task *t, const u64 a[6]) {
+  return HOST(SYS_chown, path_follow(t, a[0]), (u32)a[1], (u32)a[2]);
+}
+s64 sys_lchown(struct task *t, const u64 a[6]) {
+  return HOST(SYS_lchown, path_arg(t, a[0]), (u32)a[1], (u32)a[2]);
+}
+s64 sys_fchown(struct task *t, const u64 a[6]) {
+  return HOST(SYS_fchown, fd_arg(t, a[0]), (u32)a[1], (u32)a[2]);
+}
 s64 sys_fchownat(struct task *t, const u64 a[6]) {
   return HOST(SYS_fchownat, fd_arg(t, a[0]), stat_path(t, a[1], (int)a[4]), (u32)a[2], (u32)a[3], (int)a[4]);
 }

@@ -1,8 +1,8 @@
-/* Clocks, sleeping and interval timers: man 2 clock_gettime, nanosleep, gettimeofday, setitimer. Linux kernel/time/
- * posix-timers.c, hrtimer.c (hrtimer_nanosleep), time.c, itimer.c.
+/* Clocks, sleeping and interval timers: man 2 clock_gettime, nanosleep, gettimeofday, setitimer. Linux
+ * kernel/time/posix-timers.c, hrtimer.c (hrtimer_nanosleep), time.c, itimer.c.
  *
- * The clocks that the vvar page has are answered by its formula, so that system calls and vDSO agree; the others are
- * the host's. Interval timers are the host's, and so are their signals. */
+ * The clocks that the vvar page has are answered by its formula, so that system calls and vDSO agree; the
+ * others are the host's. Interval timers are the host's, and so are their signals. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
@@ -164,7 +164,8 @@ s64 sys_times(struct task *t, const u64 a[6]) {
 
 /* --- Sleeping --- */
 
-/* restart_arg: clock, the deadline's seconds and nanoseconds, where to write what is left (0: nowhere), its layout. */
+/* restart_arg: clock, the deadline's seconds and nanoseconds, where to write what is left (0: nowhere),
+ * its layout. */
 static s64 sleep_until(struct task *t, const u64 a[6]) {
   struct timespec end = {(time_t)a[1], (long)a[2]};
   clockid_t clock = (clockid_t)a[0];
@@ -206,7 +207,7 @@ s64 sys_clock_nanosleep_32(struct task *t, const u64 a[6]) { return clock_sleep(
 /* --- Interval timers --- */
 
 s64 sys_alarm(struct task *t, const u64 a[6]) {
-  (void)t;
+  t->itimers |= 1u << ITIMER_REAL;
   return HOST(SYS_alarm, (u32)a[0]);
 }
 
@@ -215,7 +216,8 @@ static u64 timeval_size(const struct task *t) {
 }
 
 static s64 put_timer(struct task *t, u64 addr, const struct itimerval *it) {
-  return tv_write(t, addr, &it->it_interval) || tv_write(t, addr + timeval_size(t), &it->it_value) ? -EFAULT : 0;
+  if (tv_write(t, addr, &it->it_interval)) return -EFAULT;
+  return tv_write(t, addr + timeval_size(t), &it->it_value);
 }
 
 s64 sys_getitimer(struct task *t, const u64 a[6]) {
@@ -226,7 +228,9 @@ s64 sys_getitimer(struct task *t, const u64 a[6]) {
 
 s64 sys_setitimer(struct task *t, const u64 a[6]) {
   struct itimerval it = {0}, old;
-  if (a[1] && (tv_read(t, &it.it_interval, a[1]) || tv_read(t, &it.it_value, a[1] + timeval_size(t)))) return -EFAULT;
+  if (a[1] && tv_read(t, &it.it_interval, a[1])) return -EFAULT;
+  if (a[1] && tv_read(t, &it.it_value, a[1] + timeval_size(t))) return -EFAULT;
   s64 r = HOST(SYS_setitimer, (int)a[0], &it, &old);
+  if (!r) t->itimers |= 1u << (unsigned)a[0];
   return r || !a[2] ? r : put_timer(t, a[2], &old);
 }

@@ -60,6 +60,7 @@ struct task {
   u64 restart_arg[6];
 
   struct file_state *files;
+  u8 itimers;           /* bit n: the program has set ITIMER n, which must not outlive it */
 
   /* The end. exit_signal != 0: killed by that signal, else exit_code (0..255). See lx_exit(), lx_kill(). */
   bool exiting;

@@ -46,16 +46,16 @@ CHECK_vectors = $(RINGWALK) check $(VECS)
 CHECK_NEEDS += $(RINGWALK)
 endif
 
-# The processor against this machine's: tests/native/*.c is one program over the library, whose last line is
+# The processor against this machine's: tests/native/*.{c,S} are one program over the library, whose last line is
 # "N passed, N failed"; --short takes a sample. A tests/native/rules.mk replaces this.
-NATIVE_SRCS := $(wildcard tests/native/*.c)
+NATIVE_SRCS := $(wildcard tests/native/*.c tests/native/*.S)
 ifneq ($(NATIVE_SRCS),)
 ifeq ($(wildcard tests/native/rules.mk),)
 NATIVE := $(OBJ)/native
-$(NATIVE): $(NATIVE_SRCS:%.c=$(OBJ)/%.o) $(LIB)
+$(NATIVE): $(addprefix $(OBJ)/,$(addsuffix .o,$(basename $(NATIVE_SRCS)))) $(LIB)
 	$(call SAY,LD,$@)
 	$(Q)$(CC) $(BASE_CFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(LIB_LIBS)
--include $(NATIVE_SRCS:%.c=$(OBJ)/%.d)
+-include $(addprefix $(OBJ)/,$(addsuffix .d,$(basename $(NATIVE_SRCS))))
 
 CHECKS += native
 CHECK_native = $(NATIVE) --short
@@ -76,7 +76,7 @@ FUZZ_NAMES := $(basename $(notdir $(FUZZ_SRCS)))
 FUZZERS := $(FUZZ_NAMES:%=$(OBJ)/fuzz/%)
 ifneq ($(FUZZ_SRCS),)
 ifeq ($(wildcard tests/fuzz/rules.mk),)
-FUZZ_CFLAGS = -std=gnu11 -O2 -g -fno-strict-aliasing -DRW_TAIL_CALLS=0 -I. -I$(OBJ)/gen \
+FUZZ_CFLAGS = -std=gnu11 -O1 -g -fno-strict-aliasing -DRW_TAIL_CALLS=0 -I. -I$(OBJ)/gen \
   -fsanitize=address,undefined -fno-sanitize-recover=all -fsanitize=fuzzer-no-link
 FUZZ_LIB_OBJS = $(LIB_SRCS:%.c=$(OBJ)/fuzz/obj/%.o)
 

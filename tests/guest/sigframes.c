@@ -1,5 +1,6 @@
-/* Signal frames as raw system calls get them: the registers a handler starts with, every field of the frame, legacy
- * calls, alternate stacks, order of delivery, masks during waits, and frames that cannot be taken back. */
+/* Signal frames as raw system calls get them: the registers a handler starts with, every field of the
+ * frame, legacy calls, alternate stacks, order of delivery, masks during waits, and frames that cannot be
+ * taken back. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -17,12 +18,17 @@
 #include "guest.h"
 
 typedef unsigned long word;
+enum { SHOWN_FLAGS = 0x50500 }; /* TF DF RF AC */
 #define STR_(x) #x
 #define STR(x) STR_(x)
 
 /* What the handler finds in its registers. */
 enum { E_AX, E_BX, E_CX, E_DX, E_SI, E_DI, E_BP, E_SP, E_FLAGS, E_CS, E_SS, E_DS, E_ES, E_WORDS };
-struct { word w[E_WORDS]; unsigned mxcsr; unsigned short fcw; } volatile entry __asm__("entry_state") __attribute__((used));
+struct entry {
+  word w[E_WORDS];
+  unsigned mxcsr;
+  unsigned short fcw;
+} volatile entry __asm__("entry_state") __attribute__((used));
 
 void handler(int);
 void restorer(void);
@@ -33,7 +39,8 @@ __asm__(".pushsection .text\n"
         "handler:\n" SAVE("rax", 0) SAVE("rbx", 1) SAVE("rcx", 2) SAVE("rdx", 3) SAVE("rsi", 4) SAVE("rdi", 5)
         SAVE("rbp", 6) SAVE("rsp", 7)
         " pushfq\n popq 8*8+entry_state(%rip)\n mov %cs, %eax\n mov %rax, 9*8+entry_state(%rip)\n"
-        " mov %ss, %eax\n mov %rax, 10*8+entry_state(%rip)\n mov %ds, %eax\n mov %rax, 11*8+entry_state(%rip)\n"
+        " mov %ss, %eax\n mov %rax, 10*8+entry_state(%rip)\n"
+        " mov %ds, %eax\n mov %rax, 11*8+entry_state(%rip)\n"
         " mov %es, %eax\n mov %rax, 12*8+entry_state(%rip)\n"
         " stmxcsr 13*8+entry_state(%rip)\n fnstcw 13*8+4+entry_state(%rip)\n jmp on_entry\n"
         "restorer: mov $15, %eax\n syscall\n"
@@ -119,17 +126,19 @@ static void show_info(size_t at) {
 }
 
 static void show_entry(size_t info, size_t uc) {
-  printf("  entry: cs %lx ss %lx ds %lx es %lx flags %lx mxcsr %x fcw %x aligned %lu\n", entry.w[E_CS], entry.w[E_SS],
-         entry.w[E_DS], entry.w[E_ES], entry.w[E_FLAGS] & 0x50500 /* TF DF RF AC */, entry.mxcsr, entry.fcw,
-         entry.w[E_SP] % 16);
+  printf("  entry: cs %lx ss %lx ds %lx es %lx flags %lx mxcsr %x fcw %x aligned %lu\n", entry.w[E_CS],
+         entry.w[E_SS], entry.w[E_DS], entry.w[E_ES], entry.w[E_FLAGS] & SHOWN_FLAGS, entry.mxcsr,
+         entry.fcw, entry.w[E_SP] % 16);
 #ifdef __x86_64__
-  printf("  ax %lx di %lx si %ld dx %ld\n", entry.w[E_AX], entry.w[E_DI], (long)(entry.w[E_SI] - entry.w[E_SP]) - (long)info,
-         (long)(entry.w[E_DX] - entry.w[E_SP]) - (long)uc);
+  printf("  ax %lx di %lx si %ld dx %ld\n", entry.w[E_AX], entry.w[E_DI],
+         (long)(entry.w[E_SI] - entry.w[E_SP] - info), (long)(entry.w[E_DX] - entry.w[E_SP] - uc));
 #else
-  printf("  ax %lx dx %lx cx %lx\n", entry.w[E_AX], info ? entry.w[E_DX] - entry.w[E_SP] - info : entry.w[E_DX],
+  printf("  ax %lx dx %lx cx %lx\n", entry.w[E_AX],
+         info ? entry.w[E_DX] - entry.w[E_SP] - info : entry.w[E_DX],
          uc ? entry.w[E_CX] - entry.w[E_SP] - uc : entry.w[E_CX]);
 #endif
-  printf("  bx %s bp %lx\n", entry.w[E_BX] == (word)getpid() ? "PID" : entry.w[E_BX] == entry.w[E_BP] ? "as bp" : "?", entry.w[E_BP]);
+  word bx = entry.w[E_BX], bp = entry.w[E_BP];
+  printf("  bx %s bp %lx\n", bx == (word)getpid() ? "PID" : bx == bp ? "as bp" : "?", bp);
 }
 
 static void show_words(const char *what, size_t at, unsigned n, word sp, word fp) {
@@ -155,14 +164,16 @@ static void show_words(const char *what, size_t at, unsigned n, word sp, word fp
 #ifdef __x86_64__
 static void show_frame(int with_info) {
   word sp = word_at(8 + 40 + 15 * 8), fp = word_at(8 + 40 + 23 * 8 - 8 + 8);
-  printf("  pretcode %s uc_flags %lx link %lx\n", word_at(0) == (word)restorer ? "RESTORER" : "?", word_at(8) & ~1ul, word_at(16));
+  printf("  pretcode %s uc_flags %lx link %lx\n", word_at(0) == (word)restorer ? "RESTORER" : "?",
+         word_at(8) & ~1ul, word_at(16));
   show_words("stack", 24, 3, sp, fp);
   show_words("r8-r15", 8 + 40, 2, sp, fp); /* r10 and r11 hold what the entry left there */
   show_words("r12-dx", 8 + 40 + 4 * 8, 9, sp, fp);
-  printf("  ax %lx sp-frame aligned %d eflags %lx csgsfsss %lx\n", word_at(8 + 40 + 13 * 8), sp > entry.w[E_SP],
-         word_at(8 + 40 + 17 * 8) & 0x50500, word_at(8 + 40 + 18 * 8));
+  printf("  ax %lx sp above %d eflags %lx csgsfsss %lx\n", word_at(8 + 40 + 13 * 8), sp > entry.w[E_SP],
+         word_at(8 + 40 + 17 * 8) & SHOWN_FLAGS, word_at(8 + 40 + 18 * 8));
   show_words("err trapno oldmask cr2", 8 + 40 + 19 * 8, 4, sp, fp);
-  printf("  fp %s mod 64 %lu, sigmask %lx\n", fp > entry.w[E_SP] && fp < sp ? "below sp" : "?", fp % 64, word_at(8 + 296));
+  printf("  fp %s mod 64 %lu, sigmask %lx\n", fp > entry.w[E_SP] && fp < sp ? "below sp" : "?", fp % 64,
+         word_at(8 + 296));
   if (with_info)
     show_info(8 + 304);
   show_entry(8 + 304, 8);
@@ -174,7 +185,7 @@ static void show_context(size_t at) {
   show_words("di si bp sp bx dx", at + 16, 6, sp, fp);
   printf("  ax %lx\n", word_at(at + 44));
   show_words("trapno err", at + 48, 2, sp, fp);
-  printf("  cs %lx eflags %lx\n", word_at(at + 60), word_at(at + 64) & 0x50500);
+  printf("  cs %lx eflags %lx\n", word_at(at + 60), word_at(at + 64) & SHOWN_FLAGS);
   show_words("uesp ss fp oldmask cr2", at + 68, 5, sp, fp);
   printf("  fp %s mod 64 %lu\n", fp > entry.w[E_SP] && fp < sp ? "below sp" : "?", (fp + 112) % 64);
 }
@@ -187,8 +198,10 @@ static void show_retcode(size_t at) {
 }
 
 static void show_frame(int with_info) {
+  word to = word_at(0);
   printf("  pretcode %s sig %lx\n",
-         word_at(0) == (word)restorer ? "RESTORER" : word_at(0) == (word)old_restorer ? "OLD_RESTORER" : "the vDSO's", word_at(4));
+         to == (word)restorer ? "RESTORER" : to == (word)old_restorer ? "OLD_RESTORER" : "the vDSO's",
+         word_at(4));
   if (with_info) {
     printf("  pinfo %+ld puc %+ld uc_flags %lx link %lx\n", (long)(word_at(8) - entry.w[E_SP]),
            (long)(word_at(12) - entry.w[E_SP]), word_at(144) & ~1ul, word_at(148));
@@ -233,7 +246,8 @@ static void frames(void) {
   struct { word handler, mask, flags, restorer; } old = {(word)handler, (word)bit(SIGTERM), 0, 0}, was;
   printf("sigaction %ld\n", (long)syscall(SYS_sigaction, SIGUSR1, &old, NULL));
   send(getpid(), SIGUSR1, 1);
-  printf("sigaction reads %ld: mask %lx flags %lx\n", (long)syscall(SYS_sigaction, SIGUSR1, NULL, &was), was.mask, was.flags);
+  long got_old = syscall(SYS_sigaction, SIGUSR1, NULL, &was);
+  printf("sigaction reads %ld: mask %lx flags %lx\n", got_old, was.mask, was.flags);
   printf("signal %d\n", syscall(SYS_signal, SIGUSR1, SIG_IGN) == (long)(word)handler);
   syscall(SYS_sigaction, SIGUSR1, NULL, &was);
   printf("after signal: handler %lx flags %lx\n", was.handler, was.flags);
@@ -255,9 +269,11 @@ static void dispositions(void) {
   syscall(SYS_rt_sigaction, SIGUSR1, NULL, &b, 8);
   printf(" %lx restorer %lx mask %llx\n", b.flags, b.restorer, (unsigned long long)b.mask);
   errno = 0;
-  long r[] = {syscall(SYS_rt_sigaction, 0, NULL, &b, 8), syscall(SYS_rt_sigaction, 65, NULL, &b, 8),
-              syscall(SYS_rt_sigaction, SIGKILL, NULL, &b, 8), syscall(SYS_rt_sigaction, SIGKILL, &a, NULL, 8),
-              syscall(SYS_rt_sigaction, SIGUSR1, &a, NULL, 16), syscall(SYS_rt_sigaction, SIGUSR1, 8, NULL, 8)};
+  long r[] = {syscall(SYS_rt_sigaction, 0, NULL, &b, 8),        syscall(SYS_rt_sigaction, 65, NULL, &b, 8),
+              syscall(SYS_rt_sigaction, SIGKILL, NULL, &b, 8),
+              syscall(SYS_rt_sigaction, SIGKILL, &a, NULL, 8),
+              syscall(SYS_rt_sigaction, SIGUSR1, &a, NULL, 16),
+              syscall(SYS_rt_sigaction, SIGUSR1, 8, NULL, 8)};
   for (unsigned i = 0; i < sizeof r / sizeof *r; i++)
     printf(" %ld", r[i]);
   printf(" errno %d\n", errno);
@@ -349,12 +365,12 @@ static void claims(void) {
   i.si_addr = (void *)0x1234;
   plain(SIGSEGV, SA_SIGINFO);
   long r = syscall(SYS_rt_sigqueueinfo, getpid(), SIGSEGV, &i);
-  size_t at = W == 8 ? 8 + 304 : 16;
-  printf("claimed fault: %ld, signo %u code %d addr %lx\n", r, u32_at(at), (int)u32_at(at + 8), word_at(at + (W == 8 ? 16 : 12)));
+  size_t at = W == 8 ? 8 + 304 : 16, addr = at + (W == 8 ? 16 : 12);
+  printf("claimed fault: %ld, signo %u code %u addr %lx\n", r, u32_at(at), u32_at(at + 8), word_at(addr));
   i.si_code = FPE_INTDIV;
   plain(SIGFPE, SA_SIGINFO);
   r = syscall(SYS_rt_tgsigqueueinfo, getpid(), getpid(), SIGFPE, &i);
-  printf("claimed division: %ld, signo %u code %d addr %lx\n", r, u32_at(at), (int)u32_at(at + 8), word_at(at + (W == 8 ? 16 : 12)));
+  printf("claimed division: %ld, signo %u code %u addr %lx\n", r, u32_at(at), u32_at(at + 8), word_at(addr));
   show_taken("claims");
 }
 
@@ -375,8 +391,8 @@ static long altstack(void *sp, unsigned flags, size_t size) {
 static void show_alt(const char *what) {
   stack_t s;
   syscall(SYS_sigaltstack, NULL, &s);
-  printf("%s: sp %s flags %x size %lu\n", what, s.ss_sp == alt ? "alt" : s.ss_sp ? "?" : "0", (unsigned)s.ss_flags,
-         (unsigned long)s.ss_size);
+  printf("%s: sp %s flags %x size %lu\n", what, s.ss_sp == alt ? "alt" : s.ss_sp ? "?" : "0",
+         (unsigned)s.ss_flags, (unsigned long)s.ss_size);
 }
 
 static void in_alt(int sig) {
@@ -412,30 +428,36 @@ static void alternate(void) {
 
 /* --- Masks during waits --- */
 
+static void show_wait(const char *what, long r, uint64_t next_mask) {
+  int e = errno;
+  printf("%s %ld errno %d saved mask %x now %llx\n", what, r, r ? e : 0, u32_at(W == 8 ? 8 + 296 : 252),
+         (unsigned long long)set_mask(next_mask));
+}
+
 static void waits(void) {
   uint64_t usr1 = bit(SIGUSR1), none = 0;
   struct timespec ms = {0, 1000000}, left = ms;
-  size_t sigmask = W == 8 ? 8 + 296 : 252;
   plain(SIGUSR1, SA_SIGINFO);
   plain(SIGALRM, SA_SIGINFO);
   set_mask(usr1);
   kill(getpid(), SIGUSR1);
   long r = syscall(SYS_rt_sigsuspend, &none, 8);
-  printf("sigsuspend %ld errno %d saved mask %x now %llx\n", r, errno, u32_at(sigmask), (unsigned long long)set_mask(usr1));
+  show_wait("sigsuspend", r, usr1);
   kill(getpid(), SIGUSR1);
   r = syscall(SYS_ppoll, NULL, 0, &left, &none, 8);
-  printf("ppoll %ld errno %d saved mask %x now %llx\n", r, errno, u32_at(sigmask), (unsigned long long)set_mask(usr1));
+  show_wait("ppoll", r, usr1);
   left = ms;
   r = syscall(SYS_ppoll, NULL, 0, &left, &none, 8);
-  printf("ppoll without %ld now %llx\n", r, (unsigned long long)set_mask(usr1));
+  show_wait("ppoll without", r, usr1);
   kill(getpid(), SIGUSR1);
   sigset_t empty;
   sigemptyset(&empty);
   left = ms;
   r = pselect(0, NULL, NULL, NULL, &left, &empty);
-  printf("pselect %ld errno %d saved mask %x now %llx\n", r, errno, u32_at(sigmask), (unsigned long long)set_mask(usr1));
+  show_wait("pselect", r, usr1);
   show_taken("taken");
-  printf("sizes %ld %ld\n", (long)syscall(SYS_rt_sigsuspend, &none, 4), (long)syscall(SYS_ppoll, NULL, 0, &left, &none, 4));
+  r = syscall(SYS_rt_sigsuspend, &none, 4);
+  printf("sizes %ld %ld\n", r, (long)syscall(SYS_ppoll, NULL, 0, &left, &none, 4));
   struct itimerval t = {.it_value = {0, 5000}};
   setitimer(ITIMER_REAL, &t, NULL);
   r = pause();

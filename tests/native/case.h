@@ -26,6 +26,9 @@ enum {
   STACK_AT = 0x9000, STACK_BYTES = 0x2000,
   ENDING = 0xcc, /* INT3 */
 };
+/* Just below it lies the stack from which native cases are entered. IRET to a 16-bit stack segment loads SP only, so
+ * the rest of RSP is then this. */
+#define ENTRY_STACK_TOP UINT64_C(0x2fff8000)
 struct arena_part {
   u16 at, bytes;
   bool write, exec;

@@ -378,6 +378,7 @@ bool case_make(struct test_case *c, const struct oprow *row, const struct varian
   }
   if (v->mode != CODE64)
     for (unsigned k = 0; k < 16; k++) c->in.gpr[k] = (u32)c->in.gpr[k];
+  if (case_stack_size(c) == 2) c->in.gpr[RSP] = (c->in.gpr[RSP] & 0xffff) | (ENTRY_STACK_TOP & 0xffff0000);
   choose_idle_prefixes(c, r);
   if (!place_code(c, r)) return false;
   if (c->rule->contents) c->rule->contents(c, r);

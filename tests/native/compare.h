@@ -16,7 +16,9 @@ struct comparison {
 /* True: the same in all that is defined. */
 MUST_CHECK bool compare(const struct comparison *k);
 
-/* The case, and what differs, for a person. index: the case's number, to run it again. */
-void compare_report(FILE *f, const struct comparison *k, u64 seed, unsigned long index);
+/* The case, for a person. index: its number, to run it again. */
+void compare_show(FILE *f, const struct test_case *c, u64 seed, unsigned long index);
+/* What differs. */
+void compare_report(FILE *f, const struct comparison *k);
 
 #endif

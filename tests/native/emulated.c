@@ -80,7 +80,7 @@ static void fill_tables(u8 *t) {
 static void set_system(struct cpu *cpu) {
   cpu->gdtr = (struct dtable){.base = KERNEL + GDT, .limit = GDT_BYTES - 1};
   cpu->idtr = (struct dtable){.base = KERNEL + IDT, .limit = 0xfff};
-  cpu->ldtr = (struct seg){.sel = 0x50, .attr = SEG_P | SYS_LDT, .limit = 8 * LDT_ENTRIES - 1, .base = KERNEL + LDT};
+  cpu->ldtr = (struct seg){.sel = 0x50, .attr = SEG_P | SYS_LDT, .limit = 8 * LDT_SEGMENTS - 1, .base = KERNEL + LDT};
   cpu->tr = (struct seg){.sel = 0x40, .attr = SEG_P | SYS_TSS32_BUSY, .limit = 103, .base = KERNEL + TSS};
   cpu->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
   cpu->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | (model_has(cpu->model, FEAT_FSGSBASE) ? CR4_FSGSBASE : 0);

@@ -66,6 +66,7 @@ native_enter:
         mov     STATE_GS_BASE(%rbx), %rcx
         call    load_fs_gs
         fxrstor64 STATE_FX(%rbx)
+        mov     $ENTRY_STACK, %esp
         movzwl  STATE_SEL + 4(%rbx), %eax
         push    %rax
         push    STATE_GPR + 8 * 4(%rbx)

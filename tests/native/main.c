@@ -28,7 +28,7 @@
 enum {
   CASES_FULL = 256, CASES_SHORT = 12, /* for each variant of each row */
   FAILURES_SHOWN = 3,                 /* of a row */
-  HANG_SECONDS = 30,
+  HANG_SECONDS = 10,
 };
 
 struct options {
@@ -45,7 +45,7 @@ struct row_result {
   bool begun, done;
 };
 struct shared {
-  u64 beat; /* moves while the worker works */
+  u64 beat; /* moves while the worker works; 0: it never began */
   unsigned long index;
   bool ldt;
   struct row_result row[];
@@ -107,6 +107,10 @@ static bool run_case(const struct worker *w, const struct test_case *c, struct r
   unsigned code = c->before_n + c->enc.n;
   u8 *a = native_arena(), *b = emulated_arena(w->emulated);
   case_write_code(c);
+  if (w->o->only_case >= 0) { /* shown now: the run may be the last */
+    compare_show(stdout, c, w->o->seed, w->shared->index);
+    fflush(stdout);
+  }
   memcpy(b + (c->start - ARENA), a + (c->start - ARENA), code);
   copy_arena(b, a);
   emulated_code_changed(w->emulated, c->start, code);
@@ -115,7 +119,10 @@ static bool run_case(const struct worker *w, const struct test_case *c, struct r
   struct comparison k = {c, &native, &emulated, a, b, w->o->strict};
   result->cases++;
   if (!compare(&k)) {
-    if (result->failures++ < FAILURES_SHOWN) compare_report(stdout, &k, w->o->seed, w->shared->index);
+    if (result->failures++ < FAILURES_SHOWN) {
+      if (w->o->only_case < 0) compare_show(stdout, c, w->o->seed, w->shared->index);
+      compare_report(stdout, &k);
+    }
     restart_arena(w);
     return false;
   }
@@ -153,6 +160,7 @@ NORETURN static void work(const struct options *o, struct shared *shared, unsign
   shared->ldt = segments_install();
   fill_pattern(w.pattern, o->seed);
   restart_arena(&w);
+  shared->beat++;
   for (unsigned n = from; n < opcode_row_count; n++) {
     shared->row[n].begun = true;
     if (row_wanted(o, &opcode_rows[n]) && !row_skipped(emulated_model(w.emulated), &opcode_rows[n])) run_row(&w, n);
@@ -196,6 +204,7 @@ static int run_all(const struct options *o, struct shared *s) {
     int status = await(worker, s);
     if (WIFEXITED(status)) return WEXITSTATUS(status) ? -1 : 0;
     unsigned n = first_undone(s);
+    if (!s->beat) return -1;
     printf("%s %s: the tester died of signal %d (%s) in --row %s --seed %" PRIu64 " --case %lu\n", opcode_rows[n].name,
            opcode_rows[n].operands, WTERMSIG(status), strsignal(WTERMSIG(status)), opcode_rows[n].name, o->seed, s->index);
     s->row[n].failures++;

@@ -21,8 +21,9 @@
 _Static_assert(offsetof(struct state, rip) == STATE_RIP && offsetof(struct state, eflags) == STATE_EFLAGS, "enter.h");
 _Static_assert(offsetof(struct state, fs_base) == STATE_FS_BASE && offsetof(struct state, gs_base) == STATE_GS_BASE, "");
 _Static_assert(offsetof(struct state, sel) == STATE_SEL && offsetof(struct state, fx) == STATE_FX, "enter.h");
+_Static_assert(ENTRY_STACK_TOP == ENTRY_STACK, "enter.h");
 
-enum { SIGNAL_STACK = 256 << 10 };
+enum { SIGNAL_STACK = 256 << 10, ENTRY_STACK_BYTES = 4096 };
 
 /* Shared with enter.S: a signal handler has no other way to its state. */
 void native_enter(const struct state *in);
@@ -76,8 +77,11 @@ void native_run(const struct state *in, struct outcome *out) {
 u8 *native_arena(void) { return (u8 *)ARENA; } /* NOLINT: the address is the point */
 
 static int map_arena(void) {
+  void *entry = (u8 *)ENTRY_STACK_TOP - ENTRY_STACK_BYTES;
   if (mmap(native_arena(), ARENA_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
-      (void *)native_arena()) {
+          (void *)native_arena() ||
+      mmap(entry, ENTRY_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
+          entry) {
     fprintf(stderr, "native: cannot map 64 KiB at %#llx\n", (unsigned long long)ARENA);
     return -1;
   }

@@ -13,7 +13,7 @@ enum { DATA = 0, DOWN = 1, CODE = 2 }; /* the kernel's "contents" */
 static const struct {
   u32 base, limit;
   u8 contents, wide, pages, readonly, absent;
-} ldt[LDT_ENTRIES] = {
+} ldt[LDT_SEGMENTS] = {
   [LDT_CODE16] = {.base = ARENA, .limit = 0xffff, .contents = CODE},
   [LDT_DATA16] = {.base = ARENA + 0x10, .limit = 0xffff},
   [LDT_STACK16] = {.base = ARENA + 0x30, .limit = 0xffff},
@@ -32,7 +32,7 @@ static const struct {
 };
 
 bool segments_install(void) {
-  for (unsigned n = 0; n < LDT_ENTRIES; n++) {
+  for (unsigned n = 0; n < LDT_SEGMENTS; n++) {
     struct user_desc d = {.entry_number = n, .base_addr = ldt[n].base, .limit = ldt[n].limit, .seg_32bit = ldt[n].wide,
                           .contents = ldt[n].contents, .read_exec_only = ldt[n].readonly,
                           .limit_in_pages = ldt[n].pages, .seg_not_present = ldt[n].absent};
@@ -47,7 +47,7 @@ static u64 descriptor(u32 base, u32 limit, unsigned access, unsigned flags) {
 }
 
 void segments_ldt(u8 *out) {
-  for (unsigned n = 0; n < LDT_ENTRIES; n++) {
+  for (unsigned n = 0; n < LDT_SEGMENTS; n++) {
     unsigned type = 1u | (ldt[n].readonly ? 0 : 2u) | (unsigned)ldt[n].contents << 2;
     unsigned access = type | 0x10 | 0x60 | (ldt[n].absent ? 0 : 0x80);
     st64(out + 8 * n, descriptor(ldt[n].base, ldt[n].limit, access, ldt[n].pages * 8u | ldt[n].wide * 4u));
@@ -64,7 +64,7 @@ void segments_gdt(u8 *out) {
   st64(out + 0x30, descriptor(0, 0xfffff, 0xfb, 0xa));
 }
 
-u64 segment_base(u16 sel) { return (sel & 4) && sel >> 3 < LDT_ENTRIES ? ldt[sel >> 3].base : 0; }
+u64 segment_base(u16 sel) { return (sel & 4) && sel >> 3 < LDT_SEGMENTS ? ldt[sel >> 3].base : 0; }
 
 u16 segment_any(struct rng *r) {
   /* Not the TSS, the LDT and the processor number (40h to 5fh, 78h): the kernel's own. */
@@ -73,7 +73,7 @@ u16 segment_any(struct rng *r) {
     case 0: case 1: return linux_[rn(r, ARRAY_SIZE(linux_))];
     case 2: return USER_DS;
     case 3: return (u16)(rnd(r) | 0x8000); /* beyond both tables */
-    default: return (u16)(LDT_SEL(rn(r, LDT_ENTRIES)) & (one_in(r, 6) ? ~rn(r, 4) : ~0u));
+    default: return (u16)(LDT_SEL(rn(r, LDT_SEGMENTS)) & (one_in(r, 6) ? ~rn(r, 4) : ~0u));
   }
 }
 

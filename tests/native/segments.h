@@ -9,7 +9,7 @@ enum { USER32_CS = 0x23, USER_DS = 0x2b, USER_CS = 0x33, GDT_BYTES = 0x80 };
 
 enum ldt_entry {
   LDT_CODE16, LDT_DATA16, LDT_STACK16, LDT_EXTRA16, LDT_CODE32, LDT_DATA32, LDT_STACK32, LDT_EXTRA32, LDT_OPEN,
-  LDT_SMALL, LDT_DOWN, LDT_DOWN16, LDT_READONLY, LDT_EXECONLY, LDT_ABSENT, LDT_ENTRIES
+  LDT_SMALL, LDT_DOWN, LDT_DOWN16, LDT_READONLY, LDT_EXECONLY, LDT_ABSENT, LDT_SEGMENTS
 };
 #define LDT_SEL(n) ((u16)((n) << 3 | 7))
 
@@ -18,7 +18,7 @@ MUST_CHECK bool segments_install(void);
 
 /* The same tables as the emulated processor reads them. SDM 3A 3.4.5 (Segment Descriptors) */
 void segments_gdt(u8 *out); /* GDT_BYTES; without the TSS and the LDT */
-void segments_ldt(u8 *out); /* 8 * LDT_ENTRIES */
+void segments_ldt(u8 *out); /* 8 * LDT_SEGMENTS */
 
 /* The base of a selector's segment; 0 for what has none. */
 u64 segment_base(u16 sel);

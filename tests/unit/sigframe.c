@@ -1,6 +1,6 @@
-/* Signal frames against what others say of them: the host's headers and the host's own frames for x86_64, what gcc -m32
- * makes of the same headers (glibc 2.36, asm/sigcontext.h) for i386, and frames that a Linux 6.18 made for a 32-bit
- * program. */
+/* Signal frames against what others say of them: the host's headers and the host's own frames for x86_64,
+ * what gcc -m32 makes of the same headers (glibc 2.36, asm/sigcontext.h) for i386, and frames that a Linux
+ * 6.18 made for a 32-bit program. */
 #define _GNU_SOURCE
 #include <check.h>
 #include <cpuid.h>

@@ -1,0 +1,186 @@
+/* Expressions: C's operators and precedence over unsigned 64-bit numbers; nothing in them can fail. */
+#include "vectors/expr.h"
+
+#include <string.h>
+
+#include "cpu/seg.h"
+#include "vectors/lex.h"
+
+enum { MAX_DEPTH = 60 };
+
+static const struct {
+  const char *text;
+  u8 op, level;
+} binaries[] = {
+    {"||", OP_OR, 1},  {"&&", OP_AND, 2}, {"|", OP_BOR, 3}, {"^", OP_XOR, 4}, {"&", OP_BAND, 5}, {"==", OP_EQ, 6},
+    {"!=", OP_NE, 6},  {"<", OP_LT, 7},   {"<=", OP_LE, 7}, {">", OP_GT, 7},  {">=", OP_GE, 7},  {"<<", OP_SHL, 8},
+    {">>", OP_SHR, 8}, {"+", OP_ADD, 9},  {"-", OP_SUB, 9}, {"*", OP_MUL, 10}, {"/", OP_DIV, 10}, {"%", OP_MOD, 10},
+};
+
+static const char *const functions[FN_COUNT + 1] = {"cs32", "cs64", "ds", "handler", "pte",
+                                                    "desc", "gate", "ist", "tss_stack", NULL};
+
+static const struct {
+  const char *name;
+  u64 value;
+} constants[] = {
+    {"stack", VM_STACK}, {"code", VM_CODE}, {"data", VM_DATA}, {"gdt", VM_GDT}, {"idt", VM_IDT}, {"tss", VM_TSS},
+    {"ldt", VM_LDT}, {"free", VM_FREE_SEL}, {"tss_sel", VM_TSS_SEL}, {"ram", VM_RAM},
+    {"CF", EF_CF}, {"PF", EF_PF}, {"AF", EF_AF}, {"ZF", EF_ZF}, {"SF", EF_SF}, {"TF", EF_TF}, {"IF", EF_IF},
+    {"DF", EF_DF}, {"OF", EF_OF}, {"NT", EF_NT}, {"RF", EF_RF}, {"VM", EF_VM}, {"AC", EF_AC}, {"VIF", EF_VIF},
+    {"VIP", EF_VIP}, {"ID", EF_ID}, {"IOPL", EF_IOPL},
+};
+
+static int add_node(struct parser *ps, struct node n, s32 *out) {
+  struct vec_file *f = ps->f;
+  if (grow(ps, &f->node, f->nodes, &f->node_room, sizeof *f->node)) return -1;
+  f->node[f->nodes] = n;
+  *out = (s32)f->nodes++;
+  return 0;
+}
+
+static int parse_name(struct parser *ps, s32 *out) {
+  char name[sizeof ps->t.text];
+  const char *at = ps->t.at;
+  strcpy(name, ps->t.text);
+  if (lex_next(ps)) return -1;
+  for (u32 k = 0; ps->v && k < ps->v->vars; k++)
+    if (!strcmp(ps->v->var[k], name)) return add_node(ps, (struct node){.kind = N_VAR, .num = k}, out);
+  if (!strcmp(name, "next")) return add_node(ps, (struct node){.kind = N_NEXT}, out);
+  enum vendor vendor;
+  if (!vendor_parse(name, &vendor)) return add_node(ps, (struct node){.kind = N_VENDOR, .num = vendor}, out);
+  for (unsigned m = 0; m < VM_MODES; m++)
+    if (!strcmp(name, vec_mode_name((enum vec_mode)m)))
+      return add_node(ps, (struct node){.kind = N_MODE, .num = 1u << m}, out);
+  if (!strcmp(name, "long")) return add_node(ps, (struct node){.kind = N_MODE, .num = 3}, out);
+  for (unsigned k = 0; k < ARRAY_SIZE(constants); k++)
+    if (!strcmp(constants[k].name, name))
+      return add_node(ps, (struct node){.kind = N_NUM, .num = constants[k].value}, out);
+  int fn = word_in(functions, name), c;
+  if (fn >= 0 && tok_is(ps, "(")) {
+    s32 a;
+    if (tok_expect(ps, "(") || parse_expr(ps, &a) || tok_expect(ps, ")")) return -1;
+    return add_node(ps, (struct node){.kind = N_CALL, .num = (u64)fn, .a = a}, out);
+  }
+  if (tok_is(ps, "[") && (name[0] | 0x20) == 'u') {
+    unsigned bits = !strcmp(name, "u8") ? 8 : !strcmp(name, "u16") ? 16 : !strcmp(name, "u32") ? 32
+                    : !strcmp(name, "u64") ? 64 : 0;
+    s32 a;
+    if (!bits) return parse_error(ps, at, "memory is u8[], u16[], u32[] or u64[]");
+    if (tok_expect(ps, "[") || parse_expr(ps, &a) || tok_expect(ps, "]")) return -1;
+    return add_node(ps, (struct node){.kind = N_MEM, .num = bits / 8, .a = a}, out);
+  }
+  if ((c = comp_find(name)) >= 0) return add_node(ps, (struct node){.kind = N_COMP, .num = (u64)c}, out);
+  return parse_error(ps, at, "'%s' is no variable, register, constant or function", name);
+}
+
+static int parse_primary(struct parser *ps, s32 *out) {
+  if (ps->t.kind == T_NUM) {
+    struct node n = {.kind = N_NUM, .num = ps->t.num};
+    return lex_next(ps) || add_node(ps, n, out) ? -1 : 0;
+  }
+  if (ps->t.kind == T_ID) return parse_name(ps, out);
+  if (tok_is(ps, "(")) {
+    if (lex_next(ps) || parse_expr(ps, out) || tok_expect(ps, ")")) return -1;
+    return 0;
+  }
+  return parse_error(ps, ps->t.at, "expected an expression");
+}
+
+int parse_item(struct parser *ps, s32 *out) {
+  struct node n = {.kind = N_UNARY};
+  if (tok_is(ps, "-")) n.op = OP_NEG;
+  else if (tok_is(ps, "!")) n.op = OP_NOT;
+  else if (tok_is(ps, "~")) n.op = OP_INV;
+  else return parse_primary(ps, out);
+  if (++ps->depth > MAX_DEPTH) return parse_error(ps, ps->t.at, "the expression is nested too deeply");
+  if (lex_next(ps) || parse_item(ps, &n.a)) return -1;
+  ps->depth--;
+  return add_node(ps, n, out);
+}
+
+static int parse_binary(struct parser *ps, unsigned level, s32 *out) {
+  if (parse_item(ps, out)) return -1;
+  for (;;) {
+    unsigned k = 0;
+    while (k < ARRAY_SIZE(binaries) && !(tok_is(ps, binaries[k].text) && binaries[k].level >= level)) k++;
+    if (k == ARRAY_SIZE(binaries) || ps->t.kind != T_OP) return 0;
+    struct node n = {.kind = N_BINARY, .op = binaries[k].op, .a = *out};
+    if (++ps->depth > MAX_DEPTH) return parse_error(ps, ps->t.at, "the expression is nested too deeply");
+    if (lex_next(ps) || parse_binary(ps, binaries[k].level + 1u, &n.b)) return -1;
+    ps->depth--;
+    if (add_node(ps, n, out)) return -1;
+  }
+}
+
+int parse_expr(struct parser *ps, s32 *out) {
+  struct node n = {.kind = N_CHOICE};
+  if (++ps->depth > MAX_DEPTH) return parse_error(ps, ps->t.at, "the expression is nested too deeply");
+  if (parse_binary(ps, 1, out)) return -1;
+  if (tok_is(ps, "?")) {
+    n.a = *out;
+    if (lex_next(ps) || parse_expr(ps, &n.b) || tok_expect(ps, ":") || parse_expr(ps, &n.c)) return -1;
+    if (add_node(ps, n, out)) return -1;
+  }
+  ps->depth--;
+  return 0;
+}
+
+/* ---- values ---- */
+
+u64 expr_binary(enum expr_op op, u64 a, u64 b) {
+  switch (op) {
+  case OP_OR: return a || b;
+  case OP_AND: return a && b;
+  case OP_BOR: return a | b;
+  case OP_XOR: return a ^ b;
+  case OP_BAND: return a & b;
+  case OP_EQ: return a == b;
+  case OP_NE: return a != b;
+  case OP_LT: return a < b;
+  case OP_LE: return a <= b;
+  case OP_GT: return a > b;
+  case OP_GE: return a >= b;
+  case OP_SHL: return b < 64 ? a << b : 0;
+  case OP_SHR: return b < 64 ? a >> b : 0;
+  case OP_ADD: return a + b;
+  case OP_SUB: return a - b;
+  case OP_MUL: return a * b;
+  case OP_DIV: return b ? a / b : 0;
+  case OP_MOD: return b ? a % b : 0;
+  default: return b; /* OP_ASSIGN */
+  }
+}
+
+static u64 call(const struct venv *env, enum expr_fn fn, u64 a) {
+  switch (fn) {
+  case FN_CS32: return vm_cs32(a);
+  case FN_CS64: return vm_cs64(a);
+  case FN_DS: return vm_ds(a);
+  case FN_HANDLER: return vm_handler(a);
+  case FN_PTE: return VM_PT + (a >> PAGE_SHIFT & 511) * 8;
+  case FN_DESC: return VM_GDT + (a & 0xfff8);
+  case FN_GATE: return VM_IDT + (a & 0xff) * mode_gate_size(env->c->mode);
+  case FN_IST: return VM_IST + (a & 7) * 0x1000;
+  default: return VM_TSS_STACK + (a & 3) * 0x1000;
+  }
+}
+
+u64 vec_eval(const struct venv *env, s32 node) {
+  const struct node *n = &env->c->file->node[node];
+  switch ((enum node_kind)n->kind) {
+  case N_NUM: return n->num;
+  case N_VAR: return env->c->var[n->num];
+  case N_NEXT: return env->next;
+  case N_VENDOR: return env->c->vendor == (enum vendor)n->num;
+  case N_MODE: return n->num >> env->c->mode & 1;
+  case N_COMP: return comp_get(env->st, (unsigned)n->num);
+  case N_MEM: return vstate_read(env->st, vec_eval(env, n->a), (unsigned)n->num);
+  case N_CHOICE: return vec_eval(env, vec_eval(env, n->a) ? n->b : n->c);
+  case N_CALL: return call(env, (enum expr_fn)n->num, vec_eval(env, n->a));
+  case N_BINARY: return expr_binary((enum expr_op)n->op, vec_eval(env, n->a), vec_eval(env, n->b));
+  case N_UNARY: break;
+  }
+  u64 a = vec_eval(env, n->a);
+  return n->op == OP_NEG ? -a : n->op == OP_NOT ? !a : ~a;
+}

@@ -1,0 +1,196 @@
+/* Cases: a vector's loops unrolled, and what one case starts from and must end with. */
+#include <string.h>
+
+#include "cpu/event.h"
+#include "vectors/vec.h"
+
+/* ---- enumeration ---- */
+
+struct walk {
+  struct vec_case c;
+  int (*fn)(void *opaque, const struct vec_case *c);
+  void *opaque;
+  u32 cases;
+};
+
+static int walk_loop(struct walk *w, u32 level) {
+  const struct vector *v = w->c.v;
+  struct vstate none; /* loops see variables only */
+  if (level == v->loops) {
+    if (++w->cases > VEC_MAX_CASES) return -1;
+    return w->fn(w->opaque, &w->c);
+  }
+  memset(&none, 0, sizeof none);
+  const struct loop *l = &v->loop[level];
+  struct venv env = {.c = &w->c, .st = &none};
+  for (u32 k = 0; k < l->args; k++) {
+    const struct arg *a = &w->c.file->arg[l->first_arg + k];
+    u64 first = vec_eval(&env, a->value), last = first;
+    if (a->key) last = vec_eval(&env, w->c.file->arg[l->first_arg + ++k].value);
+    if (last - first >= VEC_MAX_CASES) return -1; /* also when it runs backwards */
+    for (u64 x = first;; x++) {
+      w->c.var[l->var] = x;
+      int r = walk_loop(w, level + 1);
+      if (r) return r;
+      if (x == last) break;
+    }
+  }
+  return 0;
+}
+
+int vec_cases(const struct vec_file *f, const struct vector *v, int (*fn)(void *opaque, const struct vec_case *c),
+              void *opaque) {
+  struct walk w = {.c = {.file = f, .v = v}, .fn = fn, .opaque = opaque};
+  for (unsigned vendor = 0; vendor < VENDOR_COUNT; vendor++)
+    for (unsigned mode = 0; mode < VM_MODES; mode++) {
+      if (!(v->vendors >> vendor & 1) || !(v->modes >> mode & 1)) continue;
+      w.c.vendor = (enum vendor)vendor;
+      w.c.mode = (enum vec_mode)mode;
+      int r = walk_loop(&w, 0);
+      if (r) return r;
+    }
+  return 0;
+}
+
+void vec_case_name(const struct vec_case *c, char *out, size_t n) {
+  int at = snprintf(out, n, "%s %s", vendor_name(c->vendor), vec_mode_name(c->mode));
+  for (u32 k = 0; k < c->v->loops && at > 0 && (size_t)at < n; k++) {
+    u32 var = c->v->loop[k].var;
+    unsigned long long x = c->var[var];
+    at += snprintf(out + at, n - (size_t)at, x < 10 ? " %s=%llu" : " %s=%#llx", c->v->var[var], x);
+  }
+}
+
+/* ---- one case ---- */
+
+int vec_plan_init(struct vec_plan *p) {
+  if (vstate_init(&p->start)) return -1;
+  if (!vstate_init(&p->want)) return 0;
+  vstate_free(&p->start);
+  return -1;
+}
+void vec_plan_free(struct vec_plan *p) {
+  vstate_free(&p->start);
+  vstate_free(&p->want);
+}
+
+static bool holds(const struct venv *env, const struct stmt *s) {
+  return s->cond == VEC_NONE || vec_eval(env, s->cond);
+}
+
+struct code {
+  u8 asm_bytes[VEC_MAX_CODE], hex_bytes[VEC_MAX_CODE];
+  int asm_len, hex_len; /* -1: not given */
+  const struct stmt *asm_at;
+};
+
+static int read_code(const struct venv *env, const struct stmt *s, struct vec_assembler *as, struct code *code,
+                     struct vec_error *err) {
+  const struct vec_case *c = env->c;
+  if (s->kind == ST_HEX) {
+    for (u32 k = 0; k < s->args; k++) {
+      const struct arg *a = &c->file->arg[s->first_arg + k];
+      code->hex_bytes[k] = a->key ? (u8)a->value : (u8)vec_eval(env, a->value);
+    }
+    code->hex_len = (int)s->args;
+    return 0;
+  }
+  char text[4096];
+  struct vec_error as_err;
+  code->asm_at = s;
+  if (!vec_assembler_present(as)) return 0;
+  if (vec_asm_text(env, s, text, sizeof text)) {
+    vec_case_error(err, c->file, s, "the assembly text is too long");
+    return -1;
+  }
+  code->asm_len = vec_assemble(as, text, c->mode == VM_LONG64 ? 64 : 32, code->asm_bytes, &as_err);
+  if (code->asm_len >= 0) return 0;
+  vec_case_error(err, c->file, s, "%.300s", as_err.text);
+  return -1;
+}
+
+/* Variables and code, which see no state; fills the machine's code. */
+static int plan_code(struct venv *env, struct vec_case *c, struct vec_assembler *as, struct vec_plan *p,
+                     struct vec_error *err) {
+  struct code code = {.asm_len = -1, .hex_len = -1};
+  for (u32 k = 0; k < c->v->stmts; k++) {
+    const struct stmt *s = &c->file->stmt[c->v->first_stmt + k];
+    if (s->kind == ST_LET) c->var[s->index] = vec_eval(env, s->value);
+    else if ((s->kind == ST_ASM || s->kind == ST_HEX) && holds(env, s) && read_code(env, s, as, &code, err)) return -1;
+  }
+  const struct stmt first = {.line = c->v->line, .col = c->v->col};
+  if (code.asm_len >= 0 && code.hex_len >= 0 &&
+      (code.asm_len != code.hex_len || memcmp(code.asm_bytes, code.hex_bytes, (size_t)code.asm_len))) {
+    char text[64] = "";
+    for (int k = 0, at = 0; k < code.asm_len && k < 16; k++)
+      at += snprintf(text + at, sizeof text - (size_t)at, " %02x", code.asm_bytes[k]);
+    vec_case_error(err, c->file, code.asm_at, "asm and hex disagree: asm is%s", text);
+    return -1;
+  }
+  int len = code.hex_len >= 0 ? code.hex_len : code.asm_len;
+  if (len < 0) {
+    vec_case_error(err, c->file, code.asm_at ? code.asm_at : &first,
+                   code.asm_at ? "there is no GNU as here: give the bytes with 'hex' too" : "this case runs nothing");
+    return -1;
+  }
+  memcpy(p->start.ram + VM_CODE, code.hex_len >= 0 ? code.hex_bytes : code.asm_bytes, (size_t)len);
+  p->next = VM_CODE + (u64)len;
+  return 0;
+}
+
+static u64 cpl_of(const struct venv *env) {
+  const struct vector *v = env->c->v;
+  if (v->cpl != VEC_NONE) return vec_eval(env, v->cpl);
+  for (u32 k = 0; k < v->vars; k++)
+    if (!strcmp(v->var[k], "cpl")) return env->c->var[k];
+  return 0;
+}
+
+/* Applies the settings in order. 1: the case is skipped. */
+static int plan_start(struct venv *env, struct vec_case *c, struct vec_plan *p, struct vec_error *err) {
+  for (u32 k = 0; k < c->v->stmts; k++) {
+    const struct stmt *s = &c->file->stmt[c->v->first_stmt + k];
+    if (s->want) continue;
+    if (s->kind == ST_LET) c->var[s->index] = vec_eval(env, s->value);
+    else if (s->kind == ST_SKIP) {
+      if (vec_eval(env, s->cond)) return 1;
+    } else if (holds(env, s) && vec_apply(env, s, &p->start, err)) return -1;
+  }
+  return 0;
+}
+
+/* Applies the expectations in order; an outcome that holds is the last of them, but for the rest of its line. */
+static int plan_want(struct venv *env, struct vec_plan *p, struct vec_error *err) {
+  const struct vec_case *c = env->c;
+  unsigned last = 0;
+  p->outcome = (struct outcome){.kind = OUT_DONE};
+  for (u32 k = 0; k < c->v->stmts; k++) {
+    const struct stmt *s = &c->file->stmt[c->v->first_stmt + k];
+    if (!s->want || (last && s->line != last) || !holds(env, s)) continue;
+    if (s->kind == ST_FAULT || s->kind == ST_DELIVER || s->kind == ST_SHUTDOWN) {
+      last = s->line;
+      p->outcome = (struct outcome){
+          .kind = s->kind == ST_FAULT ? OUT_FAULT : s->kind == ST_DELIVER ? OUT_DELIVER : OUT_SHUTDOWN,
+          .vector = (u8)s->index, .has_error = s->value != VEC_NONE,
+          .error = s->value == VEC_NONE ? 0 : (u32)vec_eval(env, s->value)};
+    } else if (vec_apply(env, s, &p->want, err)) {
+      return -1;
+    }
+  }
+  return 0;
+}
+
+int vec_plan(const struct vec_case *given, const struct cpu_model *model, struct vec_assembler *as,
+             struct vec_plan *p, struct vec_error *err) {
+  struct vec_case c = *given;
+  struct venv env = {.c = &c, .st = &p->start};
+  vstate_default(&p->start, model, c.mode, 0);
+  u64 cpl = cpl_of(&env);
+  vstate_default(&p->start, model, c.mode, (unsigned)(cpl & 3));
+  if (plan_code(&env, &c, as, p, err)) return -1;
+  env.next = p->next;
+  int r = plan_start(&env, &c, p, err);
+  if (r) return r;
+  vstate_copy(&p->want, &p->start);
+  return plan_want(&env, p, err);
+}
