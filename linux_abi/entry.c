@@ -132,6 +132,8 @@ static void fpu_error(struct task *t, unsigned vector) {
   (void)sig_fault(t, SIGFPE, code, t->regs->ip, vector, 0);
 }
 
+enum { VEC_X87_SEGMENT = 9, LINUX_SEGV_CPERR = 10 };
+
 struct trap_row {
   u8 signo;
   int code;
@@ -140,10 +142,18 @@ struct trap_row {
 
 /* Linux arch/x86/kernel/traps.c; those with more to it are above. */
 static const struct trap_row traps[LINUX_EXCEPTIONS] = {
-  [VEC_DE] = {SIGFPE, FPE_INTDIV, true}, [VEC_BP] = {SIGTRAP, SI_KERNEL, false}, [VEC_OF] = {SIGSEGV, SI_KERNEL, false},
-  [VEC_BR] = {SIGSEGV, SI_KERNEL, false}, [VEC_UD] = {SIGILL, ILL_ILLOPN, true}, [VEC_TS] = {SIGSEGV, SI_KERNEL, false},
-  [VEC_NP] = {SIGBUS, SI_KERNEL, false}, [VEC_SS] = {SIGBUS, SI_KERNEL, false}, [VEC_GP] = {SIGSEGV, SI_KERNEL, false},
-  [VEC_AC] = {SIGBUS, BUS_ADRALN, false}, [9] = {SIGFPE, SI_KERNEL, false}, [VEC_CP] = {SIGSEGV, 10 /* SEGV_CPERR */, false},
+  [VEC_DE] = {SIGFPE, FPE_INTDIV, true},
+  [VEC_BP] = {SIGTRAP, SI_KERNEL, false},
+  [VEC_OF] = {SIGSEGV, SI_KERNEL, false},
+  [VEC_BR] = {SIGSEGV, SI_KERNEL, false},
+  [VEC_UD] = {SIGILL, ILL_ILLOPN, true},
+  [VEC_X87_SEGMENT] = {SIGFPE, SI_KERNEL, false},
+  [VEC_TS] = {SIGSEGV, SI_KERNEL, false},
+  [VEC_NP] = {SIGBUS, SI_KERNEL, false},
+  [VEC_SS] = {SIGBUS, SI_KERNEL, false},
+  [VEC_GP] = {SIGSEGV, SI_KERNEL, false},
+  [VEC_AC] = {SIGBUS, BUS_ADRALN, false},
+  [VEC_CP] = {SIGSEGV, LINUX_SEGV_CPERR, false},
 };
 
 static void exception(struct task *t, unsigned vector) {
@@ -173,8 +183,8 @@ static void kernel_fault(struct task *t, unsigned vector) {
     t->cpu->dr[6] = DR6_RESET;
     return;
   }
-  lx_fail(t->lvm, "exception %u (error code %" PRIx64 ", address %016" PRIx64 ") inside the emulated kernel, at %04" PRIx64
-          ":%016" PRIx64, vector, r->orig_ax, t->cpu->cr2, r->cs, r->ip);
+  lx_fail(t->lvm, "exception %u (error code %" PRIx64 ", address %016" PRIx64 ") inside the emulated kernel, at %04"
+          PRIx64 ":%016" PRIx64, vector, r->orig_ax, t->cpu->cr2, r->cs, r->ip);
 }
 
 void entry_hypercall(void *opaque, struct cpu *cpu) {

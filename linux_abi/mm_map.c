@@ -235,8 +235,8 @@ static bool grow_heap(struct task *t, u64 from, u64 to, u64 brk) {
   u32 prot = PROT_READ | PROT_WRITE | (t->personality & READ_IMPLIES_EXEC ? PROT_EXEC : 0);
   u32 flags = VMA_HEAP | (mm->lock_future ? VMA_LOCKED : 0);
   if (limit != RLIM_INFINITY && brk - mm->start_brk + used > limit) return false;
-  if (to >= mm->task_size || vma_gap_up(&mm->vmas, to + PAGE_SIZE - from, from, to + PAGE_SIZE, MM_STACK_GUARD) != from)
-    return false;
+  u64 end = to + PAGE_SIZE; /* a page stays free behind */
+  if (end > mm->task_size || vma_gap_up(&mm->vmas, end - from, from, end, MM_STACK_GUARD) != from) return false;
   if (!mm_within_limits(t, to - from, prot, flags)) return false;
   return !mm_map_anon(t, from, to, prot, flags);
 }

@@ -69,7 +69,8 @@ static bool grow_in_place(struct task *t, const struct remap *r) {
   struct mm *mm = t->mm;
   u64 end = r->old + r->old_len, new_end = r->old + r->new_len;
   if (end != r->vma.end || new_end > mm->task_size || new_end < end) return false;
-  if (vma_gap_up(&mm->vmas, new_end - end, end, new_end, MM_STACK_GUARD) != end || vma_reserve(&mm->vmas)) return false;
+  if (vma_gap_up(&mm->vmas, new_end - end, end, new_end, MM_STACK_GUARD) != end) return false;
+  if (vma_reserve(&mm->vmas)) return false;
   if (anonymous(&r->vma)) {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | (r->vma.flags & VMA_NORESERVE ? MAP_NORESERVE : 0);
     if (mm_host_map(mm, end, new_end - end, r->vma.prot, flags, -1, 0)) return false;

@@ -34,8 +34,8 @@ enum { ERESTARTSYS = 512, ERESTARTNOINTR = 513, ERESTARTNOHAND = 514, ERESTART_R
 
 /* A system call. a[] is raw: 64 bits each for x86_64; for i386 the low 32 bits, zero-extended (so an int is
  * (int)a[n] and a long offset (s32)a[n]; where the two ABIs differ in more, a row names two handlers). A 32-bit
- * program sees the result's low half; errors are negative in all 64 bits. A handler may replace *t->regs (sigreturn: it then returns
- * t->regs->ax), and may end the task (lx_exit). */
+ * program sees the result's low half; errors are negative in all 64 bits. A handler may replace *t->regs
+ * (sigreturn: it then returns t->regs->ax), and may end the task (lx_exit). */
 typedef s64 sys_fn(struct task *t, const u64 a[6]);
 
 struct task {

@@ -86,7 +86,7 @@ static void diff_memory(struct text *t, const struct vstate *want, const struct 
   }
 }
 
-void vec_diff(struct text *t, const struct vec_case *c, const struct vec_plan *p, const struct outcome *found,
+void vec_diff(struct text *t, const struct vec_case *c, struct vec_plan *p, const struct outcome *found,
               const struct vstate *st) {
   const struct outcome *w = &p->outcome;
   if (w->kind != found->kind || w->vector != found->vector || w->has_error != found->has_error ||
@@ -95,6 +95,11 @@ void vec_diff(struct text *t, const struct vec_case *c, const struct vec_plan *p
     outcome_text(w, a, sizeof a);
     outcome_text(found, b, sizeof b);
     text_add(t, "  %-14s expected %s, found %s\n", "outcome", a, b);
+  }
+  for (unsigned k = 0; k < p->anys; k++) {
+    u64 at = p->any[k].at;
+    if (!p->any[k].bytes) comp_set(&p->want, (unsigned)at, comp_get(st, (unsigned)at));
+    else if (!vstate_write(&p->want, at, p->any[k].bytes, vstate_read(st, at, p->any[k].bytes))) t->lines++;
   }
   struct vstate settled = *st;
   for (unsigned s = 0; s < VS_SEGS; s++) settle_null(c, s, &p->want.seg[s], &settled.seg[s]);

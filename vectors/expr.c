@@ -44,6 +44,12 @@ static int parse_name(struct parser *ps, s32 *out) {
   const char *at = ps->t.at;
   strcpy(name, ps->t.text);
   if (lex_next(ps)) return -1;
+  int fn = word_in(functions, name), c;
+  if (fn >= 0 && tok_is(ps, "(")) {
+    s32 a;
+    if (tok_expect(ps, "(") || parse_expr(ps, &a) || tok_expect(ps, ")")) return -1;
+    return add_node(ps, (struct node){.kind = N_CALL, .num = (u64)fn, .a = a}, out);
+  }
   for (u32 k = 0; ps->v && k < ps->v->vars; k++)
     if (!strcmp(ps->v->var[k], name)) return add_node(ps, (struct node){.kind = N_VAR, .num = k}, out);
   if (!strcmp(name, "next")) return add_node(ps, (struct node){.kind = N_NEXT}, out);
@@ -56,12 +62,6 @@ static int parse_name(struct parser *ps, s32 *out) {
   for (unsigned k = 0; k < ARRAY_SIZE(constants); k++)
     if (!strcmp(constants[k].name, name))
       return add_node(ps, (struct node){.kind = N_NUM, .num = constants[k].value}, out);
-  int fn = word_in(functions, name), c;
-  if (fn >= 0 && tok_is(ps, "(")) {
-    s32 a;
-    if (tok_expect(ps, "(") || parse_expr(ps, &a) || tok_expect(ps, ")")) return -1;
-    return add_node(ps, (struct node){.kind = N_CALL, .num = (u64)fn, .a = a}, out);
-  }
   if (tok_is(ps, "[") && (name[0] | 0x20) == 'u') {
     unsigned bits = !strcmp(name, "u8") ? 8 : !strcmp(name, "u16") ? 16 : !strcmp(name, "u32") ? 32
                     : !strcmp(name, "u64") ? 64 : 0;

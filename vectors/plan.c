@@ -164,6 +164,7 @@ static int plan_want(struct venv *env, struct vec_plan *p, struct vec_error *err
   const struct vec_case *c = env->c;
   unsigned last = 0;
   p->outcome = (struct outcome){.kind = OUT_DONE};
+  p->anys = 0;
   for (u32 k = 0; k < c->v->stmts; k++) {
     const struct stmt *s = &c->file->stmt[c->v->first_stmt + k];
     if (!s->want || (last && s->line != last) || !holds(env, s)) continue;
@@ -173,6 +174,13 @@ static int plan_want(struct venv *env, struct vec_plan *p, struct vec_error *err
           .kind = s->kind == ST_FAULT ? OUT_FAULT : s->kind == ST_DELIVER ? OUT_DELIVER : OUT_SHUTDOWN,
           .vector = (u8)s->index, .has_error = s->value != VEC_NONE,
           .error = s->value == VEC_NONE ? 0 : (u32)vec_eval(env, s->value)};
+    } else if (s->kind == ST_ANY) {
+      if (p->anys == VEC_ANYS) {
+        vec_case_error(err, c->file, s, "more than %d things are left open", VEC_ANYS);
+        return -1;
+      }
+      p->any[p->anys].bytes = s->at == VEC_NONE ? 0 : s->index;
+      p->any[p->anys++].at = s->at == VEC_NONE ? s->index : vec_eval(env, s->at);
     } else if (vec_apply(env, s, &p->want, err)) {
       return -1;
     }

@@ -177,6 +177,24 @@ static int st_fault(struct parser *ps, struct stmt s) {
   return 0;
 }
 
+/* any NAME u64[ADDRESS] ...: the manual leaves it open */
+static int st_any(struct parser *ps, struct stmt head) {
+  do {
+    struct stmt s = head;
+    s.kind = ST_ANY;
+    unsigned bytes = tok_is(ps, "u8") ? 1 : tok_is(ps, "u16") ? 2 : tok_is(ps, "u32") ? 4 : tok_is(ps, "u64") ? 8 : 0;
+    int c = ps->t.kind == T_ID ? comp_find(ps->t.text) : -1;
+    if (!bytes && c < 0) return parse_error(ps, ps->t.at, "expected a name, or memory");
+    s.index = bytes ? bytes : (u32)c;
+    if (lex_next(ps)) return -1;
+    if (bytes && (tok_expect(ps, "[") || parse_expr(ps, &s.at) || tok_expect(ps, "]"))) return -1;
+    struct stmt *p = add_stmt(ps, ST_ANY);
+    if (!p) return -1;
+    *p = s;
+  } while (ps->t.kind == T_ID);
+  return 0;
+}
+
 /* frame8 TOP: WORD WORD ... from high to low addresses, to the end of the line */
 static int st_frame(struct parser *ps, struct stmt s) {
   s32 word[16];
@@ -294,6 +312,7 @@ int parse_statement(struct parser *ps, bool want, s32 cond) {
       {"tss", st_tss, ST_TSS, 0, true, false},       {"page", st_page, ST_PAGE, 0, true, false},
       {"asm", st_asm, ST_ASM, 0, true, false},       {"hex", st_hex, ST_HEX, 0, true, false},
       {"fault", st_fault, ST_FAULT, 0, false, true}, {"deliver", st_fault, ST_DELIVER, 0, false, true},
+      {"any", st_any, ST_ANY, 0, false, true},
       {"frame2", st_frame, ST_FRAME, 2, false, true}, {"frame4", st_frame, ST_FRAME, 4, false, true},
       {"frame8", st_frame, ST_FRAME, 8, false, true},
   };

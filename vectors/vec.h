@@ -40,6 +40,7 @@ enum stmt_kind {
   ST_FAULT,   /* index: vector; value: error code or VEC_NONE */
   ST_DELIVER, /* the same */
   ST_SHUTDOWN,
+  ST_ANY,     /* index: component, or with `at` bytes of memory there: not compared */
 };
 
 struct arg {
@@ -117,8 +118,14 @@ struct outcome {
 };
 
 /* What the case starts from and must end with. -1: *err says why it makes no sense. 1: the case is skipped. */
+enum { VEC_ANYS = 16 };
 struct vec_plan {
   struct vstate start, want;
+  struct { /* what is not compared: a component, or with `bytes` memory at `at` */
+    u64 at;
+    u32 bytes;
+  } any[VEC_ANYS];
+  unsigned anys;
   struct outcome outcome;
   u64 next;
 };

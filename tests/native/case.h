@@ -57,7 +57,7 @@ struct outcome {
   u64 cr2;
   u32 error;
   u8 vector;
-  bool stuck; /* emulated only: no exception within many instructions, or shutdown */
+  bool stuck; /* emulated: no exception within many instructions, or shutdown; native: none that Linux passes on */
 };
 
 /* Where the operand is. The last five are modifications of a form drawn at random. */

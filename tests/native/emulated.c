@@ -40,7 +40,6 @@ static void choose_model(struct cpu_model *m) {
     if (f >= 0 && native_has((enum feature)f)) m->has[f] = 1;
   }
   m->has[FEAT_ZERO_FCS_FDS] = native_has(FEAT_ZERO_FCS_FDS);
-  m->has[FEAT_FDP_EXCPTN] = native_has(FEAT_FDP_EXCPTN);
 }
 
 static void map_pages(u8 *t) {

@@ -10,7 +10,8 @@ MUST_CHECK int native_open(void);
 /* The arena's memory: at ARENA itself. */
 u8 *native_arena(void);
 
-/* Starts at in and says how it ended: with the vector of the exception that Linux made a signal of. */
+/* Starts at in and says how it ended: with the vector of the exception that Linux made a signal of. out->stuck: the
+ * timer's tick ended it, perhaps by chance: memory may have changed. */
 void native_run(const struct state *in, struct outcome *out);
 
 /* Does this processor have the feature, by CPUID? */
