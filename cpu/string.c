@@ -66,19 +66,16 @@ INLINE_BODY string_once(struct cpu *restrict cpu, const struct insn *restrict i,
 ALWAYS_INLINE void str_element(struct cpu *cpu, const struct insn *i, enum width w, enum width aw,
                                enum str_op op, u16 *hf) {
   unsigned n = WIDTH_BYTES(w);
-  u64 a, b;
+  u64 a, b = 0;
+  /* First, as on silicon: which of two faults CMPS takes */
+  if (str_compares(op)) b = mem_read(cpu, mem_linear(cpu, ES, reg_get(cpu, RDI, aw), n, ACC_READ), n);
   if (str_reads_source(op))
     a = mem_read(cpu, mem_linear(cpu, i->seg, reg_get(cpu, RSI, aw), n, ACC_READ), n);
   else
     a = reg_get(cpu, RAX, w);
-  if (op == OP_LODS) {
-    reg_set(cpu, RAX, a, w);
-  } else if (str_writes(op)) {
-    mem_write(cpu, mem_linear(cpu, ES, reg_get(cpu, RDI, aw), n, ACC_WRITE), a, n);
-  } else {
-    b = mem_read(cpu, mem_linear(cpu, ES, reg_get(cpu, RDI, aw), n, ACC_READ), n);
-    str_cmp(a, b, w, hf);
-  }
+  if (op == OP_LODS) reg_set(cpu, RAX, a, w);
+  else if (str_writes(op)) mem_write(cpu, mem_linear(cpu, ES, reg_get(cpu, RDI, aw), n, ACC_WRITE), a, n);
+  else str_cmp(a, b, w, hf);
   str_advance(cpu, op, aw, str_stride(cpu, w));
 }
 
@@ -155,17 +152,18 @@ ALWAYS_INLINE u64 str_run(struct cpu *cpu, const struct insn *i, enum width w, e
   return n;
 }
 
-/* With 32-bit addresses in 64-bit mode a count of zero still clears the upper half of RCX, and MOVS and
- * STOS those of the pointers too (measured on Intel Xeon). */
-ALWAYS_INLINE void str_none(struct cpu *cpu, enum width aw, enum str_op op) {
+/* With 32-bit addresses in 64-bit mode a repetition clears the upper half of RCX, and MOVS and STOS those of the
+ * pointers too, before anything else: also when the count is zero or the first element faults (measured on Intel
+ * Xeon). */
+ALWAYS_INLINE void str_begin(struct cpu *cpu, enum width aw, enum str_op op) {
   if (aw != W32) return;
-  reg_set(cpu, RCX, 0, W32);
+  reg_set(cpu, RCX, reg_get(cpu, RCX, W32), W32);
   if (str_writes(op)) str_advance(cpu, op, W32, 0);
 }
 
-/* The flags of CMPS and SCAS become visible with the last element, or when the repetition is interrupted:
- * a fault in the middle finds those from before. SDM 2B REP. Code that a repetition overwrites, itself included,
- * counts when it has ended, as on silicon. */
+/* The flags of CMPS and SCAS become visible with the last element: a fault, trap or interrupt in the middle finds
+ * those from before. SDM 2B REP. Code that a repetition overwrites, itself included, counts when it has ended, as on
+ * silicon. */
 INLINE_BODY string_any(struct cpu *restrict cpu, const struct insn *restrict i, enum width w,
                        enum str_op op) {
   enum width aw = (enum width)((i->flags & IF_ASIZE) + 1);
@@ -173,10 +171,8 @@ INLINE_BODY string_any(struct cpu *restrict cpu, const struct insn *restrict i, 
   u16 hf = cpu->hf;
   u64 count = repeats ? reg_get(cpu, RCX, aw) : 1;
   cpu->insn = i;
-  if (!count) {
-    str_none(cpu, aw, op);
-    NEXT(cpu, i, FORM_X);
-  }
+  if (repeats) str_begin(cpu, aw, op);
+  if (!count) NEXT(cpu, i, FORM_X);
   do {
     u64 done = repeats ? str_run(cpu, i, w, aw, op, count, &hf) : 0;
     if (!done) {
@@ -188,7 +184,7 @@ INLINE_BODY string_any(struct cpu *restrict cpu, const struct insn *restrict i, 
     reg_set(cpu, RCX, count, aw);
     more = count && !(str_compares(op) && !(hf & HF_ZF) != !!(i->flags & IF_REPNE));
   } while (more && !cpu->stop && !(cpu->mode & MODE_STEP));
-  if (str_compares(op)) cpu->hf = hf;
+  if (str_compares(op) && !more) cpu->hf = hf;
   if (more) {
     cpu->rep_partial = true;
     if (!(cpu->mode & MODE_STEP)) cpu->budget++; /* not retired yet; a single step counts each element */

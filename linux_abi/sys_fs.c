@@ -35,7 +35,8 @@ static s64 put_statfs_32(struct task *t, u64 to, const struct statfs *s) {
   struct i386_statfs o = {
       .f_type = (u32)s->f_type, .f_bsize = (u32)s->f_bsize, .f_blocks = (u32)s->f_blocks,
       .f_bfree = (u32)s->f_bfree, .f_bavail = (u32)s->f_bavail, .f_files = (u32)s->f_files,
-      .f_ffree = (u32)s->f_ffree, .f_fsid = {s->f_fsid.__val[0], s->f_fsid.__val[1]}, .f_namelen = (u32)s->f_namelen,
+      .f_ffree = (u32)s->f_ffree, .f_fsid = {s->f_fsid.__val[0], s->f_fsid.__val[1]},
+      .f_namelen = (u32)s->f_namelen,
       .f_frsize = (u32)s->f_frsize, .f_flags = (u32)s->f_flags};
   return ua_write(t, to, &o, sizeof o);
 }
@@ -45,7 +46,8 @@ static s64 put_statfs_64(struct task *t, u64 to, const struct statfs *s) {
   struct i386_statfs64 o = {
       .f_type = (u32)s->f_type, .f_bsize = (u32)s->f_bsize, .f_blocks = s->f_blocks, .f_bfree = s->f_bfree,
       .f_bavail = s->f_bavail, .f_files = s->f_files, .f_ffree = s->f_ffree,
-      .f_fsid = {s->f_fsid.__val[0], s->f_fsid.__val[1]}, .f_namelen = (u32)s->f_namelen,
+      .f_fsid = {s->f_fsid.__val[0], s->f_fsid.__val[1]},
+      .f_namelen = (u32)s->f_namelen,
       .f_frsize = (u32)s->f_frsize, .f_flags = (u32)s->f_flags};
   return ua_write(t, to, &o, sizeof o);
 }

@@ -55,7 +55,8 @@ static s64 put_middle(struct task *t, u64 to, const struct stat *st) {
       .st_rdev = (u32)st->st_rdev, .st_size = (u32)st->st_size, .st_blksize = (u32)st->st_blksize,
       .st_blocks = (u32)st->st_blocks, .st_atime_ = (u32)st->st_atim.tv_sec,
       .st_atime_nsec = (u32)st->st_atim.tv_nsec,
-      .st_mtime_ = (u32)st->st_mtim.tv_sec, .st_mtime_nsec = (u32)st->st_mtim.tv_nsec, .st_ctime_ = (u32)st->st_ctim.tv_sec,
+      .st_mtime_ = (u32)st->st_mtim.tv_sec, .st_mtime_nsec = (u32)st->st_mtim.tv_nsec,
+      .st_ctime_ = (u32)st->st_ctim.tv_sec,
       .st_ctime_nsec = (u32)st->st_ctim.tv_nsec};
   if (o.st_ino != st->st_ino || o.st_nlink != st->st_nlink || st->st_size > INT32_MAX) return -EOVERFLOW;
   return ua_write(t, to, &o, sizeof o);
@@ -67,7 +68,8 @@ static s64 put_64(struct task *t, u64 to, const struct stat *st) {
       .st_uid = st->st_uid, .st_gid = st->st_gid, .st_rdev = st->st_rdev, .st_size = st->st_size,
       .st_blksize = (u32)st->st_blksize, .st_blocks = (u64)st->st_blocks,
       .st_atime_ = (u32)st->st_atim.tv_sec, .st_atime_nsec = (u32)st->st_atim.tv_nsec,
-      .st_mtime_ = (u32)st->st_mtim.tv_sec, .st_mtime_nsec = (u32)st->st_mtim.tv_nsec, .st_ctime_ = (u32)st->st_ctim.tv_sec,
+      .st_mtime_ = (u32)st->st_mtim.tv_sec, .st_mtime_nsec = (u32)st->st_mtim.tv_nsec,
+      .st_ctime_ = (u32)st->st_ctim.tv_sec,
       .st_ctime_nsec = (u32)st->st_ctim.tv_nsec, .st_ino = st->st_ino};
   /* cp_stat64() leaves the padding alone. */
   enum { PAD = sizeof(u32), PAD0 = offsetof(struct i386_stat64, pad0) };

@@ -490,6 +490,8 @@ static void waits(void) {
 
 int main(void) {
   setvbuf(stdout, NULL, _IONBF, 0);
+  /* uc_stack shows the raw flags, which a thread of the parent's may have left behind: execve does not reset them. */
+  sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
   frames();
   dispositions();
   order();
