@@ -23,6 +23,7 @@ struct app_options {
   bool insns;            /* --insns */
   bool json;             /* --json */
   const char *filter;    /* -e trace=...; NULL: all */
+  const char *transition_filter; /* -e transitions=...; NULL: all */
 };
 
 /* One option of the table in options.c. */

@@ -62,10 +62,11 @@ static int parse_options(struct check_options *o, int argc, char **argv) {
       o->list = true;
       continue;
     }
-    bool known = !strcmp(w, "--only") || !strcmp(w, "--vendor") || !strcmp(w, "-cpu") || !strcmp(w, "--junit") ||
-                 !strcmp(w, "--invert");
+    bool known = !strcmp(w, "--only") || !strcmp(w, "--vendor") || !strcmp(w, "-cpu") ||
+                 !strcmp(w, "--junit") || !strcmp(w, "--invert");
     if (!known || !v) {
-      app_error(known ? "%s: an argument is missing" : "check: '%s' is no option; see ringwalk check --help", w);
+      app_error(known ? "%s: an argument is missing" : "check: '%s' is no option; see ringwalk check --help",
+                w);
       return -1;
     }
     a++;
@@ -88,7 +89,7 @@ static int count_case(void *opaque, const struct vec_case *c) {
   return 0;
 }
 
-static int list_file(const struct check_options *o, const char *path) {
+static int list_file(const char *path) {
   struct vec_error err;
   struct vec_file *f = vec_load(path, &err);
   if (!f) {
@@ -98,10 +99,9 @@ static int list_file(const struct check_options *o, const char *path) {
   for (u32 k = 0; k < f->vectors; k++) {
     const struct vector *v = &f->vector[k];
     unsigned cases = 0;
-    (void)o;
     if (vec_cases(f, v, count_case, &cases)) app_error("%s:%u: too many cases", path, v->line);
-    printf("%s:%u: %s, %u cases: %s%s%s\n", path, v->line, v->name, cases, v->cite, v->disputed ? "; disputed: " : "",
-           v->disputed ? v->disputed : "");
+    printf("%s:%u: %s, %u cases: %s%s%s\n", path, v->line, v->name, cases, v->cite,
+           v->disputed ? "; disputed: " : "", v->disputed ? v->disputed : "");
   }
   vec_free(f);
   return 0;
@@ -142,7 +142,7 @@ int app_check(int argc, char **argv) {
   if (o.list) {
     int status = 0;
     for (; a < argc; a++)
-      if (list_file(&o, argv[a])) status = 1;
+      if (list_file(argv[a])) status = 1;
     return status;
   }
   if (o.junit && !(o.v.junit = fopen(o.junit, "w"))) {

@@ -53,7 +53,7 @@ int main(int argc, char **argv) {
   }
   for (unsigned k = 0; k < ARRAY_SIZE(commands); k++) {
     if (strcmp(word, commands[k].name)) continue;
-    for (int a = 2; a < argc && argv[a][0] == '-'; a++)
+    for (int a = 2; a < argc && argv[a][0] == '-' && commands[k].run != app_check; a++)
       if (!strcmp(argv[a], "--help")) {
         printf("usage: ringwalk %s %s\n\n%s\n", commands[k].name, commands[k].usage, commands[k].help);
         app_options_help(commands[k].run == app_run ? APP_RUN : commands[k].run == app_trace ? APP_TRACE : APP_INFO);

@@ -33,7 +33,12 @@ static int set_filter(struct app_options *o, const char *v) {
     o->filter = v + 6;
     return 0;
   }
-  app_error("-e %s: only -e trace=NAME[,NAME...] or trace=!NAME[,NAME...] is known", v);
+  if (!strncmp(v, "transitions=", 12)) {
+    o->transition_filter = v + 12;
+    o->transitions = true;
+    return 0;
+  }
+  app_error("-e %s: only -e trace=NAMES and -e transitions=KINDS are known; see ringwalk trace --help", v);
   return -1;
 }
 
@@ -81,8 +86,11 @@ static const struct app_option options[] = {
     {"-0", "ARG0", "argv[0] for the program", set_argv0, APP_RUN | APP_TRACE},
     {"--stats", NULL, "count instructions, blocks, TLB misses and transitions, on standard error", set_stats, APP_RUN | APP_TRACE},
     {"-o", "FILE", "print the trace there instead of on standard error", set_output, APP_TRACE},
-    {"-e", "trace=NAMES", "only these system calls (comma-separated, ! for all but these)", set_filter, APP_TRACE},
+    {"-e", "trace=NAMES", "only these system calls: comma-separated, ! first for all but these, or none", set_filter,
+     APP_TRACE},
     {"--transitions", NULL, "print each ring change: CS:RIP, SS:RSP and CPL on both sides", set_transitions, APP_TRACE},
+    {"-e", "transitions=KINDS", "only these ways into ring 0, and their returns: syscall, int, exception, PF, ...", set_filter,
+     APP_TRACE},
     {"--insns", NULL, "print each instruction", set_insns, APP_TRACE},
     {"--json", NULL, "one JSON object a line", set_json, APP_TRACE},
 };
@@ -105,7 +113,7 @@ void app_options_help(unsigned command) {
   puts("\noptions:");
   for (unsigned k = 0; k < ARRAY_SIZE(options); k++)
     if (options[k].commands & command)
-      printf("  %-14s %-14s %s\n", options[k].name, options[k].arg ? options[k].arg : "", options[k].help);
+      printf("  %-14s %-18s %s\n", options[k].name, options[k].arg ? options[k].arg : "", options[k].help);
 }
 
 /* The value of an option: the next word, or what follows "=" in "--name=value". NULL: it is another option. */

@@ -1,17 +1,17 @@
-/* System calls as strace prints them: arguments by the letters of linux_abi/syscalls.def. man 1 strace. */
+/* The lines of strace: calls in two halves, signals, the end; the same as JSON. man 1 strace. */
 #define _GNU_SOURCE
 #include "app/strace.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "app/app.h"
 #include "app/strace_names.h"
-#include "linux_abi/uaccess.h"
+#include "app/strace_value.h"
 
-enum { SHOWN_BYTES = 32, SHOWN_STRING = 4096, SHOWN_IOVEC = 8 };
+/* strace aligns results in this column; the longest tag is [syscall32]. */
+enum { RESULT_COLUMN = 40, TAG_COLUMN = 11 };
 
 static const char *entry_path(const struct task *t) {
   static const char *const names[] = {"syscall", "syscall32", "sysenter", "int80"};
@@ -26,12 +26,12 @@ static bool listed(const char *list, const char *name) {
   return false;
 }
 static bool wanted(const struct strace *s, const char *name) {
-  if (!s->filter) return true;
+  if (!s->filter || !strcmp(s->filter, "all")) return true;
   return *s->filter == '!' ? !listed(s->filter + 1, name) : listed(s->filter, name);
 }
 
 int strace_check_filter(const char *filter) {
-  if (!filter) return 0;
+  if (!filter || !strcmp(filter, "all") || !strcmp(filter, "none")) return 0;
   char name[64];
   for (const char *p = filter + (*filter == '!'); *p;) {
     size_t n = strcspn(p, ",");
@@ -47,133 +47,9 @@ int strace_check_filter(const char *filter) {
   return 0;
 }
 
-/* ---- values ---- */
-
-/* Octal and C escapes, as strace does; a closing "..." when there was more. */
-static void put_bytes(FILE *f, const u8 *b, size_t n, bool more) {
-  static const char *const escape = "\a\b\t\n\v\f\r";
-  fputc('"', f);
-  for (size_t k = 0; k < n; k++) {
-    const char *e = b[k] ? strchr(escape, b[k]) : NULL;
-    if (b[k] == '"' || b[k] == '\\') fprintf(f, "\\%c", b[k]);
-    else if (e && b[k] >= 9) fprintf(f, "\\%c", "abtnvfr"[e - escape]);
-    else if (b[k] >= 32 && b[k] < 127) fputc(b[k], f);
-    else if (k + 1 < n && b[k + 1] >= '0' && b[k + 1] <= '9') fprintf(f, "\\%03o", b[k]);
-    else fprintf(f, "\\%o", b[k]);
-  }
-  fputs(more ? "\"..." : "\"", f);
-}
-
-static void put_pointer(FILE *f, u64 v) {
-  if (v) fprintf(f, "0x%" PRIx64, v);
-  else fputs("NULL", f);
-}
-
-static void put_memory(FILE *f, struct task *t, u64 addr, u64 n) {
-  u8 buf[SHOWN_BYTES];
-  u64 shown = n < sizeof buf ? n : sizeof buf;
-  if (!addr || ua_read(t, buf, addr, shown)) put_pointer(f, addr);
-  else put_bytes(f, buf, shown, shown < n);
-}
-
-static void put_string(FILE *f, struct task *t, u64 addr) {
-  char *buf = malloc(SHOWN_STRING);
-  s64 n = buf && addr ? ua_str(t, buf, addr, SHOWN_STRING) : -EFAULT;
-  if (n == -ENAMETOOLONG) put_bytes(f, (u8 *)buf, SHOWN_STRING - 1, true);
-  else if (n < 0) put_pointer(f, addr);
-  else put_bytes(f, (u8 *)buf, (size_t)n, false);
-  free(buf);
-}
-
-static void put_iovec(FILE *f, struct task *t, u64 addr, u64 count) {
-  unsigned word = t->compat ? 4 : 8;
-  fputc('[', f);
-  for (u64 k = 0; k < count && k < SHOWN_IOVEC; k++) {
-    u64 base, len;
-    if (ua_read_word(t, &base, addr + 2 * k * word) || ua_read_word(t, &len, addr + (2 * k + 1) * word)) {
-      put_pointer(f, addr + 2 * k * word);
-      break;
-    }
-    fputs(k ? ", {iov_base=" : "{iov_base=", f);
-    put_memory(f, t, base, len);
-    fprintf(f, ", iov_len=%" PRIu64 "}", len);
-  }
-  fputs(count > SHOWN_IOVEC ? ", ...]" : "]", f);
-}
-
-/* struct timespec or timeval of the ABI. */
-static void put_time(FILE *f, struct task *t, u64 addr, const char *fraction) {
-  u64 sec, frac;
-  unsigned word = t->compat ? 4 : 8;
-  if (!addr || ua_read_word(t, &sec, addr) || ua_read_word(t, &frac, addr + word)) {
-    put_pointer(f, addr);
-    return;
-  }
-  fprintf(f, "{tv_sec=%" PRId64 ", tv_%s=%" PRId64 "}", t->compat ? (s64)(s32)sec : (s64)sec, fraction,
-          t->compat ? (s64)(s32)frac : (s64)frac);
-}
-
-/* One argument; returns how many words of a[] it took. n: arguments left. */
-static unsigned put_argument(FILE *f, struct task *t, char letter, const u64 *a, unsigned left, s64 ret) {
-  u64 v = a[0];
-  switch (letter) {
-    case 'd': fprintf(f, "%d", (int)v); break;
-    case 'u': fprintf(f, "%u", (u32)v); break;
-    case 'l': fprintf(f, "%" PRId64, t->compat ? (s64)(s32)v : (s64)v); break;
-    case 'U': fprintf(f, "%" PRIu64, v); break;
-    case 'x': fprintf(f, v ? "0x%" PRIx64 : "%" PRIx64, v); break;
-    case 's': put_string(f, t, v); break;
-    case 'f': fprintf(f, "%d", (int)v); break;
-    case 'F': strace_dirfd(f, (int)v); break;
-    case 'm': fprintf(f, "%#o", (u32)v); break;
-    case 'b': put_memory(f, t, v, left > 1 ? a[1] : 0); break;
-    case 'B': ret >= 0 ? put_memory(f, t, v, (u64)ret) : put_pointer(f, v); break;
-    case 'i': put_iovec(f, t, v, left > 1 ? a[1] : 0); break;
-    case 'I': ret >= 0 ? put_iovec(f, t, v, left > 1 ? a[1] : 0) : put_pointer(f, v); break;
-    case 'Q':
-      fprintf(f, "%" PRId64, (s64)(t->compat && left > 1 ? v | a[1] << 32 : v));
-      return t->compat ? 2 : 1;
-    case 't': put_time(f, t, v, "nsec"); break;
-    case 'T': put_time(f, t, v, "usec"); break;
-    case 'p': put_pointer(f, v); break;
-    default:
-      if (!strace_named(f, letter, v)) put_pointer(f, v);
-  }
-  return 1;
-}
-
-/* Prints arguments from the one at *at on, until the end or (first half) one that the call fills in. */
-static void put_arguments(FILE *f, struct task *t, const struct sys_row *row, const u64 a[6], bool first_half, s64 ret) {
-  unsigned word = 0;
-  bool held = false;
-  for (const char *p = row->args; *p && *p != '=' && word < 6; p++) {
-    if (*p == 'B' || *p == 'I') held = true;
-    if (first_half && held) return;
-    if (!first_half && !held) { /* printed already */
-      word += t->compat && *p == 'Q' ? 2 : 1;
-      continue;
-    }
-    if (word) fputs(", ", f);
-    word += put_argument(f, t, *p, a + word, 6 - word, ret);
-  }
-}
-
-static void put_result(FILE *f, const struct sys_row *row, s64 ret) {
-  const char *name = ret < 0 && ret > -4096 ? strerrorname_np((int)-ret) : NULL;
-  switch (-ret) {
-    case ERESTARTSYS: fputs("? ERESTARTSYS (to be restarted if SA_RESTART is set)", f); return;
-    case ERESTARTNOINTR: fputs("? ERESTARTNOINTR (to be restarted)", f); return;
-    case ERESTARTNOHAND: fputs("? ERESTARTNOHAND (to be restarted if no handler)", f); return;
-    case ERESTART_RESTARTBLOCK: fputs("? ERESTART_RESTARTBLOCK (interrupted by signal)", f); return;
-    default: break;
-  }
-  if (name) fprintf(f, "-1 %s (%s)", name, strerrordesc_np((int)-ret));
-  else fprintf(f, strchr(row->args, '=') && ret ? "0x%" PRIx64 : "%" PRId64, ret);
-}
-
 /* ---- JSON ---- */
 
-static void json_string(FILE *out, const char *s, size_t n) {
+void strace_json_string(FILE *out, const char *s, size_t n) {
   fputc('"', out);
   for (size_t k = 0; k < n; k++) {
     u8 c = (u8)s[k];
@@ -184,83 +60,150 @@ static void json_string(FILE *out, const char *s, size_t n) {
   fputc('"', out);
 }
 
-static void json_call(struct strace *s, struct task *t, const struct sys_row *row, const u64 a[6], const s64 *ret) {
+static void json_call(struct strace *s, const struct strace_call *call, bool returned) {
   char *text = NULL;
   size_t n = 0;
-  FILE *m = open_memstream(&text, &n);
-  if (!m) return;
-  put_arguments(m, t, row, a, true, 0);
-  if (ret) put_arguments(m, t, row, a, false, *ret);
-  fclose(m);
-  fprintf(s->out, "{\"event\":\"syscall\",\"path\":\"%s\",\"name\":\"%s\",\"args\":[", entry_path(t), row->name);
-  unsigned words = sys_arity(row, t->compat);
-  for (unsigned k = 0; k < words && k < 6; k++) fprintf(s->out, "%s%" PRIu64, k ? "," : "", a[k]);
+  struct strace_call c = *call;
+  const struct sys_row *row = c.row;
+  c.f = open_memstream(&text, &n);
+  if (!c.f) return;
+  strace_arguments(&c, true);
+  if (returned) strace_arguments(&c, false);
+  fclose(c.f);
+  fprintf(s->out, "{\"event\":\"syscall\",\"path\":\"%s\",\"name\":\"%s\",\"args\":[", entry_path(c.t), row->name);
+  unsigned words = sys_arity(row, c.t->compat);
+  for (unsigned k = 0; k < words && k < 6; k++) fprintf(s->out, "%s\"%#" PRIx64 "\"", k ? "," : "", c.a[k]);
   fputs("],\"text\":", s->out);
-  json_string(s->out, text, n);
-  if (ret) fprintf(s->out, ",\"result\":%" PRId64, *ret);
-  fputs("}\n", s->out);
+  strace_json_string(s->out, text, n);
   free(text);
+  if (returned) {
+    text = NULL;
+    c.f = open_memstream(&text, &n);
+    if (c.f) {
+      strace_result(&c);
+      fclose(c.f);
+      fprintf(s->out, ",\"result\":%" PRId64 ",\"result_text\":", c.ret);
+      strace_json_string(s->out, text, n);
+      free(text);
+    }
+  }
+  fputs("}\n", s->out);
 }
 
 /* ---- hooks ---- */
 
 static bool never_returns(const char *name) { return !strcmp(name, "exit") || !strcmp(name, "exit_group"); }
 
+/* Begins half a line in memory, whose length is needed for the column of the result. */
+static FILE *begin_half(char **text, size_t *n) {
+  *text = NULL;
+  return open_memstream(text, n);
+}
+static void end_half(struct strace *s, FILE *f, char *text, size_t n) {
+  fwrite(text, 1, n, s->out);
+  fflush(s->out);
+  fclose(f);
+  free(text);
+}
+static void put_tag(FILE *f, const struct task *t) {
+  int n = fprintf(f, "[%s]", entry_path(t));
+  fprintf(f, "%*s", TAG_COLUMN - n, "");
+}
+/* Up to the "=" of the result, column being how far the line already is. */
+static void close_arguments(FILE *f, size_t column) {
+  fputs(") ", f);
+  if (column + 2 < RESULT_COLUMN) fprintf(f, "%*s", (int)(RESULT_COLUMN - column - 2), "");
+  fputs("= ", f);
+}
+
 void strace_enter(void *opaque, struct task *t, const struct sys_row *row, const u64 a[6]) {
   struct strace *s = opaque;
+  struct strace_call c = {.t = t, .row = row, .a = a};
+  char *text;
+  size_t n;
   if (!wanted(s, row->name)) return;
   if (s->json) {
-    if (never_returns(row->name)) json_call(s, t, row, a, NULL);
+    if (never_returns(row->name)) json_call(s, &c, false);
     return;
   }
-  fprintf(s->out, "[%s] %s(", entry_path(t), row->name);
-  put_arguments(s->out, t, row, a, true, 0);
-  s->open = true;
-  if (never_returns(row->name)) {
-    fputs(") = ?\n", s->out);
-    s->open = false;
+  c.f = begin_half(&text, &n);
+  if (!c.f) return;
+  put_tag(c.f, t);
+  fprintf(c.f, "%s(", row->name);
+  strace_arguments(&c, true);
+  fflush(c.f);
+  s->column = n - TAG_COLUMN;
+  s->open = !never_returns(row->name);
+  if (!s->open) {
+    close_arguments(c.f, s->column);
+    fputs("?\n", c.f);
+    fflush(c.f);
   }
-  fflush(s->out);
+  end_half(s, c.f, text, n);
 }
 
 void strace_exit(void *opaque, struct task *t, const struct sys_row *row, const u64 a[6], s64 ret) {
   struct strace *s = opaque;
+  struct strace_call c = {.t = t, .row = row, .a = a, .ret = ret};
+  char *text;
+  size_t n;
   if (!wanted(s, row->name)) return;
   if (s->json) {
-    json_call(s, t, row, a, &ret);
+    json_call(s, &c, true);
     return;
   }
-  if (!s->open) fprintf(s->out, "[%s] <... %s resumed>", entry_path(t), row->name);
-  put_arguments(s->out, t, row, a, false, ret);
-  fputs(") = ", s->out);
-  put_result(s->out, row, ret);
-  fputc('\n', s->out);
-  fflush(s->out);
+  c.f = begin_half(&text, &n);
+  if (!c.f) return;
+  if (!s->open) {
+    put_tag(c.f, t);
+    fprintf(c.f, "<... %s resumed>", row->name);
+    s->column = (size_t)-TAG_COLUMN;
+  }
+  strace_arguments(&c, false);
+  fflush(c.f);
+  close_arguments(c.f, s->column + n);
+  strace_result(&c);
+  fputc('\n', c.f);
+  fflush(c.f);
+  end_half(s, c.f, text, n);
+  s->open = false;
+}
+
+void strace_interrupt(struct strace *s) {
+  if (s->open) fputs(" <unfinished ...>\n", s->out);
   s->open = false;
 }
 
 void strace_signal(void *opaque, struct task *t, const siginfo_t *info) {
   struct strace *s = opaque;
   (void)t;
-  const char *abbrev = sigabbrev_np(info->si_signo);
   if (s->json) {
-    fprintf(s->out, "{\"event\":\"signal\",\"signo\":%d,\"code\":%d}\n", info->si_signo, info->si_code);
+    fputs("{\"event\":\"signal\",\"signal\":\"", s->out);
+    strace_signo(s->out, info->si_signo);
+    fputs("\",\"code\":\"", s->out);
+    strace_si_code(s->out, info->si_signo, info->si_code);
+    fprintf(s->out, "\",\"signo\":%d,\"text\":\"", info->si_signo);
+    strace_siginfo(s->out, info);
+    fputs("\"}\n", s->out);
     return;
   }
-  if (s->open) fputs(" <unfinished ...>\n", s->out);
-  s->open = false;
-  fprintf(s->out, "--- SIG%s {si_signo=SIG%s, si_code=%d", abbrev ? abbrev : "RT", abbrev ? abbrev : "RT", info->si_code);
-  if (info->si_code > 0 && info->si_code != SI_KERNEL)
-    fprintf(s->out, ", si_addr=%p", info->si_addr);
-  fputs("} ---\n", s->out);
+  strace_interrupt(s);
+  fputs("--- ", s->out);
+  strace_signo(s->out, info->si_signo);
+  fputc(' ', s->out);
+  strace_siginfo(s->out, info);
+  fputs(" ---\n", s->out);
   fflush(s->out);
 }
 
 void strace_end(struct strace *s, const struct lx_status *st) {
-  if (st->how == LX_EXITED)
+  if (!s->json) strace_interrupt(s);
+  if (st->how == LX_EXITED) {
     fprintf(s->out, s->json ? "{\"event\":\"exit\",\"status\":%d}\n" : "+++ exited with %d +++\n", st->code);
-  else if (st->how == LX_SIGNALED && s->json)
-    fprintf(s->out, "{\"event\":\"killed\",\"signo\":%d}\n", st->code);
-  else if (st->how == LX_SIGNALED)
-    fprintf(s->out, "+++ killed by SIG%s +++\n", sigabbrev_np(st->code) ? sigabbrev_np(st->code) : "RT");
+  } else if (st->how == LX_SIGNALED) {
+    fputs(s->json ? "{\"event\":\"killed\",\"signal\":\"" : "+++ killed by ", s->out);
+    strace_signo(s->out, st->code);
+    if (s->json) fprintf(s->out, "\",\"signo\":%d}\n", st->code);
+    else fputs(" +++\n", s->out);
+  }
 }

@@ -9,18 +9,23 @@
 
 struct strace {
   FILE *out;
-  const char *filter; /* names separated by commas, "!" first: all but these; NULL: all */
+  const char *filter; /* names separated by commas, "!" first: all but these; NULL and "all": all; "none" */
   bool json;
-  bool open;          /* the first half of a line is printed */
+  bool open;          /* the first half of a line is printed, */
+  size_t column;      /* as far as this, its tag not counted */
 };
 
 /* The lx_hooks; opaque is a struct strace. */
 void strace_enter(void *opaque, struct task *t, const struct sys_row *row, const u64 a[6]);
 void strace_exit(void *opaque, struct task *t, const struct sys_row *row, const u64 a[6], s64 ret);
 void strace_signal(void *opaque, struct task *t, const siginfo_t *info);
+/* Another line is about to be printed: ends the half-printed one. */
+void strace_interrupt(struct strace *s);
+/* A JSON string; bytes beyond ASCII as Latin-1. */
+void strace_json_string(FILE *out, const char *s, size_t n);
 /* "+++ exited with 3 +++" */
 void strace_end(struct strace *s, const struct lx_status *status);
-/* Does the filter want the call? An unknown name in it is an error of the person's: -1 and one line. */
+/* An unknown name in the filter is an error of the person's: -1 and one line. */
 MUST_CHECK int strace_check_filter(const char *filter);
 
 #endif

@@ -6,10 +6,21 @@
 
 #include "base/types.h"
 
-/* Prints v by the letter's names: o open flags, a access mode, w whence, k clock, S signal, P protection, M mmap
- * flags, c ioctl, C fcntl. False: the letter has no names. */
+/* Prints v by the names of a letter of linux_abi/syscalls.def. False: the letter has no names. */
 bool strace_named(FILE *f, char letter, u64 v);
 /* AT_FDCWD or a number. */
 void strace_dirfd(FILE *f, int fd);
+/* SIGUSR1, SIGRT_3 or a number. */
+void strace_signo(FILE *f, int signo);
+/* SEGV_MAPERR and its like, by signal; or a number. */
+void strace_si_code(FILE *f, int signo, int code);
+/* S_IFREG|0644 */
+void strace_mode(FILE *f, u32 mode);
+/* O_RDONLY|O_CLOEXEC */
+void strace_open_flags(FILE *f, u64 v);
+/* [USR1 CHLD], or ~[] of those left out where most are in. */
+void strace_sigset(FILE *f, u64 set);
+void strace_sa_flags(FILE *f, u64 v);
+void strace_poll_events(FILE *f, u64 v);
 
 #endif

@@ -7,55 +7,133 @@
 #include <string.h>
 
 #include "app/app.h"
+#include "app/place.h"
 #include "app/strace.h"
+#include "cpu/event.h"
 #include "cpu/mem.h"
-#include "cpu/transition.h"
 
 struct trace {
   const struct app_options *options;
   FILE *out;
   struct strace calls;
+  struct places places;
+  bool heading;   /* of the ring changes: printed */
+  bool hidden;    /* the last way into ring 0 was left out, and so is the way back */
+  u8 last_cpl;    /* of --insns */
   csh capstone[3]; /* 16-, 32- and 64-bit */
 };
 
-/* ---- transitions ---- */
+enum { NAME = 128, NAME_COLUMNS = 32, CAUSE_COLUMNS = 9 };
 
-static void put_point(FILE *f, const struct tr_point *p) {
-  fprintf(f, "ring %u  %04x:%016" PRIx64 "  %04x:%016" PRIx64, p->cpl, p->cs, p->rip, p->ss, p->rsp);
+/* ---- transitions ----
+ *
+ * The less privileged side is on the left, with an arrow for the direction, so that a call and its return stand in
+ * the same columns. */
+
+/* Addresses of 32-bit code have 8 digits, those of 64-bit programs 12, the kernel's 16. */
+static int digits(const struct tr_point *p, u64 v) { return p->code_bits < 64 ? 8 : v >> 48 ? 16 : 12; }
+
+static int put_point(FILE *f, const struct tr_point *p) {
+  return fprintf(f, "%u  %04x:%0*" PRIx64 "  %04x:%0*" PRIx64, p->cpl, p->cs, digits(p, p->rip), p->rip, p->ss,
+                 digits(p, p->rsp), p->rsp);
 }
 
 static const char *cause(const struct transition *t, char *buf, size_t n) {
+  const char *mnemonic = t->vector < EXCEPTION_VECTORS ? vector_rows[t->vector].mnemonic : NULL;
   switch (t->kind) {
     case TR_INT: snprintf(buf, n, "int %02Xh", t->vector); break;
-    case TR_EXCEPTION: snprintf(buf, n, "exception %u", t->vector); break;
-    case TR_INTERRUPT: snprintf(buf, n, "interrupt %02Xh", t->vector); break;
+    case TR_INTERRUPT: snprintf(buf, n, "irq %02Xh", t->vector); break;
+    case TR_EXCEPTION:
+      if (mnemonic) snprintf(buf, n, "#%s", mnemonic);
+      else snprintf(buf, n, "fault %u", t->vector);
+      break;
     default: snprintf(buf, n, "%s", transition_name(t->kind));
   }
   return buf;
 }
 
-static void json_point(FILE *f, const char *name, const struct tr_point *p) {
-  fprintf(f, ",\"%s\":{\"cpl\":%u,\"cs\":%u,\"rip\":%" PRIu64 ",\"ss\":%u,\"rsp\":%" PRIu64 ",\"rflags\":%u,\"bits\":%u}",
-          name, p->cpl, p->cs, p->rip, p->ss, p->rsp, p->rflags, p->code_bits);
+/* SDM 3A 4.7 (Page-Fault Exceptions): the low bits of the error code. */
+static void put_error(FILE *f, const struct transition *t, const struct cpu *cpu) {
+  fprintf(f, "  error %04xh", t->error);
+  if (t->kind != TR_EXCEPTION || t->vector != 14) return;
+  fprintf(f, ": %s %" PRIx64 "h, %s", t->error & 16 ? "fetch from" : t->error & 2 ? "write to" : "read from", cpu->cr2,
+          t->error & 1 ? "not allowed" : "not present");
+}
+
+/* The names of -e transitions=, comma-separated: those of transition_name(), "exception" also by mnemonic. */
+static bool transition_listed(const char *list, const struct transition *t) {
+  const char *name = transition_name(t->kind), *mnemonic = "";
+  if (t->kind == TR_EXCEPTION && t->vector < EXCEPTION_VECTORS && vector_rows[t->vector].mnemonic)
+    mnemonic = vector_rows[t->vector].mnemonic;
+  for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',') {
+    size_t n = strcspn(p, ","), skip = *p == '#';
+    if (n == strlen(name) && !strncmp(p, name, n)) return true;
+    if (n > skip && n - skip == strlen(mnemonic) && !strncmp(p + skip, mnemonic, n - skip)) return true;
+  }
+  return false;
+}
+
+/* A way into a more privileged ring is chosen by its name; the way back goes with it. */
+static bool transition_wanted(struct trace *tr, const struct transition *t) {
+  const char *list = tr->options->transition_filter;
+  if (!list) return true;
+  if (t->from.cpl < t->to.cpl) {
+    bool hidden = tr->hidden;
+    tr->hidden = false;
+    return !hidden;
+  }
+  bool wanted = *list == '!' ? !transition_listed(list + 1, t) : transition_listed(list, t);
+  if (t->from.cpl > t->to.cpl) tr->hidden = !wanted;
+  return wanted;
+}
+
+static void json_point(const struct trace *tr, const char *side, const struct tr_point *p) {
+  char name[NAME];
+  place_name(&tr->places, p->rip, name, sizeof name);
+  fprintf(tr->out, ",\"%s\":{\"cpl\":%u,\"cs\":\"%#x\",\"rip\":\"%#" PRIx64 "\",\"ss\":\"%#x\",\"rsp\":\"%#" PRIx64
+          "\",\"rflags\":\"%#x\",\"bits\":%u,\"name\":", side, p->cpl, p->cs, p->rip, p->ss, p->rsp, p->rflags,
+          p->code_bits);
+  strace_json_string(tr->out, name, strlen(name));
+  fputc('}', tr->out);
+}
+
+static void json_transition(const struct trace *tr, const struct transition *t) {
+  fprintf(tr->out, "{\"event\":\"transition\",\"kind\":\"%s\"", transition_name(t->kind));
+  if (t->kind <= TR_INTERRUPT) fprintf(tr->out, ",\"vector\":%u", t->vector);
+  if (t->has_error) fprintf(tr->out, ",\"error\":%u", t->error);
+  json_point(tr, "from", &t->from);
+  json_point(tr, "to", &t->to);
+  fputs("}\n", tr->out);
+}
+
+static void put_heading(struct trace *tr, const struct tr_point *user) {
+  int w = digits(user, user->rip), v = digits(user, user->rsp);
+  if (tr->heading) return;
+  tr->heading = true;
+  fprintf(tr->out, "%-*s ring  %-*s  %-*s  %-*s    ring  %-21s  %s\n", CAUSE_COLUMNS, "by", w + 4, "cs:rip", v + 5, "ss:rsp",
+          NAME_COLUMNS, "where", "cs:rip", "ss:rsp");
 }
 
 static void on_transition(void *opaque, struct cpu *cpu, const struct transition *t) {
   struct trace *tr = opaque;
-  char buf[32];
-  (void)cpu;
+  char buf[32], name[NAME];
+  if (!transition_wanted(tr, t)) return;
   if (tr->options->json) {
-    fprintf(tr->out, "{\"event\":\"transition\",\"kind\":\"%s\",\"vector\":%u", transition_name(t->kind), t->vector);
-    if (t->has_error) fprintf(tr->out, ",\"error\":%u", t->error);
-    json_point(tr->out, "from", &t->from);
-    json_point(tr->out, "to", &t->to);
-    fputs("}\n", tr->out);
+    json_transition(tr, t);
     return;
   }
-  fprintf(tr->out, "%-13s ", cause(t, buf, sizeof buf));
-  put_point(tr->out, &t->from);
-  fputs("  ->  ", tr->out);
-  put_point(tr->out, &t->to);
-  if (t->has_error) fprintf(tr->out, "  error %04xh", t->error);
+  bool outward = t->from.cpl < t->to.cpl;
+  const struct tr_point *left = outward ? &t->to : &t->from, *right = outward ? &t->from : &t->to;
+  strace_interrupt(&tr->calls);
+  put_heading(tr, left);
+  fprintf(tr->out, "%-*s ", CAUSE_COLUMNS, cause(t, buf, sizeof buf));
+  put_point(tr->out, left);
+  place_name(&tr->places, left->rip, name, sizeof name);
+  fprintf(tr->out, "  %-*.*s %s ", NAME_COLUMNS, NAME_COLUMNS, name, outward ? "<-" : "->");
+  put_point(tr->out, right);
+  place_name(&tr->places, right->rip, name, sizeof name);
+  if (*name) fprintf(tr->out, "  %s", name);
+  if (t->has_error) put_error(tr->out, t, cpu);
   fputc('\n', tr->out);
 }
 
@@ -63,14 +141,32 @@ static void on_transition(void *opaque, struct cpu *cpu, const struct transition
 
 static void on_insn(void *opaque, struct cpu *cpu) {
   struct trace *tr = opaque;
+  char name[NAME], text[256];
   u8 bytes[15];
-  u64 la = (cpu->mode & MODE_CODE_MASK) == MODE_CODE64 ? cpu->rip : cpu->seg[CS].base + cpu->rip;
+  unsigned mode = cpu->mode & MODE_CODE_MASK;
+  u64 la = mode == MODE_CODE64 ? cpu->rip : cpu->seg[CS].base + cpu->rip;
   unsigned n = mem_peek(cpu, la, bytes, sizeof bytes);
   cs_insn *insn = NULL;
-  size_t got = n ? cs_disasm(tr->capstone[cpu->mode & MODE_CODE_MASK], bytes, n, cpu->rip, 1, &insn) : 0;
-  fprintf(tr->out, "ring %u  %04x:%016" PRIx64 "  %s %s\n", cpu->cpl, cpu->seg[CS].sel, cpu->rip,
-          got ? insn->mnemonic : n ? "(bad)" : "(unmapped)", got ? insn->op_str : "");
+  size_t got = n ? cs_disasm(tr->capstone[mode % 3], bytes, n, cpu->rip, 1, &insn) : 0;
+  if (got) snprintf(text, sizeof text, *insn->op_str ? "%s %s" : "%s", insn->mnemonic, insn->op_str);
+  else snprintf(text, sizeof text, "%s", n ? "(bad)" : "(page not mapped yet)");
   if (got) cs_free(insn, got);
+  place_name(&tr->places, cpu->rip, name, sizeof name);
+  if (tr->options->json) {
+    fprintf(tr->out, "{\"event\":\"insn\",\"cpl\":%u,\"cs\":\"%#x\",\"rip\":\"%#" PRIx64 "\",\"text\":", cpu->cpl,
+            cpu->seg[CS].sel, cpu->rip);
+    strace_json_string(tr->out, text, strlen(text));
+    fputs(",\"name\":", tr->out);
+    strace_json_string(tr->out, name, strlen(name));
+    fputs("}\n", tr->out);
+    return;
+  }
+  strace_interrupt(&tr->calls);
+  if (cpu->cpl != tr->last_cpl && !tr->options->transitions)
+    fprintf(tr->out, "---- ring %u -> ring %u ----\n", tr->last_cpl, cpu->cpl);
+  tr->last_cpl = cpu->cpl;
+  fprintf(tr->out, "%u  %04x:%0*" PRIx64 "  %-*s %s\n", cpu->cpl, cpu->seg[CS].sel,
+          mode != MODE_CODE64 ? 8 : cpu->rip >> 48 ? 16 : 12, cpu->rip, NAME_COLUMNS, name, text);
 }
 
 /* ---- system calls ---- */
@@ -90,6 +186,7 @@ static void call_signal(void *opaque, struct task *t, const siginfo_t *info) {
 static void ready(void *opaque, struct linux_vm *lvm) {
   struct trace *tr = opaque;
   struct vm *vm = lx_vm(lvm);
+  places_open(&tr->places, lvm);
   vm->hooks.watcher = tr;
   if (tr->options->transitions) vm->hooks.transition = on_transition;
   if (!tr->options->insns) return;
@@ -102,6 +199,7 @@ static void done(void *opaque, struct linux_vm *lvm, const struct lx_status *sta
   struct trace *tr = opaque;
   (void)lvm;
   strace_end(&tr->calls, status);
+  places_close(&tr->places);
   fflush(tr->out);
 }
 
@@ -123,9 +221,30 @@ static int open_output(struct trace *tr) {
   return 0;
 }
 
+/* Only what transition_listed() can match. */
+static int check_transition_filter(const char *filter) {
+  if (!filter) return 0;
+  for (const char *p = filter + (*filter == '!'); *p; p += strcspn(p, ","), p += *p == ',') {
+    int n = (int)strcspn(p, ",");
+    bool known = false;
+    char one[32];
+    snprintf(one, sizeof one, "%.*s", n, p);
+    for (unsigned k = 0; k < TR_KINDS && !known; k++)
+      known = transition_listed(one, &(struct transition){.kind = k, .vector = 255});
+    for (unsigned k = 0; k < EXCEPTION_VECTORS && !known; k++)
+      known = transition_listed(one, &(struct transition){.kind = TR_EXCEPTION, .vector = (u8)k});
+    if (!known) {
+      app_error("-e transitions=%s: '%s' is none of int, exception, interrupt, iret, syscall, sysret, sysenter, "
+                "sysexit, far call, far jmp, far ret, or an exception such as PF", filter, one);
+      return -1;
+    }
+  }
+  return 0;
+}
+
 static int trace_program(const struct app_options *o, char **argv) {
   struct trace tr = {.options = o};
-  if (strace_check_filter(o->filter)) return APP_CANNOT_RUN;
+  if (strace_check_filter(o->filter) || check_transition_filter(o->transition_filter)) return APP_CANNOT_RUN;
   if (open_output(&tr)) return APP_FAILED;
   tr.calls = (struct strace){.out = tr.out, .filter = o->filter, .json = o->json};
   struct app_listener l = {.hooks = {.opaque = &tr}, .ready = ready, .done = done};

@@ -128,10 +128,13 @@ BODY_1(mov_C_R, h_mov_C_R)
 
 /* ---- debug registers ---- */
 
-/* DR4 and DR5 are DR6 and DR7 unless CR4.DE. Order: privilege, existence, then DR7.GD. */
+/* DR4 and DR5 are DR6 and DR7 unless CR4.DE. Order: DR8 to DR15 (measured on Intel Xeon), privilege, existence, then
+ * DR7.GD. */
 static unsigned dr_access(struct cpu *cpu, const struct insn *i, unsigned n) {
+  cpu->insn = i;
+  require(cpu, CHK_DR_EXISTS, n < 8, 0);
   require_cpl0(cpu, i);
-  require(cpu, CHK_DR_EXISTS, n < 8 && !((n == 4 || n == 5) && (cpu->cr4 & CR4_DE)), 0);
+  require(cpu, CHK_DR_EXISTS, !((n == 4 || n == 5) && (cpu->cr4 & CR4_DE)), 0);
   bool detect = cpu->dr[7] & DR7_GD;
   if (!check(cpu, CHK_DR_GD, !detect)) {
     cpu->dr6_pending |= DR6_BD;

@@ -9,13 +9,8 @@
 #include "cpu/check.h"
 #include "cpu/event.h"
 #include "cpu/gate.h"
-#include "cpu/handler.h"
+#include "cpu/rare.h"
 #include "cpu/ret.h"
-
-struct far_ptr {
-  u16 sel;
-  u64 off;
-};
 
 static void check_ip(struct cpu *cpu, u64 ip, const struct desc *cs) {
   if (cpu_long(cpu) && seg_is_code64(&cs->s)) require(cpu, CHK_FAR_RIP_CANONICAL, cpu_canonical(cpu, ip), 0);
@@ -40,9 +35,12 @@ static void commit_cs(struct cpu *cpu, const struct desc *cs, u8 cpl) {
   cpu->cpl = cpl;
 }
 
-/* Pushes CS and the return address on the current stack. */
-static void push_return(struct cpu *cpu, u64 next, unsigned bytes, struct stack *st, struct frame *f) {
+/* Pushes CS and the return address on the current stack, as the new code segment sees it: 64-bit code ignores the base
+ * and limit of SS, other code obeys them (measured on Intel Xeon). */
+static void push_return(struct cpu *cpu, u64 next, unsigned bytes, bool code64, struct stack *st, struct frame *f) {
   *st = stack_current(cpu);
+  if (code64) *st = (struct stack){.sp = st->sp, .mask = ~UINT64_C(0), .user = st->user};
+  else if (!st->ss) *st = stack_in(&cpu->seg[SS], (u32)st->sp, st->user);
   frame_begin(f, bytes);
   frame_add(f, cpu->seg[CS].sel);
   frame_add(f, next);
@@ -58,7 +56,7 @@ static u64 call_direct(struct cpu *cpu, const struct far_ptr *p, struct desc *cs
   struct stack st;
   struct frame f;
   check_direct(cpu, p->sel, cs);
-  push_return(cpu, next, bytes, &st, &f);
+  push_return(cpu, next, bytes, cpu_long(cpu) && seg_is_code64(&cs->s), &st, &f);
   check_ip(cpu, p->off, cs);
   desc_mark_accessed(cpu, cs);
   frame_probe(cpu, &st, &f);
@@ -134,7 +132,7 @@ static u64 call_gate(struct cpu *cpu, u16 sel, struct desc *gate, u64 next) {
   struct call_gate g = read_call_gate(cpu, sel, gate, &cs);
   require(cpu, CHK_CALLGATE_CS_PRESENT, seg_present(&cs.s), g.to.sel);
   if (!seg_is_conforming(&cs.s) && seg_dpl(&cs.s) < cpu->cpl) return call_inner(cpu, &g, &cs, next);
-  push_return(cpu, next, g.bytes, &st, &f);
+  push_return(cpu, next, g.bytes, cpu_long(cpu), &st, &f);
   check_ip(cpu, g.to.off, &cs);
   desc_mark_accessed(cpu, &cs);
   frame_probe(cpu, &st, &f);
@@ -185,7 +183,7 @@ static u64 far_protected(struct cpu *cpu, const struct far_ptr *p, bool call, u6
 static u64 far_real(struct cpu *cpu, const struct far_ptr *p, bool call, u64 next, unsigned bytes) {
   struct stack st;
   struct frame f;
-  if (call) push_return(cpu, next, bytes, &st, &f);
+  if (call) push_return(cpu, next, bytes, false, &st, &f);
   require(cpu, CHK_FAR_EIP_LIMIT, p->off <= cpu->seg[CS].limit, 0);
   if (call) {
     frame_probe(cpu, &st, &f);
@@ -210,18 +208,13 @@ static u64 far_transfer(struct cpu *cpu, const struct insn *i, struct far_ptr p,
 
 NOINLINE static u64 far_direct(struct cpu *cpu, const struct insn *i, bool call) {
   cpu->insn = i;
-  return far_transfer(cpu, i, (struct far_ptr){(u16)(i->imm >> 32), (u32)i->imm}, call,
-                      WIDTH_BYTES(insn_osize(i)));
+  struct far_ptr p = {.sel = (u16)(i->imm >> 32), .off = (u32)i->imm};
+  return far_transfer(cpu, i, p, call, WIDTH_BYTES(insn_osize(i)));
 }
 
-/* m16:16, m16:32, and with REX.W m16:64 where the model has it. */
 NOINLINE static u64 far_memory(struct cpu *cpu, const struct insn *i, bool call) {
-  unsigned n = WIDTH_BYTES(insn_osize(i));
-  if (n == 8 && !model_does(cpu->model, RULE_FAR_POINTER64)) n = 4;
-  u64 la = ea_linear(cpu, i, n + 2, ACC_READ);
-  struct far_ptr p = {.off = mem_read(cpu, la, n)};
-  p.sel = mem_read16(cpu, (la + n) & cpu->lamask);
-  return far_transfer(cpu, i, p, call, n);
+  struct far_ptr p = far_ptr_read(cpu, i);
+  return far_transfer(cpu, i, p, call, p.bytes);
 }
 
 static const struct insn *h_jmp_far_A(struct cpu *restrict cpu, const struct insn *restrict i) {
@@ -245,8 +238,8 @@ BODY_1(call_far_M, h_call_far_M)
 
 static u64 retf_protected(struct cpu *cpu, unsigned n, unsigned add) {
   struct desc cs, ss = {.lo = 0};
+  u16 cs_sel = (u16)stack_peek(cpu, n, 2); /* first, and no more of its slot, as on silicon */
   u64 ip = stack_peek(cpu, 0, n), sp = 0;
-  u16 cs_sel = (u16)stack_peek(cpu, n, n);
   ret_check_cs(cpu, cs_sel, &cs);
   bool outer = sel_rpl(cs_sel) > cpu->cpl, code64 = cpu_long(cpu) && seg_is_code64(&cs.s);
   if (outer) {
@@ -257,16 +250,19 @@ static u64 retf_protected(struct cpu *cpu, unsigned n, unsigned add) {
   desc_mark_accessed(cpu, &cs);
   if (outer && !(ss.s.attr & SEG_NULL)) desc_mark_accessed(cpu, &ss);
 
+  /* The distance has the old stack's width, the sum the new mode's (measured on Intel Xeon). */
+  u64 drop = (2u * n + add) & cpu->spmask;
   if (outer) ret_commit_ss(cpu, &ss, sp, add, code64);
-  else stack_drop(cpu, 2u * n + add);
+  else if (code64) cpu->gpr[RSP] += drop;
+  else stack_drop(cpu, drop);
   ret_commit_cs(cpu, &cs);
   if (outer) ret_clear_data_segments(cpu);
   return code64 ? ip : (u32)ip;
 }
 
 static u64 retf_real(struct cpu *cpu, unsigned n, unsigned add) {
-  u64 ip = stack_peek(cpu, 0, n);
   u16 cs = (u16)stack_peek(cpu, n, n);
+  u64 ip = stack_peek(cpu, 0, n);
   require(cpu, CHK_RET_EIP_LIMIT, ip <= cpu->seg[CS].limit, 0);
   stack_drop(cpu, 2u * n + add);
   seg_load_real(cpu, CS, cs);

@@ -54,15 +54,13 @@ static inline bool frame_fits(const struct cpu *cpu, const struct stack *st, con
   return true;
 }
 
-/* Raises the page fault that writing the frame would raise; after it, frame_push() cannot fault. */
+/* Raises the page fault that writing the frame would raise, at the first slot in the order pushed; after it,
+ * frame_push() cannot fault. */
 static inline void frame_probe(struct cpu *cpu, const struct stack *st, const struct frame *f) {
-  unsigned total = (unsigned)f->n * f->bytes;
   u64 low = frame_linear(st, f, f->n - 1u), high = frame_linear(st, f, 0);
-  if (high - low == total - f->bytes) {
-    mem_probe_as(cpu, low, total, ACC_WRITE, st->user);
-    return;
-  }
-  for (unsigned k = 0; k < f->n; k++) /* it wraps */
+  if (st->user && unlikely(cpu->mode & MODE_ALIGN) && (high & (f->bytes - 1u))) cpu_raise_error(cpu, VEC_AC, 0);
+  bool one_page = low <= high && low >> PAGE_SHIFT == (high + f->bytes - 1) >> PAGE_SHIFT;
+  for (unsigned k = 0; k < (one_page ? 1u : f->n); k++)
     mem_probe_as(cpu, frame_linear(st, f, k), f->bytes, ACC_WRITE, st->user);
 }
 

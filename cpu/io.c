@@ -82,6 +82,7 @@ INLINE_BODY string_io(struct cpu *restrict cpu, const struct insn *restrict i, b
     string_io_step(cpu, i, out, size);
     return cpu_leave(cpu, i);
   }
+  require_port(cpu, (u16)cpu->gpr[RDX], size); /* also when nothing is left to do */
   while (cpu->gpr[RCX] & mask) {
     string_io_step(cpu, i, out, size);
     u64 left = (cpu->gpr[RCX] - 1) & mask;

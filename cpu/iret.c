@@ -69,15 +69,16 @@ static u64 iret_to_vm86(struct cpu *cpu) {
 
 static u64 iret_protected(struct cpu *cpu, unsigned n) {
   struct desc cs, ss = {.lo = 0};
+  u32 image = (u32)stack_peek(cpu, 2u * n, n), mask = iret_flag_mask(cpu, n); /* in the order of silicon's faults */
+  u16 cs_sel = (u16)stack_peek(cpu, n, 2);
   u64 ip = stack_peek(cpu, 0, n), sp = 0;
-  u16 cs_sel = (u16)stack_peek(cpu, n, n);
-  u32 image = (u32)stack_peek(cpu, 2u * n, n), mask = iret_flag_mask(cpu, n);
   if ((image & EF_VM) && cpu->cpl == 0 && n == 4 && !cpu_long(cpu)) return iret_to_vm86(cpu);
   ret_check_cs(cpu, cs_sel, &cs);
   bool outer = sel_rpl(cs_sel) > cpu->cpl, new_stack = outer || cpu_code64(cpu);
   if (new_stack) {
+    u16 ss_sel = (u16)stack_peek(cpu, 4u * n, 2);
     sp = stack_peek(cpu, 3u * n, n);
-    ret_check_ss(cpu, (u16)stack_peek(cpu, 4u * n, n), &cs, &ss);
+    ret_check_ss(cpu, ss_sel, &cs, &ss);
   }
   ret_check_ip(cpu, ip, &cs);
   desc_mark_accessed(cpu, &cs);
@@ -98,6 +99,7 @@ NOINLINE static u64 do_iret(struct cpu *cpu, const struct insn *i) {
   struct transition t;
   u64 ip;
   cpu->insn = i;
+  if (cpu->eflags & EF_TF) cpu->leave = 1; /* the trap behind IRET comes first, whatever TF becomes */
   cpu->nmi_blocked = false; /* also when it faults: SDM 3A 6.7.1 (Handling Multiple NMIs) */
   transition_begin(cpu, &t, TR_IRET, insn_rip(i));
   if (!(cpu->mode & MODE_PE)) {

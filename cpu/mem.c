@@ -194,12 +194,14 @@ void mem_lock_end(struct cpu *cpu, unsigned size) {
 
 NORETURN static void seg_fault(struct cpu *cpu, enum sreg s) { cpu_raise_error(cpu, s == SS ? VEC_SS : VEC_GP, 0); }
 
-/* SDM 3A 5.3 (Limit Checking): expand-down segments are valid above the limit, up to FFFFh or FFFFFFFFh by B. */
+/* SDM 3A 5.3 (Limit Checking): expand-down segments are valid above the limit, up to FFFFh or FFFFFFFFh by B. Beyond
+ * 4 GiB the check is the implementation's choice: none for segments of that size, the access wraps (measured on Intel
+ * Xeon). */
 static bool within_limit(const struct seg *g, u64 off, unsigned size) {
   u64 last = off + size - 1;
   if ((g->attr & (SEG_CODE | SEG_DOWN | SEG_S)) == (SEG_DOWN | SEG_S))
     return off > g->limit && last <= (g->attr & SEG_DB ? UINT64_C(0xffffffff) : 0xffff);
-  return last <= g->limit;
+  return last <= g->limit || (g->limit == 0xffffffff && off <= g->limit);
 }
 
 /* SDM 3A 5.4 (Type Checking): a NULL segment, a write to code or read-only data, a read of execute-only code. */
@@ -214,7 +216,11 @@ u64 mem_linear(struct cpu *cpu, enum sreg s, u64 off, unsigned size, enum access
   if ((cpu->mode & MODE_CODE_MASK) == MODE_CODE64) {
     u64 la = s >= FS ? g->base + off : off;
     unsigned width = cpu->cr4 & CR4_LA57 ? 57 : 48;
-    if (unlikely(!canonical(la, width) || !canonical(la + size - 1, width))) seg_fault(cpu, s);
+    if (unlikely(!canonical(la, width))) seg_fault(cpu, s);
+    if (unlikely(!canonical(la + size - 1, width))) {
+      check_align(cpu, la, size, is_user(cpu)); /* comes first, as before a page fault */
+      seg_fault(cpu, s);
+    }
     return la;
   }
   bool protected_ = (cpu->mode & (MODE_PE | MODE_VM)) == MODE_PE;

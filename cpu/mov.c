@@ -93,12 +93,13 @@ INLINE_BODY xchg(struct cpu *restrict cpu, const struct insn *restrict i, enum w
 }
 BODY_LEAN_LOCK(xchg_E_G, xchg)
 
-/* 90..97. XCHG rAX, rAX is NOP (and PAUSE with F3): it does not clear the upper half of RAX, as 87 C0
- * does. */
+/* 90..97. XCHG rAX, rAX is NOP: it does not clear the upper half of RAX, as 87 C0 does. F3 90 is PAUSE, with REX.B
+ * too (measured on Intel Xeon), where 90 alone is XCHG R8, rAX. */
 INLINE_BODY xchg_acc(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,
                      handler_fn *slow) {
   (void)slow;
-  if (i->dst != i->src) {
+  bool pause = i->dst == R8 && (i->flags & IF_REP);
+  if (i->dst != i->src && !pause) {
     u64 a = reg_get(cpu, i->src, w), z = reg_get(cpu, i->dst, w);
     reg_set(cpu, i->src, z, w);
     reg_set(cpu, i->dst, a, w);

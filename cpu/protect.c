@@ -76,15 +76,14 @@ INLINE_BODY arpl(struct cpu *restrict cpu, const struct insn *restrict i, enum f
   if (form == FORM_R) {
     dst = (u16)cpu->gpr[i->dst];
   } else {
-    la = ea_linear(cpu, i, 2, ACC_WRITE);
-    mem_probe(cpu, la, 2, ACC_WRITE);
+    la = ea_linear(cpu, i, 2, ACC_READ);
     dst = mem_read16(cpu, la);
   }
   bool raise = (dst & SEL_RPL) < rpl;
   if (raise) {
     dst = (u16)((dst & ~SEL_RPL) | rpl);
     if (form == FORM_R) reg_set(cpu, i->dst, dst, W16);
-    else mem_write16(cpu, la, dst);
+    else mem_write16(cpu, ea_linear(cpu, i, 2, ACC_WRITE), dst);
   }
   set_zf(cpu, raise);
   NEXT(cpu, i, FORM_X);

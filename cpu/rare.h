@@ -28,4 +28,25 @@ ALWAYS_INLINE void rm16_write(struct cpu *cpu, const struct insn *i, enum form f
   else mem_write16(cpu, ea_linear(cpu, i, 2, ACC_WRITE), (u16)v);
 }
 
+/* The part of the memory operand that lies `at` bytes behind its start: the offset wraps at the address size. */
+static inline u64 ea_linear_part(struct cpu *cpu, const struct insn *i, unsigned at, unsigned size, enum access acc) {
+  static const u64 mask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
+  cpu->insn = i;
+  return mem_linear(cpu, i->seg, (ea_offset(cpu, i) + at) & mask[i->flags & IF_ASIZE], size, acc);
+}
+
+/* m16:16, m16:32, and with REX.W m16:64 where the model has it: the offset, and the selector behind it. */
+struct far_ptr {
+  u16 sel;
+  u8 bytes; /* of the offset */
+  u64 off;
+};
+static inline struct far_ptr far_ptr_read(struct cpu *cpu, const struct insn *i) {
+  struct far_ptr p = {.bytes = (u8)WIDTH_BYTES(insn_osize(i))};
+  if (p.bytes == 8 && !model_does(cpu->model, RULE_FAR_POINTER64)) p.bytes = 4;
+  p.off = mem_read(cpu, ea_linear_part(cpu, i, 0, p.bytes, ACC_READ), p.bytes);
+  p.sel = mem_read16(cpu, ea_linear_part(cpu, i, p.bytes, 2, ACC_READ));
+  return p;
+}
+
 #endif

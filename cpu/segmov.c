@@ -32,8 +32,12 @@ INLINE_BODY mov_E_S(struct cpu *restrict cpu, const struct insn *restrict i, enu
 BODY_RARE(mov_E_S, mov_E_S)
 
 INLINE_BODY push_S(struct cpu *restrict cpu, const struct insn *restrict i, enum sreg r) {
+  unsigned n = WIDTH_BYTES(insn_osize(i)), written = n;
+  if (n == 4 && model_does(cpu->model, RULE_PUSH_SREG_16)) written = 2;
+  u64 at = (cpu->gpr[RSP] - n) & cpu->spmask;
   cpu->insn = i;
-  stack_push(cpu, cpu->seg[r].sel, WIDTH_BYTES(insn_osize(i)));
+  mem_write(cpu, mem_linear(cpu, SS, at, written, ACC_WRITE), cpu->seg[r].sel, written);
+  stack_drop(cpu, -(u64)n);
   NEXT(cpu, i, FORM_X);
 }
 
@@ -50,12 +54,9 @@ INLINE_BODY pop_S(struct cpu *restrict cpu, const struct insn *restrict i, enum 
 }
 
 INLINE_BODY load_far(struct cpu *restrict cpu, const struct insn *restrict i, enum sreg r) {
-  unsigned n = WIDTH_BYTES(insn_osize(i));
-  if (n == 8 && !model_does(cpu->model, RULE_FAR_POINTER64)) n = 4;
-  u64 la = ea_linear(cpu, i, n + 2, ACC_READ);
-  u64 off = mem_read(cpu, la, n);
-  seg_load(cpu, r, mem_read16(cpu, (la + n) & cpu->lamask));
-  reg_set(cpu, i->dst, off, n == 2 ? W16 : n == 4 ? W32 : W64);
+  struct far_ptr p = far_ptr_read(cpu, i);
+  seg_load(cpu, r, p.sel);
+  reg_set(cpu, i->dst, p.off, p.bytes == 2 ? W16 : p.bytes == 4 ? W32 : W64);
   seg_loaded(cpu);
   NEXT(cpu, i, FORM_X);
 }

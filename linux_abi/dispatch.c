@@ -32,7 +32,8 @@ void sys_index_init(struct sys_index *ix) {
 
 unsigned sys_arity(const struct sys_row *row, bool compat) {
   unsigned n = 0;
-  for (const char *p = row->args; *p && *p != '='; p++) n += compat && *p == 'Q' ? 2 : 1;
+  for (const char *p = row->args; *p && *p != '='; p++)
+    if (*p != '>') n += (compat && *p == 'Q') || *p == '7' ? 2 : 1;
   return n;
 }
 

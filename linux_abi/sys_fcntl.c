@@ -9,6 +9,7 @@
 #include <fcntl.h>
 
 #include <errno.h>
+#include <sys/file.h>
 #include <sys/syscall.h>
 
 #include "linux_abi/sys_files.h"
@@ -20,6 +21,11 @@ enum { LX_O_LARGEFILE = 0100000 };
 
 static bool is_lock(int cmd) {
   return (cmd >= F_GETLK && cmd <= F_SETLKW) || (cmd >= F_OFD_GETLK && cmd <= F_OFD_SETLKW);
+}
+
+/* A wait for a lock that has not begun is as good as interrupted: alarms are used to limit such waits. */
+static s64 lock_result(int cmd, s64 r) {
+  return r == -ERESTARTNOINTR && (cmd == F_SETLKW || cmd == F_OFD_SETLKW) ? -ERESTARTSYS : r;
 }
 
 /* The size of what an argument points to, or 0 for a plain value. */
@@ -37,7 +43,7 @@ static u64 pointee(int cmd) {
 static s64 common(struct task *t, int fd, int cmd, u64 arg) {
   u64 size = pointee(cmd);
   if (size) {
-    s64 r = WAIT(t, SYS_fcntl, fd, cmd, ua_host(t, arg, size));
+    s64 r = lock_result(cmd, WAIT(t, SYS_fcntl, fd, cmd, ua_host(t, arg, size)));
     if (r >= 0) ua_wrote(t, arg, size);
     return r;
   }
@@ -56,7 +62,7 @@ static s64 lock_narrow(struct task *t, int fd, int cmd, u64 addr) {
   if (ua_read(t, &l, addr, sizeof l)) return -EFAULT;
   struct flock f = {.l_type = l.l_type, .l_whence = l.l_whence, .l_start = l.l_start, .l_len = l.l_len,
                     .l_pid = l.l_pid};
-  s64 r = WAIT(t, SYS_fcntl, fd, cmd, &f);
+  s64 r = lock_result(cmd, WAIT(t, SYS_fcntl, fd, cmd, &f));
   if (r || cmd != F_GETLK) return r;
   if (f.l_start > INT32_MAX) return -EOVERFLOW;
   s32 len = f.l_len > INT32_MAX ? INT32_MAX : (s32)f.l_len;
@@ -69,7 +75,7 @@ static s64 lock_wide(struct task *t, int fd, int cmd, u64 addr) {
   if (ua_read(t, &l, addr, sizeof l)) return -EFAULT;
   struct flock f = {.l_type = l.l_type, .l_whence = l.l_whence, .l_start = l.l_start, .l_len = l.l_len,
                     .l_pid = l.l_pid};
-  s64 r = WAIT(t, SYS_fcntl, fd, cmd, &f);
+  s64 r = lock_result(cmd, WAIT(t, SYS_fcntl, fd, cmd, &f));
   if (r || (cmd != F_GETLK && cmd != F_OFD_GETLK)) return r;
   l = (struct i386_flock64){f.l_type, f.l_whence, f.l_start, f.l_len, f.l_pid};
   return ua_write(t, addr, &l, sizeof l);
@@ -84,4 +90,8 @@ s64 sys_fcntl64(struct task *t, const u64 a[6]) {
   return common(t, fd, cmd, a[2]);
 }
 
-s64 sys_flock(struct task *t, const u64 a[6]) { return WAIT(t, SYS_flock, fd_arg(t, a[0]), (u32)a[1]); }
+s64 sys_flock(struct task *t, const u64 a[6]) {
+  u32 how = (u32)a[1];
+  s64 r = WAIT(t, SYS_flock, fd_arg(t, a[0]), how);
+  return r == -ERESTARTNOINTR && !(how & LOCK_NB) ? -ERESTARTSYS : r;
+}

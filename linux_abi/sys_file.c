@@ -126,7 +126,7 @@ s64 sys_pipe2(struct task *t, const u64 a[6]) { return make_pipe(t, a[0], (int)a
 s64 sys_read(struct task *t, const u64 a[6]) {
   u64 len = a[2];
   void *buf = buf_arg(t, a[1], &len);
-  s64 r = WAIT(t, SYS_read, fd_arg(t, a[0]), buf, len);
+  s64 r = IO(t, fd_arg(t, a[0]), SYS_read, buf, len);
   if (r > 0) ua_wrote(t, a[1], (u64)r);
   if (r == -EFAULT) ua_wrote(t, a[1], len);
   return r;
@@ -141,7 +141,7 @@ s64 sys_write(struct task *t, const u64 a[6]) {
     if (room < 0) return room;
     len = (u64)room;
   }
-  return WAIT(t, SYS_write, fd, buf, len);
+  return IO(t, fd, SYS_write, buf, len);
 }
 
 /* Positions of directories are those that i386's getdents showed. */

@@ -29,6 +29,12 @@ struct file_state {
 _Static_assert(HOST_NOT_BEGUN == -ERESTARTNOINTR, "a call that has not begun is simply made again");
 
 s64 wait_result(s64 r) { return r == -EINTR ? -ERESTARTSYS : r; }
+s64 io_result(int fd, s64 r) {
+  struct stat st;
+  if (r != -EINTR && r != HOST_NOT_BEGUN) return r;
+  return !HOST(SYS_fstat, fd, &st) && S_ISREG(st.st_mode) ? -ERESTARTNOINTR : -ERESTARTSYS;
+}
+
 s64 sleep_result(s64 r) { return r == HOST_NOT_BEGUN ? -EINTR : r; }
 
 /* --- Hidden descriptors --- */

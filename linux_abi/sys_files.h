@@ -12,13 +12,16 @@
 #include "linux_abi/task.h"
 #include "linux_abi/uaccess.h"
 
-/* --- Host calls that may block (base/hostcall.h); what begins after a signal does not begin --- */
+/* --- Host calls that may block; what comes after a signal does not begin (base/hostcall.h) --- */
 
-/* Ended by a signal: -ERESTARTSYS. Not begun: -ERESTARTNOINTR, for it may be a call that cannot be
- * interrupted. */
+/* For calls that wait only at times: not begun gives -ERESTARTNOINTR, ended by a signal -ERESTARTSYS. */
 s64 wait_result(s64 r);
 #define WAIT(t, nr, ...) wait_result(HOST_WAIT(&(t)->signal_pending, nr, __VA_ARGS__))
-/* For sleeps: -EINTR in both cases. */
+/* For reading and writing: not begun is as good as ended by the signal, unless fd is a regular file, on which
+ * no call is ever interrupted. */
+s64 io_result(int fd, s64 r);
+#define IO(t, fd, nr, ...) io_result(fd, HOST_WAIT(&(t)->signal_pending, nr, fd __VA_OPT__(,) __VA_ARGS__))
+/* For what sleeps: -EINTR in both cases. */
 s64 sleep_result(s64 r);
 #define SLEEP(t, nr, ...) sleep_result(HOST_WAIT(&(t)->signal_pending, nr, __VA_ARGS__))
 

@@ -14,7 +14,7 @@
 static s64 read_at(struct task *t, const u64 a[6], s64 off) {
   u64 len = a[2];
   void *buf = buf_arg(t, a[1], &len);
-  s64 r = WAIT(t, SYS_pread64, fd_arg(t, a[0]), buf, len, off);
+  s64 r = IO(t, fd_arg(t, a[0]), SYS_pread64, buf, len, off);
   if (r > 0) ua_wrote(t, a[1], (u64)r);
   if (r == -EFAULT) ua_wrote(t, a[1], len);
   return r;
@@ -29,7 +29,7 @@ static s64 write_at(struct task *t, const u64 a[6], s64 off) {
     if (room < 0) return room;
     len = (u64)room;
   }
-  return WAIT(t, SYS_pwrite64, fd, buf, len, off);
+  return IO(t, fd, SYS_pwrite64, buf, len, off);
 }
 
 static s64 pair(u64 low, u64 high) { return (s64)(low | high << 32); }
@@ -47,7 +47,7 @@ static s64 read_vector(struct task *t, const u64 a[6], long nr, s64 off, u64 fla
   u64 n = a[2];
   int r = iov_arg(t, v, a[1], &n), fd = fd_arg(t, a[0]);
   if (r) return HOST(SYS_fcntl, fd, F_GETFD, 0) < 0 ? -EBADF : r;
-  s64 got = WAIT(t, nr, fd, v, n, off, 0, flags);
+  s64 got = IO(t, fd, nr, v, n, off, 0, flags);
   iov_wrote(t, v, n, got == -EFAULT ? INT64_MAX : got);
   return got;
 }
@@ -75,7 +75,7 @@ static s64 write_vector(struct task *t, const u64 a[6], long nr, s64 off, u64 fl
     if (room < 0) return room;
     vector_cut(v, n, (u64)room);
   }
-  return WAIT(t, nr, fd, v, n, off, 0, flags);
+  return IO(t, fd, nr, v, n, off, 0, flags);
 }
 
 s64 sys_readv(struct task *t, const u64 a[6]) { return read_vector(t, a, SYS_readv, 0, 0); }

@@ -1,5 +1,5 @@
-/* What statements do to a state: settings to the initial one, expectations to a copy of it. SDM 3A 3.4.5 (Segment
- * Descriptors), 5.8.3 (Call Gates), 6.11 (IDT Descriptors), 4.5 (4-Level Paging and 5-Level Paging). */
+/* What statements do to a state: settings to the initial one, expectations to a copy of it.
+ * SDM 3A 3.4.5 (Segment Descriptors), 6.11 (IDT Descriptors), 4.5 (4-Level Paging and 5-Level Paging). */
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,8 @@
 #include "vectors/keys.h"
 #include "vectors/vec.h"
 
-void vec_case_error(struct vec_error *err, const struct vec_file *f, const struct stmt *s, const char *fmt, ...) {
+void vec_case_error(struct vec_error *err, const struct vec_file *f, const struct stmt *s, const char *fmt,
+                    ...) {
   va_list ap;
   int n = snprintf(err->text, sizeof err->text, "%.200s:%u:%u: ", f->name, s->line, s->col);
   if (n < 0 || (size_t)n >= sizeof err->text) return;
@@ -35,8 +36,8 @@ static bool has_field(const struct venv *env, const struct stmt *s, unsigned key
 }
 
 static int outside(struct vec_error *err, const struct venv *env, const struct stmt *s, u64 at) {
-  vec_case_error(err, env->c->file, s, "address %#llx is outside the machine's %u KiB", (unsigned long long)at,
-                 VM_RAM / 1024u);
+  vec_case_error(err, env->c->file, s, "address %#llx is outside the machine's %u KiB",
+                 (unsigned long long)at, VM_RAM / 1024u);
   return -1;
 }
 
@@ -69,12 +70,17 @@ static int apply_gdt(const struct venv *env, const struct stmt *s, struct vstate
   unsigned k = s->sub;
   u64 table = vec_eval(env, s->at) & SEL_TI ? VM_LDT : VM_GDT, at = table + (vec_eval(env, s->at) & 0xfff8);
   u64 base = field(env, s, GD_BASE, k == GK_TSS ? VM_TSS : k == GK_LDT ? VM_LDT : 0);
-  u64 limit = field(env, s, GD_LIMIT, k == GK_TSS ? VM_TSS_LIMIT : k == GK_LDT ? 0xff : kind[k].g ? 0xfffff : 0xffff);
+  u64 limit = field(env, s, GD_LIMIT,
+                    k == GK_TSS   ? VM_TSS_LIMIT
+                    : k == GK_LDT ? 0xff
+                    : kind[k].g   ? 0xfffff
+                                  : 0xffff);
   u64 d = (limit & 0xffff) | (base & 0xffffff) << 16 | (field(env, s, GD_TYPE, kind[k].type) & 15) << 40 |
           (field(env, s, GD_S, kind[k].s) & 1) << 44 | (field(env, s, GD_DPL, 0) & 3) << 45 |
-          (field(env, s, GD_P, 1) & 1) << 47 | (limit >> 16 & 15) << 48 | (field(env, s, GD_AVL, 0) & 1) << 52 |
-          (field(env, s, GD_L, kind[k].l) & 1) << 53 | (field(env, s, GD_D, kind[k].d) & 1) << 54 |
-          (field(env, s, GD_G, kind[k].g) & 1) << 55 | (base >> 24 & 0xff) << 56;
+          (field(env, s, GD_P, 1) & 1) << 47 | (limit >> 16 & 15) << 48 |
+          (field(env, s, GD_AVL, 0) & 1) << 52 | (field(env, s, GD_L, kind[k].l) & 1) << 53 |
+          (field(env, s, GD_D, kind[k].d) & 1) << 54 | (field(env, s, GD_G, kind[k].g) & 1) << 55 |
+          (base >> 24 & 0xff) << 56;
   if (k == GK_RAW) d = field(env, s, GD_RAW, 0);
   return vstate_write(st, at, 8, d) ? 0 : outside(err, env, s, at);
 }
@@ -87,13 +93,15 @@ static void apply_idt(const struct venv *env, const struct stmt *s, struct vstat
   u64 off = field(env, s, ID_OFFSET, vm_handler(vec));
   u64 lo = (off & 0xffff) | (sel & 0xffff) << 16 | (field(env, s, ID_IST, 0) & 7) << 32 |
            (field(env, s, ID_TYPE, type[s->sub]) & 15) << 40 | (field(env, s, ID_S, 0) & 1) << 44 |
-           (field(env, s, ID_DPL, 0) & 3) << 45 | (field(env, s, ID_P, 1) & 1) << 47 | (off >> 16 & 0xffff) << 48;
+           (field(env, s, ID_DPL, 0) & 3) << 45 | (field(env, s, ID_P, 1) & 1) << 47 |
+           (off >> 16 & 0xffff) << 48;
   vstate_gate(st, mode_gate_size(env->c->mode), vec, lo, off >> 32);
 }
 
-static int apply_page(const struct venv *env, const struct stmt *s, struct vstate *st, struct vec_error *err) {
-  static const u64 bit[] = {[PG_P] = PTE_P, [PG_RW] = PTE_RW, [PG_US] = PTE_US, [PG_A] = PTE_A, [PG_D] = PTE_D,
-                            [PG_NX] = PTE_NX};
+static int apply_page(const struct venv *env, const struct stmt *s, struct vstate *st,
+                      struct vec_error *err) {
+  static const u64 bit[] = {
+      [PG_P] = PTE_P, [PG_RW] = PTE_RW, [PG_US] = PTE_US, [PG_A] = PTE_A, [PG_D] = PTE_D, [PG_NX] = PTE_NX};
   u64 at = vec_eval(env, s->at), where = VM_PT + (at >> PAGE_SHIFT) * 8;
   if (at >= VM_RAM) return outside(err, env, s, at);
   if (env->c->mode == VM_PROT32) {
@@ -107,11 +115,13 @@ static int apply_page(const struct venv *env, const struct stmt *s, struct vstat
 }
 
 /* Words below TOP, the first the highest, and the stack pointer at the last. */
-static int apply_frame(const struct venv *env, const struct stmt *s, struct vstate *st, struct vec_error *err) {
+static int apply_frame(const struct venv *env, const struct stmt *s, struct vstate *st,
+                       struct vec_error *err) {
   u64 at = vec_eval(env, s->at);
   for (u32 k = 0; k < s->args; k++) {
     at -= s->index;
-    if (!vstate_write(st, at, s->index, vec_eval(env, arg_at(env, s, k)->value))) return outside(err, env, s, at);
+    if (!vstate_write(st, at, s->index, vec_eval(env, arg_at(env, s, k)->value)))
+      return outside(err, env, s, at);
   }
   st->gpr[RSP] = at;
   return 0;
@@ -155,7 +165,8 @@ int vec_asm_text(const struct venv *env, const struct stmt *s, char *out, size_t
       continue;
     }
     if (arg == s->args) return -1;
-    at += (size_t)snprintf(out + at, n - at, "%#llx", (unsigned long long)vec_eval(env, arg_at(env, s, arg)->value));
+    at += (size_t)snprintf(out + at, n - at, "%#llx",
+                           (unsigned long long)vec_eval(env, arg_at(env, s, arg)->value));
     arg++;
     while (*p && *p != '}') p++;
     if (!*p) return -1;

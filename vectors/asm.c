@@ -1,5 +1,5 @@
-/* Assembly text to bytes through GNU as, each text once. The object's .text is read from its ELF section headers
- * (System V ABI, Object Files). */
+/* Assembly text to bytes through GNU as, each text once. The object's .text is read from its ELF section
+ * headers (System V ABI, Object Files). */
 #include "vectors/vec.h"
 
 #include <elf.h>

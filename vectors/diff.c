@@ -45,8 +45,8 @@ void outcome_text(const struct outcome *o, char *out, size_t n) {
   else snprintf(out, n, "%s of vector %u%s", kind[o->kind], o->vector, error);
 }
 
-/* What an unusable segment holds besides its selector is of no consequence, but for the bases that 64-bit code
- * uses. SDM 3A 3.4.4 (Segment Loading Instructions in IA-32e Mode) */
+/* What an unusable segment holds besides its selector is of no consequence, but for the bases that 64-bit
+ * code uses. SDM 3A 3.4.4 (Segment Loading Instructions in IA-32e Mode) */
 static void settle_null(const struct vec_case *c, unsigned s, const struct seg *want, struct seg *found) {
   if (!(want->attr & found->attr & SEG_NULL)) return;
   found->attr = want->attr;
@@ -67,8 +67,8 @@ static void diff_pieces(struct text *t, const struct vec_case *c, const struct v
       vflags_text(w & ~f, names[0], sizeof names[0]);
       vflags_text(f & ~w, names[1], sizeof names[1]);
     }
-    text_add(t, "  %-14s expected %#llx%s%s found %#llx%s%s\n", p.name, (unsigned long long)w, *names[0] ? ":" : "",
-             names[0], (unsigned long long)f, *names[1] ? ":" : "", names[1]);
+    text_add(t, "  %-14s expected %#llx%s%s found %#llx%s%s\n", p.name, (unsigned long long)w,
+             *names[0] ? ":" : "", names[0], (unsigned long long)f, *names[1] ? ":" : "", names[1]);
   }
   if (memcmp(want->vec, found->vec, sizeof want->vec))
     text_add(t, "  %-14s expected unchanged, found changed\n", "vector registers");

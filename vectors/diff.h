@@ -14,7 +14,8 @@ void text_add(struct text *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void text_free(struct text *t);
 
 void outcome_text(const struct outcome *o, char *out, size_t n);
-/* Adds a line for everything that differs; t->lines says how many. What p leaves open is copied into p->want. */
+/* Adds a line for everything that differs; t->lines says how many. What p leaves open is copied into
+ * p->want. */
 void vec_diff(struct text *t, const struct vec_case *c, struct vec_plan *p, const struct outcome *found,
               const struct vstate *st);
 

@@ -12,9 +12,10 @@ static const struct {
   const char *text;
   u8 op, level;
 } binaries[] = {
-    {"||", OP_OR, 1},  {"&&", OP_AND, 2}, {"|", OP_BOR, 3}, {"^", OP_XOR, 4}, {"&", OP_BAND, 5}, {"==", OP_EQ, 6},
-    {"!=", OP_NE, 6},  {"<", OP_LT, 7},   {"<=", OP_LE, 7}, {">", OP_GT, 7},  {">=", OP_GE, 7},  {"<<", OP_SHL, 8},
-    {">>", OP_SHR, 8}, {"+", OP_ADD, 9},  {"-", OP_SUB, 9}, {"*", OP_MUL, 10}, {"/", OP_DIV, 10}, {"%", OP_MOD, 10},
+    {"||", OP_OR, 1},  {"&&", OP_AND, 2}, {"|", OP_BOR, 3},  {"^", OP_XOR, 4}, {"&", OP_BAND, 5},
+    {"==", OP_EQ, 6},  {"!=", OP_NE, 6},  {"<", OP_LT, 7},   {"<=", OP_LE, 7}, {">", OP_GT, 7},
+    {">=", OP_GE, 7},  {"<<", OP_SHL, 8}, {">>", OP_SHR, 8}, {"+", OP_ADD, 9}, {"-", OP_SUB, 9},
+    {"*", OP_MUL, 10}, {"/", OP_DIV, 10}, {"%", OP_MOD, 10},
 };
 
 static const char *const functions[FN_COUNT + 1] = {"cs32", "cs64", "ds", "handler", "pte",
@@ -24,11 +25,12 @@ static const struct {
   const char *name;
   u64 value;
 } constants[] = {
-    {"stack", VM_STACK}, {"code", VM_CODE}, {"data", VM_DATA}, {"gdt", VM_GDT}, {"idt", VM_IDT}, {"tss", VM_TSS},
-    {"ldt", VM_LDT}, {"free", VM_FREE_SEL}, {"tss_sel", VM_TSS_SEL}, {"ram", VM_RAM},
-    {"CF", EF_CF}, {"PF", EF_PF}, {"AF", EF_AF}, {"ZF", EF_ZF}, {"SF", EF_SF}, {"TF", EF_TF}, {"IF", EF_IF},
-    {"DF", EF_DF}, {"OF", EF_OF}, {"NT", EF_NT}, {"RF", EF_RF}, {"VM", EF_VM}, {"AC", EF_AC}, {"VIF", EF_VIF},
-    {"VIP", EF_VIP}, {"ID", EF_ID}, {"IOPL", EF_IOPL},
+    {"stack", VM_STACK}, {"code", VM_CODE}, {"data", VM_DATA},     {"gdt", VM_GDT},         {"idt", VM_IDT},
+    {"tss", VM_TSS},     {"ldt", VM_LDT},   {"free", VM_FREE_SEL}, {"tss_sel", VM_TSS_SEL}, {"ram", VM_RAM},
+    {"CF", EF_CF},       {"PF", EF_PF},     {"AF", EF_AF},         {"ZF", EF_ZF},           {"SF", EF_SF},
+    {"TF", EF_TF},       {"IF", EF_IF},     {"DF", EF_DF},         {"OF", EF_OF},           {"NT", EF_NT},
+    {"RF", EF_RF},       {"VM", EF_VM},     {"AC", EF_AC},         {"VIF", EF_VIF},         {"VIP", EF_VIP},
+    {"ID", EF_ID},       {"IOPL", EF_IOPL},
 };
 
 static int add_node(struct parser *ps, struct node n, s32 *out) {
@@ -63,12 +65,11 @@ static int parse_name(struct parser *ps, s32 *out) {
     if (!strcmp(constants[k].name, name))
       return add_node(ps, (struct node){.kind = N_NUM, .num = constants[k].value}, out);
   if (tok_is(ps, "[") && (name[0] | 0x20) == 'u') {
-    unsigned bits = !strcmp(name, "u8") ? 8 : !strcmp(name, "u16") ? 16 : !strcmp(name, "u32") ? 32
-                    : !strcmp(name, "u64") ? 64 : 0;
+    unsigned bytes = memory_bytes(name);
     s32 a;
-    if (!bits) return parse_error(ps, at, "memory is u8[], u16[], u32[] or u64[]");
+    if (!bytes) return parse_error(ps, at, "memory is u8[], u16[], u32[] or u64[]");
     if (tok_expect(ps, "[") || parse_expr(ps, &a) || tok_expect(ps, "]")) return -1;
-    return add_node(ps, (struct node){.kind = N_MEM, .num = bits / 8, .a = a}, out);
+    return add_node(ps, (struct node){.kind = N_MEM, .num = bytes, .a = a}, out);
   }
   if ((c = comp_find(name)) >= 0) return add_node(ps, (struct node){.kind = N_COMP, .num = (u64)c}, out);
   return parse_error(ps, at, "'%s' is no variable, register, constant or function", name);

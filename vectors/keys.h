@@ -1,5 +1,5 @@
-/* The words of statements: kinds and fields of segments, descriptors, gates and pages. Places in these tables are
- * what struct stmt and struct arg hold. */
+/* The words of statements: kinds and fields of segments, descriptors, gates and pages. Places in these tables
+ * are what struct stmt and struct arg hold. */
 #ifndef VECTORS_KEYS_H
 #define VECTORS_KEYS_H
 
@@ -13,8 +13,8 @@ enum idt_kind { IK_INTERRUPT, IK_TRAP, IK_INTERRUPT16, IK_TRAP16, IK_TASK, IK_CA
 enum idt_key { ID_DPL, ID_SEL, ID_OFFSET, ID_IST, ID_P, ID_TYPE, ID_S };
 enum page_key { PG_P, PG_RW, PG_US, PG_A, PG_D, PG_NX };
 
-extern const char *const seg_kinds[], *const seg_keys[], *const gdt_kinds[], *const gdt_keys[], *const idt_kinds[],
-    *const idt_keys[], *const page_keys[];
+extern const char *const seg_kinds[], *const seg_keys[], *const gdt_kinds[], *const gdt_keys[];
+extern const char *const idt_kinds[], *const idt_keys[], *const page_keys[];
 
 struct tss_field {
   const char *name;

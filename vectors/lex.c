@@ -56,8 +56,8 @@ static int lex_name(struct parser *ps) {
 }
 
 int lex_next(struct parser *ps) {
-  static const char *const ops[] = {"<<=", ">>=", "..", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "|=", "&=",
-                                    "^=", "+=", "-="};
+  static const char *const ops[] = {
+      "<<=", ">>=", "..", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "|=", "&=", "^=", "+=", "-="};
   while (ps->p < ps->end && (*ps->p == ' ' || *ps->p == '\t')) ps->p++;
   ps->t = (struct tok){.kind = T_END, .at = ps->p};
   if (ps->p == ps->end) return 0;
@@ -109,4 +109,10 @@ int word_in(const char *const *list, const char *word) {
   for (int k = 0; list[k]; k++)
     if (!strcmp(list[k], word)) return k;
   return -1;
+}
+
+unsigned memory_bytes(const char *word) {
+  static const char *const words[] = {"u8", "u16", "u32", "u64", NULL};
+  int k = word_in(words, word);
+  return k < 0 ? 0 : 1u << k;
 }

@@ -46,6 +46,8 @@ MUST_CHECK int parse_statement(struct parser *ps, bool want, s32 cond);
 /* Grows an array for one more element. -1: out of memory, recorded. */
 MUST_CHECK int grow(struct parser *ps, void *array, u32 count, u32 *room, size_t size);
 
+/* "u8" .. "u64" to bytes; 0: no memory. */
+unsigned memory_bytes(const char *word);
 /* Index of a word in a NULL-terminated list; -1. */
 int word_in(const char *const *list, const char *word);
 

@@ -1,6 +1,6 @@
 /* The machine a vector starts with: flat segments for every ring, gates to HLTs, a TSS with a stack for every
- * purpose, and in long mode page tables that show the memory to every ring. All accessed, dirty and busy bits are
- * set, so that what a vector does not name stays as it is. SDM 3A 3.4.5 (Segment Descriptors), 6.11 (IDT
+ * purpose, and in long mode page tables that show the memory to every ring. All accessed, dirty and busy bits
+ * are set, so that what a vector does not name stays as it is. SDM 3A 3.4.5 (Segment Descriptors), 6.11 (IDT
  * Descriptors), 6.14.1 (64-Bit Mode IDT), 7.2.1 (TSS), 7.7 (Task Management in 64-bit Mode). */
 #include <string.h>
 

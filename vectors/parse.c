@@ -17,8 +17,13 @@ struct stmt *add_stmt(struct parser *ps, enum stmt_kind kind) {
   struct vec_file *f = ps->f;
   if (grow(ps, &f->stmt, f->stmts, &f->stmt_room, sizeof *f->stmt)) return NULL;
   struct stmt *s = &f->stmt[f->stmts++];
-  *s = (struct stmt){.kind = (u8)kind, .cond = VEC_NONE, .at = VEC_NONE, .value = VEC_NONE, .line = ps->lineno,
-                     .col = (unsigned)(ps->t.at - ps->line) + 1, .first_arg = f->args};
+  *s = (struct stmt){.kind = (u8)kind,
+                     .cond = VEC_NONE,
+                     .at = VEC_NONE,
+                     .value = VEC_NONE,
+                     .line = ps->lineno,
+                     .col = (unsigned)(ps->t.at - ps->line) + 1,
+                     .first_arg = f->args};
   ps->v->stmts++;
   return s;
 }
@@ -68,9 +73,11 @@ static int line_vector(struct parser *ps, char **cite) {
   struct vec_file *f = ps->f;
   const char *at = ps->t.at;
   if (ps->t.kind != T_ID) return parse_error(ps, at, "expected the vector's name");
-  if (!*cite) return parse_error(ps, at, "vector %s has no citation: put '# SDM ...' directly above it", ps->t.text);
+  if (!*cite)
+    return parse_error(ps, at, "vector %s has no citation: put '# SDM ...' directly above it", ps->t.text);
   if (!cites(*cite))
-    return parse_error(ps, at, "the comment above vector %s cites no section of the SDM or the APM", ps->t.text);
+    return parse_error(ps, at, "the comment above vector %s cites no section of the SDM or the APM",
+                       ps->t.text);
   for (u32 k = 0; k < f->vectors; k++)
     if (!strcmp(f->vector[k].name, ps->t.text))
       return parse_error(ps, at, "vector %s is there already, on line %u", ps->t.text, f->vector[k].line);
@@ -78,8 +85,12 @@ static int line_vector(struct parser *ps, char **cite) {
   char *name = copy(ps, ps->t.text, strlen(ps->t.text));
   if (!name) return -1;
   ps->v = &f->vector[f->vectors++];
-  *ps->v = (struct vector){.name = name, .cite = *cite, .line = ps->lineno, .col = (unsigned)(at - ps->line) + 1,
-                           .cpl = VEC_NONE, .first_stmt = f->stmts};
+  *ps->v = (struct vector){.name = name,
+                           .cite = *cite,
+                           .line = ps->lineno,
+                           .col = (unsigned)(at - ps->line) + 1,
+                           .cpl = VEC_NONE,
+                           .first_stmt = f->stmts};
   *cite = NULL;
   return lex_next(ps);
 }
@@ -114,7 +125,8 @@ static int add_var(struct parser *ps, u32 *index) {
   if (ps->t.kind != T_ID) return parse_error(ps, ps->t.at, "expected a name");
   if (strchr(ps->t.text, '.')) return parse_error(ps, ps->t.at, "no dots in a variable's name");
   for (u32 k = 0; k < v->vars; k++)
-    if (!strcmp(v->var[k], ps->t.text)) return parse_error(ps, ps->t.at, "'%s' has a value already", ps->t.text);
+    if (!strcmp(v->var[k], ps->t.text))
+      return parse_error(ps, ps->t.at, "'%s' has a value already", ps->t.text);
   if (v->vars == VEC_VARS) return parse_error(ps, ps->t.at, "more than %d variables", VEC_VARS);
   char *name = copy(ps, ps->t.text, strlen(ps->t.text));
   if (!name) return -1;
@@ -207,7 +219,8 @@ static int line_statements(struct parser *ps) {
   int want = tok_accept(ps, "want");
   int conditional = want < 0 ? -1 : tok_accept(ps, "if");
   if (conditional < 0 || (conditional && parse_expr(ps, &cond))) return -1;
-  if (ps->t.kind == T_END) return parse_error(ps, ps->t.at, want ? "expected what must hold" : "expected a statement");
+  if (ps->t.kind == T_END)
+    return parse_error(ps, ps->t.at, want ? "expected what must hold" : "expected a statement");
   do {
     if (parse_statement(ps, want, cond)) return -1;
   } while (ps->t.kind != T_END && want);
@@ -305,7 +318,8 @@ struct vec_file *vec_parse(const char *name, const char *text, size_t n, struct 
     f->text = malloc(n + 1);
   }
   if (!f || !f->name || !f->text) {
-    snprintf(err->text, sizeof err->text, "%.200s: %s", name, n > MAX_FILE ? "too large for a vector file" : "out of memory");
+    snprintf(err->text, sizeof err->text, "%.200s: %s", name,
+             n > MAX_FILE ? "too large for a vector file" : "out of memory");
     vec_free(f);
     return NULL;
   }

@@ -38,8 +38,8 @@ static int walk_loop(struct walk *w, u32 level) {
   return 0;
 }
 
-int vec_cases(const struct vec_file *f, const struct vector *v, int (*fn)(void *opaque, const struct vec_case *c),
-              void *opaque) {
+int vec_cases(const struct vec_file *f, const struct vector *v,
+              int (*fn)(void *opaque, const struct vec_case *c), void *opaque) {
   struct walk w = {.c = {.file = f, .v = v}, .fn = fn, .opaque = opaque};
   for (unsigned vendor = 0; vendor < VENDOR_COUNT; vendor++)
     for (unsigned mode = 0; mode < VM_MODES; mode++) {
@@ -84,8 +84,8 @@ struct code {
   const struct stmt *asm_at;
 };
 
-static int read_code(const struct venv *env, const struct stmt *s, struct vec_assembler *as, struct code *code,
-                     struct vec_error *err) {
+static int read_code(const struct venv *env, const struct stmt *s, struct vec_assembler *as,
+                     struct code *code, struct vec_error *err) {
   const struct vec_case *c = env->c;
   if (s->kind == ST_HEX) {
     for (u32 k = 0; k < s->args; k++) {
@@ -116,7 +116,8 @@ static int plan_code(struct venv *env, struct vec_case *c, struct vec_assembler 
   for (u32 k = 0; k < c->v->stmts; k++) {
     const struct stmt *s = &c->file->stmt[c->v->first_stmt + k];
     if (s->kind == ST_LET) c->var[s->index] = vec_eval(env, s->value);
-    else if ((s->kind == ST_ASM || s->kind == ST_HEX) && holds(env, s) && read_code(env, s, as, &code, err)) return -1;
+    else if ((s->kind == ST_ASM || s->kind == ST_HEX) && holds(env, s) && read_code(env, s, as, &code, err))
+      return -1;
   }
   const struct stmt first = {.line = c->v->line, .col = c->v->col};
   if (code.asm_len >= 0 && code.hex_len >= 0 &&
@@ -130,7 +131,8 @@ static int plan_code(struct venv *env, struct vec_case *c, struct vec_assembler 
   int len = code.hex_len >= 0 ? code.hex_len : code.asm_len;
   if (len < 0) {
     vec_case_error(err, c->file, code.asm_at ? code.asm_at : &first,
-                   code.asm_at ? "there is no GNU as here: give the bytes with 'hex' too" : "this case runs nothing");
+                   code.asm_at ? "there is no GNU as here: give the bytes with 'hex' too"
+                               : "this case runs nothing");
     return -1;
   }
   memcpy(p->start.ram + VM_CODE, code.hex_len >= 0 ? code.hex_bytes : code.asm_bytes, (size_t)len);
@@ -159,7 +161,8 @@ static int plan_start(struct venv *env, struct vec_case *c, struct vec_plan *p, 
   return 0;
 }
 
-/* Applies the expectations in order; an outcome that holds is the last of them, but for the rest of its line. */
+/* Applies the expectations in order; an outcome that holds is the last of them, but for the rest of its
+ * line. */
 static int plan_want(struct venv *env, struct vec_plan *p, struct vec_error *err) {
   const struct vec_case *c = env->c;
   unsigned last = 0;
@@ -171,8 +174,9 @@ static int plan_want(struct venv *env, struct vec_plan *p, struct vec_error *err
     if (s->kind == ST_FAULT || s->kind == ST_DELIVER || s->kind == ST_SHUTDOWN) {
       last = s->line;
       p->outcome = (struct outcome){
-          .kind = s->kind == ST_FAULT ? OUT_FAULT : s->kind == ST_DELIVER ? OUT_DELIVER : OUT_SHUTDOWN,
-          .vector = (u8)s->index, .has_error = s->value != VEC_NONE,
+          .kind = s->kind == ST_FAULT ? OUT_FAULT : s->kind == ST_DELIVER ? OUT_DELIVER : s->index ? OUT_HALT
+                                                                                          : OUT_SHUTDOWN,
+          .vector = s->kind == ST_SHUTDOWN ? 0 : (u8)s->index, .has_error = s->value != VEC_NONE,
           .error = s->value == VEC_NONE ? 0 : (u32)vec_eval(env, s->value)};
     } else if (s->kind == ST_ANY) {
       if (p->anys == VEC_ANYS) {

@@ -72,10 +72,10 @@ static void engine_run(struct engine *e, const struct vec_plan *p, struct vstate
   cpu_tlb_flush(e->cpu);
   vstate_load(&p->start, e->cpu, e->ram);
   cpu_update_mode(e->cpu);
-  e->stop_at_fault = p->outcome.kind == OUT_FAULT || p->outcome.kind == OUT_DONE;
+  e->stop_at_fault = p->outcome.kind != OUT_DELIVER && p->outcome.kind != OUT_SHUTDOWN;
   e->found = (struct outcome){.kind = OUT_STUCK};
   enum cpu_exit why = cpu_run(e->cpu, 1);
-  if (e->found.kind == OUT_STUCK) e->found.kind = ends[why];
+  if (e->found.kind == OUT_STUCK) e->found.kind = e->cpu->halted ? OUT_HALT : ends[why];
   vstate_store(found, e->cpu, e->ram);
 }
 
@@ -152,8 +152,9 @@ struct vec_runner *vec_runner_new(const struct vec_options *o) {
   r->as = vec_assembler_new();
   bool ok = r->as && !vec_plan_init(&r->plan) && !vstate_init(&r->found);
   for (unsigned v = 0; v < VENDOR_COUNT && ok; v++) {
-    const struct cpu_model *m = o->model && o->model->vendor == (enum vendor)v ? o->model
-                                                                               : model_default((enum vendor)v);
+    const struct cpu_model *m = o->model && o->model->vendor == (enum vendor)v
+                                    ? o->model
+                                    : model_default((enum vendor)v);
     ok = !engine_init(&r->engine[v], m);
     if (ok) r->engine[v].vm->invert_check = o->invert;
   }
@@ -194,8 +195,11 @@ bool vec_run_end(struct vec_runner *r, unsigned *passed, unsigned *failed) {
   *passed = r->passed;
   *failed = r->failed;
   if (r->o.junit)
-    fprintf(r->o.junit, "<?xml version=\"1.0\"?>\n<testsuite name=\"ringwalk\" tests=\"%u\" failures=\"%u\">\n%s"
-                        "</testsuite>\n", r->passed + r->failed, r->failed, r->junit.s ? r->junit.s : "");
-  if (r->o.tap) fprintf(r->o.tap, "1..%u\n%u passed, %u failed\n", r->passed + r->failed, r->passed, r->failed);
+    fprintf(r->o.junit,
+            "<?xml version=\"1.0\"?>\n<testsuite name=\"ringwalk\" tests=\"%u\" failures=\"%u\">\n%s"
+            "</testsuite>\n",
+            r->passed + r->failed, r->failed, r->junit.s ? r->junit.s : "");
+  if (r->o.tap)
+    fprintf(r->o.tap, "1..%u\n%u passed, %u failed\n", r->passed + r->failed, r->passed, r->failed);
   return r->passed && !r->failed;
 }

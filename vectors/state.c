@@ -85,9 +85,9 @@ static const struct {
   const char *name;
   u32 mask;
 } flag_names[] = {
-    {"cf", EF_CF}, {"pf", EF_PF}, {"af", EF_AF}, {"zf", EF_ZF}, {"sf", EF_SF}, {"tf", EF_TF}, {"if", EF_IF},
-    {"df", EF_DF}, {"of", EF_OF}, {"iopl", EF_IOPL}, {"nt", EF_NT}, {"rf", EF_RF}, {"vm", EF_VM}, {"ac", EF_AC},
-    {"vif", EF_VIF}, {"vip", EF_VIP}, {"id", EF_ID},
+    {"cf", EF_CF}, {"pf", EF_PF}, {"af", EF_AF},   {"zf", EF_ZF},     {"sf", EF_SF}, {"tf", EF_TF},
+    {"if", EF_IF}, {"df", EF_DF}, {"of", EF_OF},   {"iopl", EF_IOPL}, {"nt", EF_NT}, {"rf", EF_RF},
+    {"vm", EF_VM}, {"ac", EF_AC}, {"vif", EF_VIF}, {"vip", EF_VIP},   {"id", EF_ID},
 };
 
 u32 vflag_find(const char *name) {
@@ -132,7 +132,7 @@ bool vstate_write(struct vstate *st, u64 at, unsigned size, u64 v) {
 }
 u64 vstate_read(const struct vstate *st, u64 at, unsigned size) {
   u64 v = 0;
-  if (at < VM_RAM && VM_RAM - at >= size) memcpy(&v, st->ram + at, size);
+  if (st->ram && at < VM_RAM && VM_RAM - at >= size) memcpy(&v, st->ram + at, size);
   return v;
 }
 

@@ -1,5 +1,5 @@
-/* The whole state of a vector's machine, named piece by piece: what statements set, expectations change and the
- * comparison walks. SDM 3A 2.1 (Overview of the System-Level Architecture). */
+/* The whole state of a vector's machine, named piece by piece: what statements set, expectations change and
+ * the comparison walks. SDM 3A 2.1 (Overview of the System-Level Architecture). */
 #ifndef VECTORS_STATE_H
 #define VECTORS_STATE_H
 

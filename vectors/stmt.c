@@ -11,7 +11,8 @@ const char *const seg_kinds[] = {"keep", "null", "load", "code64", "code32", "da
 const char *const seg_keys[] = {"sel", "base", "limit", "attr", "dpl", NULL};
 const char *const gdt_kinds[] = {"raw", "code64", "code32", "code16", "data", "ldt", "tss", "gate", NULL};
 const char *const gdt_keys[] = {"base", "limit", "type", "dpl", "p", "s", "l", "d", "g", "avl", "raw", NULL};
-const char *const idt_kinds[] = {"interrupt", "trap", "interrupt16", "trap16", "task", "callgate", "gate", NULL};
+const char *const idt_kinds[] = {"interrupt", "trap",     "interrupt16", "trap16",
+                                 "task",      "callgate", "gate",        NULL};
 const char *const idt_keys[] = {"dpl", "sel", "offset", "ist", "p", "type", "s", NULL};
 const char *const page_keys[] = {"p", "rw", "us", "a", "d", "nx", NULL};
 
@@ -31,7 +32,8 @@ static int take_op(struct parser *ps, u8 *op) {
   static const struct {
     const char *text;
     u8 op;
-  } ops[] = {{"=", OP_ASSIGN}, {"|=", OP_BOR}, {"&=", OP_BAND}, {"^=", OP_XOR}, {"+=", OP_ADD}, {"-=", OP_SUB}};
+  } ops[] = {{"=", OP_ASSIGN}, {"|=", OP_BOR}, {"&=", OP_BAND},
+             {"^=", OP_XOR},   {"+=", OP_ADD}, {"-=", OP_SUB}};
   for (unsigned k = 0; k < ARRAY_SIZE(ops); k++)
     if (tok_is(ps, ops[k].text)) {
       *op = ops[k].op;
@@ -45,7 +47,7 @@ static int assignment(struct parser *ps, struct stmt head) {
   struct stmt s = head;
   if (ps->t.kind != T_ID) return parse_error(ps, ps->t.at, "expected a name");
   struct tok name = ps->t;
-  unsigned bytes = tok_is(ps, "u8") ? 1 : tok_is(ps, "u16") ? 2 : tok_is(ps, "u32") ? 4 : tok_is(ps, "u64") ? 8 : 0;
+  unsigned bytes = memory_bytes(ps->t.text);
   int c = comp_find(name.text);
   if (!bytes && c < 0) return parse_error(ps, name.at, "'%s' is nothing that has a value", name.text);
   s.kind = bytes ? ST_MEM : ST_SET;
@@ -68,8 +70,8 @@ static int assignments(struct parser *ps, struct stmt head) {
   return 0;
 }
 
-/* Fields KEY=VALUE as long as keys of the table come; then the statement itself, so that its arguments follow each
- * other. */
+/* Fields KEY=VALUE as long as keys of the table come; then the statement itself, so that its arguments follow
+ * each other. */
 static int fields(struct parser *ps, struct stmt s, const char *const *keys) {
   u8 key[16];
   s32 value[16];
@@ -96,7 +98,8 @@ static int fields(struct parser *ps, struct stmt s, const char *const *keys) {
 static int kind_of(struct parser *ps, const char *const *kinds, u8 *sub, bool optional) {
   int k = ps->t.kind == T_ID ? word_in(kinds, ps->t.text) : -1;
   if (k < 0 && optional) return 0;
-  if (k < 0) return parse_error(ps, ps->t.at, "expected a kind: %s, %s, %s, ...", kinds[0], kinds[1], kinds[2]);
+  if (k < 0)
+    return parse_error(ps, ps->t.at, "expected a kind: %s, %s, %s, ...", kinds[0], kinds[1], kinds[2]);
   *sub = (u8)k;
   return lex_next(ps);
 }
@@ -128,7 +131,8 @@ static int st_tss(struct parser *ps, struct stmt head) {
   do {
     struct stmt s = head;
     int k = ps->t.kind == T_ID ? tss_field_find(ps->t.text) : -1;
-    if (k < 0) return parse_error(ps, ps->t.at, "expected a field of the TSS: rsp0, esp0, ss0, ist1, iomap, ...");
+    if (k < 0)
+      return parse_error(ps, ps->t.at, "expected a field of the TSS: rsp0, esp0, ss0, ist1, iomap, ...");
     s.kind = ST_TSS;
     s.index = (u32)k;
     if (lex_next(ps) || take_op(ps, &s.op) || parse_expr(ps, &s.value)) return -1;
@@ -149,7 +153,8 @@ static int st_flags(struct parser *ps, struct stmt head) {
     s.set = plus;
     s.mask = ps->t.kind == T_ID ? vflag_find(ps->t.text) : 0;
     if (!s.mask) return parse_error(ps, ps->t.at, "expected a flag's name");
-    if (!plus && !minus && s.mask != EF_IOPL) return parse_error(ps, ps->t.at, "expected +FLAG, -FLAG or iopl=N");
+    if (!plus && !minus && s.mask != EF_IOPL)
+      return parse_error(ps, ps->t.at, "expected +FLAG, -FLAG or iopl=N");
     if (lex_next(ps)) return -1;
     if (!plus && !minus && (tok_expect(ps, "=") || parse_expr(ps, &s.value))) return -1;
     struct stmt *p = add_stmt(ps, ST_FLAGS);
@@ -170,7 +175,8 @@ static int st_fault(struct parser *ps, struct stmt s) {
   if (v == EXCEPTION_VECTORS || ps->t.kind != T_ID) return parse_error(ps, at, "there is no such exception");
   s.index = (u32)v;
   if (lex_next(ps)) return -1;
-  if (vector_rows[v].error && (tok_expect(ps, "(") || parse_expr(ps, &s.value) || tok_expect(ps, ")"))) return -1;
+  if (vector_rows[v].error && (tok_expect(ps, "(") || parse_expr(ps, &s.value) || tok_expect(ps, ")")))
+    return -1;
   struct stmt *p = add_stmt(ps, (enum stmt_kind)s.kind);
   if (!p) return -1;
   *p = s;
@@ -182,7 +188,7 @@ static int st_any(struct parser *ps, struct stmt head) {
   do {
     struct stmt s = head;
     s.kind = ST_ANY;
-    unsigned bytes = tok_is(ps, "u8") ? 1 : tok_is(ps, "u16") ? 2 : tok_is(ps, "u32") ? 4 : tok_is(ps, "u64") ? 8 : 0;
+    unsigned bytes = memory_bytes(ps->t.text);
     int c = ps->t.kind == T_ID ? comp_find(ps->t.text) : -1;
     if (!bytes && c < 0) return parse_error(ps, ps->t.at, "expected a name, or memory");
     s.index = bytes ? bytes : (u32)c;
@@ -318,7 +324,8 @@ int parse_statement(struct parser *ps, bool want, s32 cond) {
   };
   struct stmt s = {.want = want, .cond = cond, .at = VEC_NONE, .value = VEC_NONE, .line = ps->lineno,
                    .col = (unsigned)(ps->t.at - ps->line) + 1};
-  if (want && tok_is(ps, "shutdown")) {
+  if (want && (tok_is(ps, "shutdown") || tok_is(ps, "halt"))) {
+    s.index = tok_is(ps, "halt");
     struct stmt *p = add_stmt(ps, ST_SHUTDOWN);
     if (!p) return -1;
     s.kind = ST_SHUTDOWN;
@@ -341,5 +348,6 @@ int parse_statement(struct parser *ps, bool want, s32 cond) {
     return lex_next(ps) ? -1 : words[k].parse(ps, s);
   }
   if (want) return assignment(ps, s);
-  return parse_error(ps, ps->t.at, ps->t.kind == T_ID ? "'%s' begins no line" : "expected a word%.0s", ps->t.text);
+  return parse_error(ps, ps->t.at, ps->t.kind == T_ID ? "'%s' begins no line" : "expected a word%.0s",
+                     ps->t.text);
 }

@@ -39,7 +39,7 @@ enum stmt_kind {
   ST_FRAME,   /* index: bytes; at: top; args: words from high to low */
   ST_FAULT,   /* index: vector; value: error code or VEC_NONE */
   ST_DELIVER, /* the same */
-  ST_SHUTDOWN,
+  ST_SHUTDOWN, /* index 1: halt */
   ST_ANY,     /* index: component, or with `at` bytes of memory there: not compared */
 };
 
@@ -101,10 +101,10 @@ struct vec_case {
   u64 var[VEC_VARS];
 };
 
-/* Calls fn for every case of v, in order; stops when it returns non-zero, and returns that; -1 when there are too
- * many cases. */
-int vec_cases(const struct vec_file *f, const struct vector *v, int (*fn)(void *opaque, const struct vec_case *c),
-              void *opaque);
+/* Calls fn for every case of v, in order; stops when it returns non-zero, and returns that; -1 when there are
+ * too many cases. */
+int vec_cases(const struct vec_file *f, const struct vector *v,
+              int (*fn)(void *opaque, const struct vec_case *c), void *opaque);
 
 /* The variables of a case as text: "intel long64 cpl=3 dpl=0". */
 void vec_case_name(const struct vec_case *c, char *out, size_t n);
@@ -117,7 +117,8 @@ struct outcome {
   u32 error;
 };
 
-/* What the case starts from and must end with. -1: *err says why it makes no sense. 1: the case is skipped. */
+/* What the case starts from and must end with. -1: *err says why it makes no sense. 1: the case is skipped.
+ */
 enum { VEC_ANYS = 16 };
 struct vec_plan {
   struct vstate start, want;
@@ -145,9 +146,10 @@ u64 vec_eval(const struct venv *env, s32 node);
 /* The assembly text of a statement with its {} replaced. -1: too long. */
 MUST_CHECK int vec_asm_text(const struct venv *env, const struct stmt *s, char *out, size_t n);
 /* Applies one statement to st. -1: an address outside the machine. */
-MUST_CHECK int vec_apply(const struct venv *env, const struct stmt *s, struct vstate *st, struct vec_error *err);
-void vec_case_error(struct vec_error *err, const struct vec_file *f, const struct stmt *s, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
+MUST_CHECK int vec_apply(const struct venv *env, const struct stmt *s, struct vstate *st,
+                         struct vec_error *err);
+void vec_case_error(struct vec_error *err, const struct vec_file *f, const struct stmt *s, const char *fmt,
+                    ...) PRINTF_LIKE(4, 5);
 
 /* GNU as, when there is one; remembers what it assembled. */
 struct vec_assembler *vec_assembler_new(void);

@@ -87,8 +87,8 @@ u64 case_data(struct test_case *c, struct rng *r, unsigned n) {
     case 4: return ARENA + DATA_AT + DATA_BYTES + rn(r, 0x800);
     case 5:
       if (c->variant.mode == CODE64)
-        return one_in(r, 2) ? UINT64_C(0x800000000000) - rn(r, 2 * n + 1) : rnd(r) | UINT64_C(0x4000000000000000);
-      break;
+        return n <= 16 && one_in(r, 2) ? UINT64_C(0x800000000000) - rn(r, 2 * n + 1) : rnd(r) | UINT64_C(0x4000000000000000);
+      return UINT64_C(0x100000000) - rn(r, 2 * n + 1);
     case 6: return rn(r, 4096);
     default: break;
   }
@@ -282,7 +282,7 @@ static void choose_address(struct test_case *c, struct rng *r) {
   if (!c->target) c->target = case_data(c, r, c->size);
   bool atomic = e->lock || !strcmp(row->name, "XCHG");
   if (atomic && (c->target & 63) + c->size > 64) c->target &= ~(u64)63; /* split locks are another machine's business */
-  if (c->size >= 108 && !one_in(r, 8)) c->target &= ~(u64)15;
+  if (c->size >= 28 && !one_in(r, 8)) c->target &= ~(u64)15;
   if ((row->attrs & A_NOSEG) && one_in(r, 2)) { /* LEA reads nothing: any registers */
     e->disp = (s32)value_int(r);
     if (c->asize == 2) solve16(c, r, rnd(r));
