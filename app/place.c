@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "cpu/event.h"
 #include "linux_abi/kernel.h"
@@ -29,6 +30,8 @@ static void put(char *buf, size_t n, const char *where, const char *name, u64 of
   else snprintf(buf, n, "%s%s", where, name);
 }
 
+enum { VMCALL_BYTES = 3 };
+
 /* The label at or before this offset of the stub image. */
 static void stub_name(u64 offset, char *buf, size_t n) {
   const struct rom_entry64_table *t = (const struct rom_entry64_table *)(const void *)rom_entry64;
@@ -37,7 +40,8 @@ static void stub_name(u64 offset, char *buf, size_t n) {
     const char *name;
   } labels[] = {{t->syscall64, "syscall64"}, {t->syscall32, "syscall32"}, {t->sysenter32, "sysenter32"},
                 {t->int80, "int80"},         {t->sysretq, "sysretq"},     {t->sysretl, "sysretl"},
-                {t->iretq, "iretq"},         {t->iretq_kernel, "iretq_kernel"}};
+                {t->iretq, "iretq"},         {t->iretq_kernel, "iretq_kernel"},
+                {t->vmcall[KIND_INT80] + VMCALL_BYTES, "common"}}; /* to INT 80h and the exceptions */
   const char *best = NULL;
   u32 at = 0;
   for (unsigned k = 0; k < ARRAY_SIZE(labels); k++)
@@ -47,7 +51,7 @@ static void stub_name(u64 offset, char *buf, size_t n) {
       best = vector_rows[k].mnemonic ? vector_rows[k].mnemonic : "interrupt";
       at = t->exception[k];
     }
-  if (best) put(buf, n, *best >= 'A' && *best <= 'Z' ? "kernel: #" : "kernel: ", best, offset - at);
+  if (best) put(buf, n, "kernel: ", best, offset - at);
 }
 
 void place_name(const struct places *p, u64 addr, char *buf, size_t n) {
@@ -62,7 +66,7 @@ void place_name(const struct places *p, u64 addr, char *buf, size_t n) {
     else put(buf, n, "", "vdso", addr - p->vdso_base);
   } else if (p->program) {
     s = ldr_symbol_at(p->program, addr - p->bias);
-    if (s) put(buf, n, "", s->name, addr - p->bias - s->addr);
+    if (s && strncmp(s->name, ".L", 2)) put(buf, n, "", s->name, addr - p->bias - s->addr);
   }
   /* Names come from the file: nothing that a terminal would act on. */
   for (char *c = buf; *c; c++)

@@ -5,7 +5,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "app/strace_names.h"
 #include "app/strace_value.h"
@@ -95,6 +98,8 @@ static bool absent(const struct strace_call *c, char letter, unsigned word) {
   u64 before = word ? c->a[word - 1] : 0;
   switch (letter) {
     case 'm': return strchr(c->row->args, 'o') && !(before & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)));
+    case '<': return !S_ISCHR(before) && !S_ISBLK(before);
+    case 'p': return word && c->row->args[3] == '3' && !(before & (MREMAP_FIXED | 4)); /* 4: MREMAP_DONTUNMAP */
     case 'H': return before == F_GETFD || before == F_GETFL || before == F_GETOWN || before == F_GETPIPE_SZ;
     case 'x': return c->row->args[0] == 'J' && word > 1 && c->a[0] != PR_SET_NO_NEW_PRIVS;
     /* futex: WAKE and the PI unlocks have no timeout; WAIT has no second address. */
@@ -129,6 +134,7 @@ static unsigned put_argument(const struct strace_call *c, char letter, unsigned 
     case 'U': fprintf(f, "%" PRIu64, v); break;
     case 'x': fprintf(f, v ? "0x%" PRIx64 : "%" PRIx64, v); break;
     case '1': fprintf(f, v ? "0x%" PRIx64 : "%" PRIx64, v << 12); break;
+    case '<': fprintf(f, "makedev(%#x, %#x)", major(v), minor(v)); break;
     case 's': put_string(c, v); break;
     case 'F': strace_dirfd(f, (int)v); break;
     case 'm': fprintf(f, "%#03o", (u32)v); break;

@@ -125,13 +125,14 @@ static const char *name_of(const struct name *n, size_t count, u64 v) {
     if (n[k].value == v) return n[k].text;
   return NULL;
 }
-static void put_value(FILE *f, const struct name *n, size_t count, u64 v) {
+/* kind: what to call a value without a name, or NULL. */
+static void put_value(FILE *f, const struct name *n, size_t count, u64 v, const char *kind) {
   const char *text = name_of(n, count, v);
   if (text) fputs(text, f);
-  else fprintf(f, "%#" PRIx64, v);
+  else fprintf(f, kind ? "%#" PRIx64 " /* %s_??? */" : "%#" PRIx64, v, kind);
 }
 #define FLAGS(table, none) put_flags(f, table, ARRAY_SIZE(table), v, none)
-#define VALUE(table) put_value(f, table, ARRAY_SIZE(table), v)
+#define VALUE(table, kind) put_value(f, table, ARRAY_SIZE(table), v, kind)
 
 void strace_open_flags(FILE *f, u64 v) {
   static const char *const mode[] = {"O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"};
@@ -224,22 +225,22 @@ bool strace_named(FILE *f, char letter, u64 v) {
     case 'o': strace_open_flags(f, v); return true;
     case 'e': FLAGS(open_flags, "0"); return true;
     case 'a': FLAGS(access_modes, "F_OK"); return true;
-    case 'w': VALUE(whences); return true;
-    case 'k': VALUE(clocks); return true;
+    case 'w': VALUE(whences, "SEEK"); return true;
+    case 'k': VALUE(clocks, "CLOCK"); return true;
     case 'P': FLAGS(protections, "PROT_NONE"); return true;
     case 'M': FLAGS(map_flags, "0"); return true;
-    case 'c': VALUE(ioctls); return true;
-    case 'C': VALUE(fcntls); return true;
+    case 'c': VALUE(ioctls, NULL); return true;
+    case 'C': VALUE(fcntls, "F"); return true;
     case 'A': FLAGS(at_flags, "0"); return true;
     case 'X': FLAGS(statx_mask, "0"); return true;
-    case 'h': VALUE(mask_hows); return true;
-    case 'R': VALUE(resources); return true;
+    case 'h': VALUE(mask_hows, "SIG"); return true;
+    case 'R': VALUE(resources, "RLIMIT"); return true;
     case 'g': FLAGS(random_flags, "0"); return true;
-    case 'v': VALUE(advice); return true;
-    case 'j': VALUE(arch_codes); return true;
-    case 'J': VALUE(prctls); return true;
-    case 'E': VALUE(timers); return true;
-    case '2': VALUE(usages); return true;
+    case 'v': VALUE(advice, "MADV"); return true;
+    case 'j': VALUE(arch_codes, "ARCH"); return true;
+    case 'J': VALUE(prctls, "PR"); return true;
+    case 'E': VALUE(timers, "ITIMER"); return true;
+    case '2': VALUE(usages, "RUSAGE"); return true;
     case '3': FLAGS(remap_flags, "0"); return true;
     case '0': FLAGS(sync_flags, "0"); return true;
     case 'n': FLAGS(time_flags, "0"); return true;
@@ -248,6 +249,7 @@ bool strace_named(FILE *f, char letter, u64 v) {
     case '^': FLAGS(access_flags, "0"); return true;
     case '|': FLAGS(lock_operations, "0"); return true;
     case '~': FLAGS(rename_flags, "0"); return true;
+    case '_': strace_mode(f, (u32)v); return true;
     case '4': put_futex(f, v); return true;
     case 'S': strace_signo(f, (int)v); return true;
     default: return false;

@@ -144,6 +144,8 @@ static int put_sigaction(const struct strace_call *c, u64 addr) {
 
 static int put_sigset(const struct strace_call *c, u64 addr) {
   u64 set = 0;
+  const char *args = c->row->args;
+  if (args[strlen(args) - 1] == 'U' && c->a[sys_arity(c->row, c->t->compat) - 1] != sizeof set) return -1;
   if (ua_read(c->t, &set, addr, strncmp(c->row->name, "rt_", 3) && c->t->compat ? 4 : 8)) return -1;
   strace_sigset(c->f, set);
   return 0;

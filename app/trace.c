@@ -31,7 +31,9 @@ enum { NAME = 128, NAME_COLUMNS = 32, CAUSE_COLUMNS = 9 };
  * the same columns. */
 
 /* Addresses of 32-bit code have 8 digits, those of 64-bit programs 12, the kernel's 16. */
-static int digits(const struct tr_point *p, u64 v) { return p->code_bits < 64 ? 8 : v >> 48 ? 16 : 12; }
+static int digits(const struct tr_point *p, u64 v) {
+  return p->code_bits < 64 ? 8 : v >> 48 || p->cpl == 0 ? 16 : 12;
+}
 
 static int put_point(FILE *f, const struct tr_point *p) {
   return fprintf(f, "%u  %04x:%0*" PRIx64 "  %04x:%0*" PRIx64, p->cpl, p->cs, digits(p, p->rip), p->rip, p->ss,
@@ -44,7 +46,7 @@ static const char *cause(const struct transition *t, char *buf, size_t n) {
     case TR_INT: snprintf(buf, n, "int %02Xh", t->vector); break;
     case TR_INTERRUPT: snprintf(buf, n, "irq %02Xh", t->vector); break;
     case TR_EXCEPTION:
-      if (mnemonic) snprintf(buf, n, "#%s", mnemonic);
+      if (mnemonic) snprintf(buf, n, "%s", mnemonic);
       else snprintf(buf, n, "fault %u", t->vector);
       break;
     default: snprintf(buf, n, "%s", transition_name(t->kind));
@@ -66,9 +68,9 @@ static bool transition_listed(const char *list, const struct transition *t) {
   if (t->kind == TR_EXCEPTION && t->vector < EXCEPTION_VECTORS && vector_rows[t->vector].mnemonic)
     mnemonic = vector_rows[t->vector].mnemonic;
   for (const char *p = list; *p; p += strcspn(p, ","), p += *p == ',') {
-    size_t n = strcspn(p, ","), skip = *p == '#';
+    size_t n = strcspn(p, ","), skip = *mnemonic && *p != '#'; /* "#PF" or "PF" */
     if (n == strlen(name) && !strncmp(p, name, n)) return true;
-    if (n > skip && n - skip == strlen(mnemonic) && !strncmp(p + skip, mnemonic, n - skip)) return true;
+    if (n && n == strlen(mnemonic + skip) && !strncmp(p, mnemonic + skip, n)) return true;
   }
   return false;
 }

@@ -75,11 +75,13 @@ COUNT_BRANCH(jcxz, JCXZ)
 
 /* ---- CALL ---- */
 
-/* The stack through segment checks: any stack width. */
-static void push_slow(struct cpu *cpu, const struct insn *i, u64 v, enum width w) {
+/* The stack through segment checks: any stack width. The return address is written before the target is judged, as on
+ * silicon. */
+static void push_slow(struct cpu *cpu, const struct insn *i, u64 v, u64 target, enum width w) {
   u64 sp = (cpu->gpr[RSP] - WIDTH_BYTES(w)) & cpu->spmask;
   cpu->insn = i;
   mem_write(cpu, mem_linear(cpu, SS, sp, WIDTH_BYTES(w), ACC_WRITE), v, WIDTH_BYTES(w));
+  cpu_check_target(cpu, i, target);
   cpu->gpr[RSP] = (cpu->spmask == 0xffff ? cpu->gpr[RSP] & ~UINT64_C(0xffff) : 0) | sp;
 }
 
@@ -96,8 +98,7 @@ INLINE_BODY call_j(struct cpu *restrict cpu, const struct insn *restrict i, enum
     cpu->gpr[RSP] = sp;
     ENTER(cpu, t);
   }
-  cpu_check_target(cpu, i, branch_target(cpu, i));
-  push_slow(cpu, i, back, w);
+  push_slow(cpu, i, back, branch_target(cpu, i), w);
   return take_branch(cpu, i);
 }
 BODY_RX(call_J, call_j)
@@ -125,8 +126,7 @@ BODY_E(jmp_E, jmp_e)
 
 /* With the target at hand; the X instance would read it from memory. */
 static NOINLINE const struct insn *call_slow(struct cpu *cpu, const struct insn *i, u64 rip, enum width w) {
-  cpu_check_target(cpu, i, rip);
-  push_slow(cpu, i, i[1].imm, w);
+  push_slow(cpu, i, i[1].imm, rip, w);
   return cpu_jump(cpu, i, rip);
 }
 

@@ -29,6 +29,11 @@ static void check_direct(struct cpu *cpu, u16 sel, const struct desc *cs) {
   require(cpu, CHK_FAR_CS_PRESENT, seg_present(&cs->s), sel);
 }
 
+/* A 16:64 pointer to 32-bit code: its upper half is dropped. */
+static u64 direct_ip(const struct cpu *cpu, const struct far_ptr *p, const struct desc *cs) {
+  return cpu_long(cpu) && seg_is_code64(&cs->s) ? p->off : (u32)p->off;
+}
+
 static void commit_cs(struct cpu *cpu, const struct desc *cs, u8 cpl) {
   cpu->seg[CS] = cs->s;
   cpu->seg[CS].sel = (u16)((cs->s.sel & ~SEL_RPL) | cpl);
@@ -44,6 +49,7 @@ static void push_return(struct cpu *cpu, u64 next, unsigned bytes, bool code64, 
   frame_begin(f, bytes);
   frame_add(f, cpu->seg[CS].sel);
   frame_add(f, next);
+  frame_check_alignment(cpu, st, f);
   require(cpu, CHK_FAR_ROOM, frame_fits(cpu, st, f), 0);
 }
 
@@ -57,13 +63,13 @@ static u64 call_direct(struct cpu *cpu, const struct far_ptr *p, struct desc *cs
   struct frame f;
   check_direct(cpu, p->sel, cs);
   push_return(cpu, next, bytes, cpu_long(cpu) && seg_is_code64(&cs->s), &st, &f);
+  frame_probe(cpu, &st, &f); /* a fault of the push comes before the target's (measured on Intel Xeon) */
   check_ip(cpu, p->off, cs);
   desc_mark_accessed(cpu, cs);
-  frame_probe(cpu, &st, &f);
 
   commit_push(cpu, &st, &f);
   commit_cs(cpu, cs, cpu->cpl);
-  return p->off;
+  return direct_ip(cpu, p, cs);
 }
 
 /* ---- call gates. SDM 3A 5.8.3 (Call Gates), 5.8.4 (Accessing a Code Segment Through a Call Gate) ---- */
@@ -177,7 +183,7 @@ static u64 far_protected(struct cpu *cpu, const struct far_ptr *p, bool call, u6
   check_ip(cpu, p->off, &d);
   desc_mark_accessed(cpu, &d);
   commit_cs(cpu, &d, cpu->cpl);
-  return p->off;
+  return direct_ip(cpu, p, &d);
 }
 
 static u64 far_real(struct cpu *cpu, const struct far_ptr *p, bool call, u64 next, unsigned bytes) {

@@ -54,11 +54,17 @@ static inline bool frame_fits(const struct cpu *cpu, const struct stack *st, con
   return true;
 }
 
+/* #AC when the pushes are made at CPL 3 with alignment checks: at the first, before any later one leaves the segment. */
+static inline void frame_check_alignment(struct cpu *cpu, const struct stack *st, const struct frame *f) {
+  if (!st->user || likely(!(cpu->mode & MODE_ALIGN)) || !(frame_linear(st, f, 0) & (f->bytes - 1u))) return;
+  struct frame first = {.n = 1, .bytes = f->bytes};
+  if (frame_fits(cpu, st, &first)) cpu_raise_error(cpu, VEC_AC, 0);
+}
+
 /* Raises the page fault that writing the frame would raise, at the first slot in the order pushed; after it,
  * frame_push() cannot fault. */
 static inline void frame_probe(struct cpu *cpu, const struct stack *st, const struct frame *f) {
   u64 low = frame_linear(st, f, f->n - 1u), high = frame_linear(st, f, 0);
-  if (st->user && unlikely(cpu->mode & MODE_ALIGN) && (high & (f->bytes - 1u))) cpu_raise_error(cpu, VEC_AC, 0);
   bool one_page = low <= high && low >> PAGE_SHIFT == (high + f->bytes - 1) >> PAGE_SHIFT;
   for (unsigned k = 0; k < (one_page ? 1u : f->n); k++)
     mem_probe_as(cpu, frame_linear(st, f, k), f->bytes, ACC_WRITE, st->user);

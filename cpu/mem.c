@@ -195,13 +195,12 @@ void mem_lock_end(struct cpu *cpu, unsigned size) {
 NORETURN static void seg_fault(struct cpu *cpu, enum sreg s) { cpu_raise_error(cpu, s == SS ? VEC_SS : VEC_GP, 0); }
 
 /* SDM 3A 5.3 (Limit Checking): expand-down segments are valid above the limit, up to FFFFh or FFFFFFFFh by B. Beyond
- * 4 GiB the check is the implementation's choice: none for segments of that size, the access wraps (measured on Intel
- * Xeon). */
+ * 4 GiB the check is the implementation's choice: none for flat segments, the access wraps (measured on Intel Xeon). */
 static bool within_limit(const struct seg *g, u64 off, unsigned size) {
   u64 last = off + size - 1;
   if ((g->attr & (SEG_CODE | SEG_DOWN | SEG_S)) == (SEG_DOWN | SEG_S))
     return off > g->limit && last <= (g->attr & SEG_DB ? UINT64_C(0xffffffff) : 0xffff);
-  return last <= g->limit || (g->limit == 0xffffffff && off <= g->limit);
+  return last <= g->limit || (g->limit == 0xffffffff && !g->base && off <= g->limit);
 }
 
 /* SDM 3A 5.4 (Type Checking): a NULL segment, a write to code or read-only data, a read of execute-only code. */

@@ -63,7 +63,7 @@ bool seg_within(const struct seg *s, u64 off, unsigned size) {
   u64 last = off + size - 1;
   if ((s->attr & (SEG_S | SEG_CODE | SEG_DOWN)) == (SEG_S | SEG_DOWN))
     return off > s->limit && last <= (s->attr & SEG_DB ? UINT64_C(0xffffffff) : 0xffff);
-  return last <= s->limit;
+  return last <= s->limit || (s->limit == 0xffffffff && !s->base && off <= s->limit); /* as mem_linear() */
 }
 
 struct seg seg_flat_code(u16 sel, u8 dpl, bool code64) {

@@ -122,8 +122,8 @@ static const struct insn *h_popa(struct cpu *restrict cpu, const struct insn *re
   u64 sp = cpu->gpr[RSP], v[8];
   s64 size = WIDTH_BYTES(w);
   cpu->insn = i;
-  for (int k = 0; k < 8; k++)
-    if (k != 3) v[7 - k] = stack_read(cpu, sp_moved(cpu, sp, k * size), w);
+  for (int k = 0; k < 8; k++) /* the slot of rSP too: it may fault */
+    v[7 - k] = stack_read(cpu, sp_moved(cpu, sp, k * size), w);
   for (unsigned r = 0; r < 8; r++)
     if (r != RSP) reg_set(cpu, r, v[r], w);
   cpu->gpr[RSP] = sp_moved(cpu, sp, 8 * size);

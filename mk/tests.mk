@@ -34,7 +34,7 @@ endif
 include mk/guests.mk
 ifneq ($(APP_SRCS),)
 CHECKS += linux
-CHECK_linux = tests/linux/compare --guests $(OBJ)/guest --debs $(DEBS) --four-ways $(RINGWALK) run
+CHECK_linux = tests/linux/compare $(if $(SAN),--timeout 300) --guests $(OBJ)/guest --debs $(DEBS) --four-ways $(RINGWALK) run
 CHECK_NEEDS += $(RINGWALK) $(GUESTS)
 endif
 

@@ -152,6 +152,7 @@ void vstate_load(const struct vstate *st, struct cpu *cpu, u8 *ram) {
   cpu->rip = st->rip;
   cpu->cpl = (u8)st->cpl;
   cpu_set_eflags(cpu, (u32)st->rflags);
+  cpu->rf_icount = cpu_icount(cpu); /* RF is in force for the next instruction */
   memcpy(cpu->seg, st->seg, sizeof cpu->seg);
   cpu->ldtr = st->seg[VS_LDTR];
   cpu->tr = st->seg[VS_TR];

@@ -5,7 +5,7 @@
 
 #include "guest.h"
 
-enum { SLOTS = 512, STEPS = 40000 };
+enum { SLOTS = 512, STEPS = 8000 };
 
 struct block {
   unsigned char *p;

@@ -27,8 +27,9 @@ enum {
   ENDING = 0xcc, /* INT3 */
 };
 /* Just below it lies the stack from which native cases are entered. IRET to a 16-bit stack segment loads SP only, so
- * the rest of RSP is then this. */
-#define ENTRY_STACK_TOP UINT64_C(0x2fff8000)
+ * the rest of RSP is then this. Both sides have the page, for cases that leave the segment; it is not compared. */
+#define ENTRY_STACK_TOP UINT64_C(0x2fffe000)
+enum { ENTRY_STACK_BYTES = 4096 };
 struct arena_part {
   u16 at, bytes;
   bool write, exec;

@@ -18,9 +18,9 @@
 #define TABLES UINT64_C(0x1000000)
 #define KERNEL UINT64_C(0xffff800000000000)
 enum {
-  TABLES_BYTES = 0x10000,
+  TABLES_BYTES = 0x11000,
   PML4 = 0, PDPT = 0x1000, PD = 0x2000, PT = 0x3000, KERNEL_PDPT = 0x4000, KERNEL_PD = 0x5000, KERNEL_PT = 0x6000,
-  GDT = 0x8000, LDT = 0x9000, IDT = 0xa000, TSS = 0xb000, HANDLERS = 0xc000, KERNEL_STACK = 0x10000,
+  GDT = 0x8000, LDT = 0x9000, IDT = 0xa000, TSS = 0xb000, HANDLERS = 0xc000, KERNEL_STACK = 0x10000, ENTRY_PT = 0x10000,
   LIMIT = 1 << 20, /* instructions */
   STEPPED_LIMIT = 48, /* few enough for one instruction a block */
 };
@@ -29,7 +29,7 @@ struct emulated {
   struct vm *vm;
   struct cpu *cpu;
   struct cpu_model model;
-  u8 *arena, *tables;
+  u8 *arena, *entry_stack, *tables;
 };
 
 /* What rows need beyond the default model, and this machine has; and what shows in the x87's pointers. */
@@ -53,6 +53,9 @@ static void map_pages(u8 *t) {
   st64(t + KERNEL_PD, (TABLES + KERNEL_PT) | kernel);
   for (unsigned k = 0; k < TABLES_BYTES; k += PAGE_SIZE)
     st64(t + KERNEL_PT + 8 * (k >> PAGE_SHIFT), (TABLES + k) | kernel | (k == HANDLERS ? 0 : PTE_NX));
+  u64 entry = ENTRY_STACK_TOP - ENTRY_STACK_BYTES;
+  st64(t + PD + 8 * (entry >> 21 & 511), (TABLES + ENTRY_PT) | user);
+  st64(t + ENTRY_PT + 8 * (entry >> PAGE_SHIFT & 511), entry | user | PTE_NX);
   for (unsigned k = 0; k < ARENA_PARTS; k++)
     for (unsigned at = 0; at < arena_parts[k].bytes; at += PAGE_SIZE) {
       u64 page = ARENA + arena_parts[k].at + at;
@@ -92,15 +95,19 @@ struct emulated *emulated_create(void) {
   if (!e) return NULL;
   choose_model(&e->model);
   e->arena = aligned_alloc(PAGE_SIZE, ARENA_BYTES);
+  e->entry_stack = aligned_alloc(PAGE_SIZE, ENTRY_STACK_BYTES);
   e->tables = aligned_alloc(PAGE_SIZE, TABLES_BYTES);
   e->vm = vm_create();
-  if (!e->arena || !e->tables || !e->vm || !(e->cpu = cpu_create(e->vm, &e->model)) ||
+  const u64 entry = ENTRY_STACK_TOP - ENTRY_STACK_BYTES;
+  if (!e->arena || !e->entry_stack || !e->tables || !e->vm || !(e->cpu = cpu_create(e->vm, &e->model)) ||
       phys_add(&e->vm->mem, &(struct phys_region){.base = ARENA, .size = ARENA_BYTES, .host = e->arena}) ||
+      phys_add(&e->vm->mem, &(struct phys_region){.base = entry, .size = ENTRY_STACK_BYTES, .host = e->entry_stack}) ||
       phys_add(&e->vm->mem, &(struct phys_region){.base = TABLES, .size = TABLES_BYTES, .host = e->tables})) {
     emulated_destroy(e);
     return NULL;
   }
   memset(e->arena, 0, ARENA_BYTES);
+  memset(e->entry_stack, 0, ENTRY_STACK_BYTES);
   memset(e->tables, 0, TABLES_BYTES);
   fill_tables(e->tables);
   set_system(e->cpu);
@@ -111,6 +118,7 @@ void emulated_destroy(struct emulated *e) {
   if (!e) return;
   if (e->vm) vm_destroy(e->vm);
   free(e->arena);
+  free(e->entry_stack);
   free(e->tables);
   free(e);
 }

@@ -9,6 +9,6 @@
 #define STATE_GS_BASE 152
 #define STATE_SEL 160 /* ES CS SS DS FS GS */
 #define STATE_FX 176
-#define ENTRY_STACK 0x2fff8000
+#define ENTRY_STACK 0x2fffe000
 
 #endif

@@ -102,6 +102,10 @@ static void restart_arena(const struct worker *w) {
   emulated_code_changed(w->emulated, ARENA, ARENA_BYTES);
 }
 
+static bool code_is_clean(const struct worker *w, const u8 *arena) {
+  return !memcmp(arena + CODE_AT, w->pattern + CODE_AT, CODE_BYTES);
+}
+
 /* Returns false when the timer's tick came in between. */
 static bool run_case(const struct worker *w, const struct test_case *c, struct row_result *result) {
   static struct outcome native, emulated;
@@ -134,6 +138,7 @@ static bool run_case(const struct worker *w, const struct test_case *c, struct r
   case_erase_code(c);
   memset(b + (c->start - ARENA), ENDING, code);
   emulated_code_changed(w->emulated, c->start, code);
+  if (!code_is_clean(w, a) || !code_is_clean(w, b)) restart_arena(w);
   return true;
 }
 

@@ -26,7 +26,7 @@ _Static_assert(offsetof(struct state, fs_base) == STATE_FS_BASE && offsetof(stru
 _Static_assert(offsetof(struct state, sel) == STATE_SEL && offsetof(struct state, fx) == STATE_FX, "enter.h");
 _Static_assert(ENTRY_STACK_TOP == ENTRY_STACK, "enter.h");
 
-enum { SIGNAL_STACK = 256 << 10, ENTRY_STACK_BYTES = 4096, TICK_MICROSECONDS = 200000 };
+enum { SIGNAL_STACK = 256 << 10, TICK_MICROSECONDS = 200000 };
 
 /* Shared with enter.S: a signal handler has no other way to its state. */
 void native_enter(const struct state *in);

@@ -1,0 +1,148 @@
+/* System calls with the arguments that a tracer prints, made without a C library, so that the trace is the same on
+ * every machine. calls.x86_64.strace and calls.i386.strace are what strace 6.1 printed of it (tests/cli/record). */
+#include <asm/unistd.h>
+
+typedef unsigned long word;
+static char memory[4096] __attribute__((aligned(16)));
+
+#ifdef __x86_64__
+static long call(long nr, word a, word b, word c, word d, word e, word f) {
+  register word r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
+  long ret;
+  __asm__ volatile("syscall" : "=a"(ret) : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                   : "rcx", "r11", "memory");
+  return ret;
+}
+#else
+/* All registers are taken, and EBP cannot be named: the six words go by memory. */
+static long call(long nr, word a, word b, word c, word d, word e, word f) {
+  word args[7] = {(word)nr, a, b, c, d, e, f};
+  long ret;
+  __asm__ volatile("push %%ebp; push %%ebx; mov 4(%%eax), %%ebx; mov 8(%%eax), %%ecx; mov 12(%%eax), %%edx;"
+                   "mov 16(%%eax), %%esi; mov 20(%%eax), %%edi; mov 24(%%eax), %%ebp; mov (%%eax), %%eax; int $0x80;"
+                   "pop %%ebx; pop %%ebp" : "=a"(ret) : "0"(args) : "ecx", "edx", "esi", "edi", "memory");
+  return ret;
+}
+#endif
+#define W(x) ((word)(x))
+#define CALL(nr, ...) CALL_(nr, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define CALL_(nr, a, b, c, d, e, f, ...) call(nr, W(a), W(b), W(c), W(d), W(e), W(f))
+
+static void files(void) {
+  static int pair[2], poll[4] = {0, 1, -1, 4};
+  static struct { char *base; word len; } vector[2] = {{"one,", 4}, {"two\n", 4}};
+  enum { AT_FDCWD = -100 };
+  CALL(__NR_umask, 022);
+  CALL(__NR_openat, AT_FDCWD, "strace.tmp", 01102, 0640); /* O_RDWR|O_CREAT|O_TRUNC */
+  CALL(__NR_openat, AT_FDCWD, "no such\tfile\1\0012", 02000000); /* O_CLOEXEC */
+  CALL(__NR_openat, AT_FDCWD, 8, 0);
+  CALL(__NR_write, 3, "a line, a \"quote\" and \x80\xff of binary: more than is shown\n", 55);
+  CALL(__NR_writev, 3, vector, 2);
+  CALL(__NR_pread64, 3, memory, 16, 2);
+  CALL(__NR_pread64, 77, memory, 16, 2);
+#ifdef __x86_64__
+  CALL(__NR_lseek, 3, -4, 1);
+  CALL(__NR_fstat, 3, memory);
+  CALL(__NR_stat, "/dev/null", memory);
+  CALL(__NR_newfstatat, AT_FDCWD, "strace.tmp", memory, 0x100); /* AT_SYMLINK_NOFOLLOW */
+#else
+  CALL(__NR__llseek, 3, -1, -4, memory, 1);
+  CALL(__NR_fstat, 3, memory);
+  CALL(__NR_fstat64, 3, memory);
+  CALL(__NR_stat64, "/dev/null", memory);
+  CALL(__NR_fstatat64, AT_FDCWD, "strace.tmp", memory, 0x100);
+#endif
+  CALL(__NR_access, "strace.tmp", 6);
+  CALL(__NR_faccessat2, AT_FDCWD, "strace.tmp", 0, 0x200);
+  CALL(__NR_fcntl, 3, 1);
+  CALL(__NR_fcntl, 3, 2, 1);
+  CALL(__NR_fcntl, 3, 1);
+  CALL(__NR_fcntl, 3, 4, 02000);
+  CALL(__NR_flock, 3, 2 | 4);
+  CALL(__NR_chown, "strace.tmp", -1, -1);
+  CALL(__NR_chmod, "strace.tmp", 07);
+  CALL(__NR_ioctl, 3, 0x5401, memory); /* TCGETS */
+  CALL(__NR_pipe, pair);
+  CALL(__NR_pipe2, pair, 02004000);
+  CALL(__NR_dup2, 0, 77);
+  poll[0] = pair[1];
+  CALL(__NR_poll, poll, 2, 10);
+  poll[0] = pair[0];
+  CALL(__NR_poll, poll, 1, 0);
+  CALL(__NR_unlink, "strace.tmp");
+  CALL(__NR_unlinkat, AT_FDCWD, "strace.tmp", 0x200);
+  CALL(__NR_mknod, "no directory/fifo", 010644, 0);
+  CALL(__NR_close, 3);
+}
+
+static void memories(void) {
+#ifdef __x86_64__
+  word at = W(CALL(__NR_mmap, 0, 8192, 3, 0x22, -1, 0));
+#else
+  word at = W(CALL(__NR_mmap2, 0, 8192, 3, 0x22, -1, 0));
+  CALL(__NR_mmap2, 0, 4096, 1, 2, 77, 3);
+#endif
+  CALL(__NR_mprotect, at, 4096, 0);
+  CALL(__NR_madvise, at + 4096, 4096, 4);
+  CALL(__NR_mremap, at + 4096, 4096, 4096, 0);
+  CALL(__NR_munmap, at, 8192);
+  CALL(__NR_brk, 0);
+  CALL(__NR_getrandom, memory, 4, 1);
+}
+
+static void times(void) {
+  static word time[2] = {0, 1000}, timer[4] = {0, 0, 100, 5};
+  CALL(__NR_nanosleep, time, 0);
+  CALL(__NR_clock_nanosleep, 1, 0, time, 0);
+  CALL(__NR_setitimer, 1, timer, 0);
+  CALL(__NR_setitimer, 9, timer, 0);
+  CALL(__NR_clock_gettime, 1, 0);
+  CALL(__NR_clock_gettime, 77, memory);
+}
+
+static void signals(void) {
+  static word action[6] = {1, 0x10000000};
+  static unsigned long long set = 0x200 | 1ULL << 33, none;
+  static word stack[3];
+  stack[0] = W(memory), stack[2] = sizeof memory;
+  CALL(__NR_rt_sigaction, 10, action, 0, 8);
+  CALL(__NR_rt_sigaction, 10, 0, memory, 8);
+  CALL(__NR_rt_sigprocmask, 0, &set, &none, 8);
+  CALL(__NR_rt_sigprocmask, 1, &set, &none, 8);
+  none = ~0ULL;
+  CALL(__NR_rt_sigprocmask, 2, &none, 0, 5);
+  CALL(__NR_sigaltstack, stack, 0);
+  CALL(__NR_sigaltstack, 0, memory);
+#ifdef __i386__
+  CALL(__NR_sigaction, 10, 0, memory);
+#endif
+}
+
+static void others(void) {
+  static unsigned long long limit[2] = {1 << 20, ~0ULL};
+  CALL(__NR_uname, 8);
+  CALL(__NR_prlimit64, 0x7fffffff, 3, limit, 0);
+  CALL(__NR_getrlimit, 99, memory);
+  CALL(__NR_prctl, 15, "a name", 0, 0, 0);
+  CALL(__NR_prctl, 16, memory, 0, 0, 0);
+  CALL(__NR_futex, memory + 4000, 129, 1);
+  CALL(__NR_statfs, 8, memory);
+#ifdef __x86_64__
+  CALL(__NR_arch_prctl, 0x1002, 0);
+#endif
+}
+
+/* Ends by a write to address 16. */
+__attribute__((used, noreturn)) static void main_on_aligned_stack(void) {
+  files();
+  memories();
+  times();
+  signals();
+  others();
+  for (;;) __asm__ volatile("movl $0, (%0)" : : "r"(16L) : "memory");
+}
+#ifdef __x86_64__
+__asm__(".globl _start\n_start: xor %ebp, %ebp\n and $-16, %rsp\n call main_on_aligned_stack");
+#else
+__asm__(".globl _start\n_start: xor %ebp, %ebp\n and $-16, %esp\n call main_on_aligned_stack");
+#endif
