@@ -47,8 +47,9 @@ CFLAGS ?= -g -Wall -Wextra -Wshadow
 BASE_CFLAGS = -std=gnu11 $(OPTFLAGS) $(CFLAGS) -fno-strict-aliasing -fno-plt -DRW_TAIL_CALLS=$(TAIL_CALLS) \
   -I. -I$(OBJ)/gen
 # Handlers must end in jumps and have no prologue; under sanitizers only the include paths matter.
+GCC_HOT_CFLAGS := $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),,-fno-partial-inlining -fno-ipa-icf)
 HOT_CFLAGS := $(if $(filter 1,$(TAIL_CALLS)),-fno-stack-protector -fcf-protection=none \
-  -foptimize-sibling-calls -fomit-frame-pointer -fno-partial-inlining -fno-ipa-icf)
+  -foptimize-sibling-calls -fomit-frame-pointer $(GCC_HOT_CFLAGS))
 # Looked up when first used, which is after `deps` has run when `deps` is asked for.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 LIB_LIBS = $(eval LIB_LIBS := $(shell pkg-config --libs $(LIB_PKGS)))$(LIB_LIBS) -lm -pthread

@@ -2,6 +2,8 @@
 #ifndef APP_APP_H
 #define APP_APP_H
 
+#include <stdio.h>
+
 #include "linux_abi/linux.h"
 #include "msr/model.h"
 
@@ -48,6 +50,9 @@ int app_run(int argc, char **argv);
 int app_trace(int argc, char **argv);
 int app_info(int argc, char **argv);
 int app_check(int argc, char **argv);
+
+/* Registers, segments and control registers, several lines. */
+void app_dump_state(FILE *f, struct cpu *cpu);
 
 /* Runs the program to its end with these hooks, and turns its end into an exit status. */
 struct app_listener {

@@ -45,7 +45,7 @@ static int set_filter(struct app_options *o, const char *v) {
 /* Sets or replaces VAR=VALUE in the guest's environment. */
 static int set_env(struct app_options *o, const char *v) {
   const char *eq = strchr(v, '=');
-  size_t n = 0, key = eq ? (size_t)(eq - v) + 1 : 0;
+  size_t n = 0, key = eq && eq > v ? (size_t)(eq - v) + 1 : 0;
   if (!key) {
     app_error("-E %s: not VAR=VALUE", v);
     return -1;

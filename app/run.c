@@ -45,6 +45,7 @@ int app_run_program(const struct app_options *o, char **argv, const struct app_l
       case LX_SIGNALED: status = 128 + end.code; break;
       default:
         app_error("%s", end.why ? end.why : "stopped");
+        app_dump_state(stderr, lx_cpu(lvm));
         status = APP_FAILED;
     }
   }

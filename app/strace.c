@@ -11,7 +11,7 @@
 #include "app/strace_value.h"
 
 /* strace aligns results in this column; the longest tag is [syscall32]. */
-enum { RESULT_COLUMN = 40, TAG_COLUMN = 11 };
+enum { RESULT_COLUMN = 40, TAG_COLUMN = 12 };
 
 static const char *entry_path(const struct task *t) {
   static const char *const names[] = {"syscall", "syscall32", "sysenter", "int80"};
@@ -99,11 +99,11 @@ static FILE *begin_half(char **text, size_t *n) {
   *text = NULL;
   return open_memstream(text, n);
 }
-static void end_half(struct strace *s, FILE *f, char *text, size_t n) {
-  fwrite(text, 1, n, s->out);
+/* Closing may move the text, so only then is it looked at. */
+static void end_half(struct strace *s, FILE *f, char **text, const size_t *n) {
+  if (fclose(f) == 0) fwrite(*text, 1, *n, s->out);
   fflush(s->out);
-  fclose(f);
-  free(text);
+  free(*text);
 }
 static void put_tag(FILE *f, const struct task *t) {
   int n = fprintf(f, "[%s]", entry_path(t));
@@ -139,7 +139,7 @@ void strace_enter(void *opaque, struct task *t, const struct sys_row *row, const
     fputs("?\n", c.f);
     fflush(c.f);
   }
-  end_half(s, c.f, text, n);
+  end_half(s, c.f, &text, &n);
 }
 
 void strace_exit(void *opaque, struct task *t, const struct sys_row *row, const u64 a[6], s64 ret) {
@@ -165,7 +165,7 @@ void strace_exit(void *opaque, struct task *t, const struct sys_row *row, const 
   strace_result(&c);
   fputc('\n', c.f);
   fflush(c.f);
-  end_half(s, c.f, text, n);
+  end_half(s, c.f, &text, &n);
   s->open = false;
 }
 

@@ -99,7 +99,7 @@ static bool absent(const struct strace_call *c, char letter, unsigned word) {
   switch (letter) {
     case 'm': return strchr(c->row->args, 'o') && !(before & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)));
     case '<': return !S_ISCHR(before) && !S_ISBLK(before);
-    case 'p': return word && c->row->args[3] == '3' && !(before & (MREMAP_FIXED | 4)); /* 4: MREMAP_DONTUNMAP */
+    case 'p': return word > 3 && c->row->args[3] == '3' && !(before & (MREMAP_FIXED | 4)); /* 4: MREMAP_DONTUNMAP */
     case 'H': return before == F_GETFD || before == F_GETFL || before == F_GETOWN || before == F_GETPIPE_SZ;
     case 'x': return c->row->args[0] == 'J' && word > 1 && c->a[0] != PR_SET_NO_NEW_PRIVS;
     /* futex: WAKE and the PI unlocks have no timeout; WAIT has no second address. */

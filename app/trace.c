@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "app/app.h"
 #include "app/place.h"
@@ -205,10 +207,22 @@ static void done(void *opaque, struct linux_vm *lvm, const struct lx_status *sta
   fflush(tr->out);
 }
 
+/* The program's own descriptors start at 3: keep out of their way. */
+static FILE *open_high(const char *path) {
+  enum { HIGH = 1000, ROOM = 16 };
+  struct rlimit r;
+  int floor = !getrlimit(RLIMIT_NOFILE, &r) && r.rlim_cur < HIGH + ROOM ? (int)r.rlim_cur - ROOM : HIGH;
+  int low = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  int fd = low >= 0 && low < floor ? fcntl(low, F_DUPFD_CLOEXEC, floor) : -1;
+  if (fd >= 0) close(low);
+  else fd = low;
+  return fd >= 0 ? fdopen(fd, "w") : NULL;
+}
+
 static int open_output(struct trace *tr) {
   tr->out = stderr;
   if (tr->options->output) {
-    tr->out = fopen(tr->options->output, "we");
+    tr->out = open_high(tr->options->output);
     if (!tr->out) {
       app_error("-o %s: %s", tr->options->output, strerror(errno));
       return -1;
@@ -255,8 +269,9 @@ static int trace_program(const struct app_options *o, char **argv) {
   l.hooks.signal = call_signal;
   int status = app_run_program(o, argv, &l);
   for (unsigned k = 0; k < 3; k++) cs_close(&tr.capstone[k]);
-  if (tr.out != stderr && fclose(tr.out)) {
-    app_error("-o %s: %s", o->output, strerror(errno));
+  bool lost = tr.out != stderr && ferror(tr.out);
+  if (tr.out != stderr && (fclose(tr.out) || lost)) {
+    app_error("-o %s: %s", o->output, lost ? "not everything could be written" : strerror(errno));
     return APP_FAILED;
   }
   return status;

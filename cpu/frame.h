@@ -54,13 +54,6 @@ static inline bool frame_fits(const struct cpu *cpu, const struct stack *st, con
   return true;
 }
 
-/* #AC when the pushes are made at CPL 3 with alignment checks: at the first, before any later one leaves the segment. */
-static inline void frame_check_alignment(struct cpu *cpu, const struct stack *st, const struct frame *f) {
-  if (!st->user || likely(!(cpu->mode & MODE_ALIGN)) || !(frame_linear(st, f, 0) & (f->bytes - 1u))) return;
-  struct frame first = {.n = 1, .bytes = f->bytes};
-  if (frame_fits(cpu, st, &first)) cpu_raise_error(cpu, VEC_AC, 0);
-}
-
 /* Raises the page fault that writing the frame would raise, at the first slot in the order pushed; after it,
  * frame_push() cannot fault. */
 static inline void frame_probe(struct cpu *cpu, const struct stack *st, const struct frame *f) {

@@ -109,8 +109,9 @@ static void signals(void) {
   CALL(__NR_rt_sigaction, 10, 0, memory, 8);
   CALL(__NR_rt_sigprocmask, 0, &set, &none, 8);
   CALL(__NR_rt_sigprocmask, 1, &set, &none, 8);
-  none = ~0ULL;
+#ifdef __x86_64__
   CALL(__NR_rt_sigprocmask, 2, &none, 0, 5);
+#endif
   CALL(__NR_sigaltstack, stack, 0);
   CALL(__NR_sigaltstack, 0, memory);
 #ifdef __i386__
@@ -132,8 +133,23 @@ static void others(void) {
 #endif
 }
 
-/* Ends by a write to address 16. */
-__attribute__((used, noreturn)) static void main_on_aligned_stack(void) {
+/* Maps memory until there is none, and exits with the errno. */
+__attribute__((noreturn)) static void take_everything(void) {
+  const word chunk = sizeof(word) == 8 ? W(1) << (sizeof(word) * 4 + 2) : W(1) << 26;
+  long got;
+  do {
+#ifdef __x86_64__
+    got = CALL(__NR_mmap, 0, chunk, 3, 0x4022, -1, 0);
+#else
+    got = CALL(__NR_mmap2, 0, chunk, 3, 0x4022, -1, 0);
+#endif
+  } while (W(got) < -4095UL);
+  for (;;) CALL(__NR_exit_group, -got);
+}
+
+/* Ends by a write to address 16; with an argument, see above. */
+__attribute__((used, noreturn)) static void main_on_aligned_stack(long argc) {
+  if (argc > 1) take_everything();
   files();
   memories();
   times();
@@ -142,7 +158,8 @@ __attribute__((used, noreturn)) static void main_on_aligned_stack(void) {
   for (;;) __asm__ volatile("movl $0, (%0)" : : "r"(16L) : "memory");
 }
 #ifdef __x86_64__
-__asm__(".globl _start\n_start: xor %ebp, %ebp\n and $-16, %rsp\n call main_on_aligned_stack");
+__asm__(".globl _start\n_start: xor %ebp, %ebp\n mov (%rsp), %rdi\n and $-16, %rsp\n call main_on_aligned_stack");
 #else
-__asm__(".globl _start\n_start: xor %ebp, %ebp\n and $-16, %esp\n call main_on_aligned_stack");
+__asm__(".globl _start\n_start: xor %ebp, %ebp\n mov (%esp), %eax\n and $-16, %esp\n sub $12, %esp\n"
+        "push %eax\n call main_on_aligned_stack");
 #endif

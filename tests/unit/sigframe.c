@@ -121,6 +121,7 @@ _Static_assert((offsetof(struct rt_frame32, retcode) + 8) == 16 + 128 + 116 + 8,
 
 static uintptr_t seen_info, seen_uc, seen_fp, seen_frame;
 static u64 seen_flags;
+static struct fx_software seen_sw;
 
 static void look(int signo, siginfo_t *info, void *context) {
   (void)signo;
@@ -130,6 +131,7 @@ static void look(int signo, siginfo_t *info, void *context) {
   seen_fp = (uintptr_t)uc->uc_mcontext.fpregs;
   seen_flags = uc->uc_flags;
   seen_frame = (uintptr_t)uc - offsetof(struct frame64, uc);
+  memcpy(&seen_sw, (const u8 *)seen_fp + 464, sizeof seen_sw); /* while the frame is there */
 }
 
 START_TEST(host_frame) {
@@ -142,10 +144,8 @@ START_TEST(host_frame) {
   ck_assert_uint_eq(seen_frame % 16, 8);
   ck_assert_uint_eq(seen_frame, ((seen_fp - sizeof(struct frame64)) & ~UINT64_C(15)) - 8);
   ck_assert_uint_eq(seen_flags & ~UINT64_C(1), UC_SIGCONTEXT_SS_ | UC_STRICT_RESTORE_SS_);
-  struct fx_software sw;
-  memcpy(&sw, (const u8 *)seen_fp + 464, sizeof sw);
-  ck_assert_uint_eq(sw.magic1, 0x46505853);
-  ck_assert_uint_eq(sw.extended_size, sw.xstate_size + 4);
+  ck_assert_uint_eq(seen_sw.magic1, 0x46505853);
+  ck_assert_uint_eq(seen_sw.extended_size, seen_sw.xstate_size + 4);
 }
 END_TEST
 
