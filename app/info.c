@@ -17,21 +17,23 @@ static void opcode_text(const struct oprow *r, char *out, size_t n) {
   if (!(r->modrm & 1)) return;
   unsigned reg = r->modrm >> 4 & 7, rm = r->modrm >> 8 & 7;
   if (r->modrm & 0x80) snprintf(out + at, n - at, " %02X", 0xc0 | reg << 3 | rm);
-  else if (r->modrm & 8) snprintf(out + at, n - at, " /%u%s", reg, r->modrm & 2 ? " reg" : r->modrm & 4 ? " mem" : "");
+  else if (r->modrm & 8)
+    snprintf(out + at, n - at, " /%u%s", reg, r->modrm & 2 ? " reg" : r->modrm & 4 ? " mem" : "");
   else snprintf(out + at, n - at, " /r%s", r->modrm & 2 ? " reg" : r->modrm & 4 ? " mem" : "");
 }
 
 static void info_opcodes(void) {
   static const char *const modes[] = {"all", "not 64-bit", "64-bit", "protected"};
-  printf("%-16s %-11s %-16s %-10s %-6s %-6s %-8s %-4s %s\n", "opcode", "name", "operands", "modes", "flags", "undef",
-         "feature", "priv", "manual");
+  printf("%-16s %-11s %-16s %-10s %-6s %-6s %-8s %-4s %s\n", "opcode", "name", "operands", "modes", "flags",
+         "undef", "feature", "priv", "manual");
   for (unsigned k = 0; k < opcode_row_count; k++) {
     const struct oprow *r = &opcode_rows[k];
     char text[48];
     opcode_text(r, text, sizeof text);
-    printf("%-16s %-11s %-16s %-10s %-6s %-6s %-8s %-4s %s\n", text, r->name, *r->operands ? r->operands : "-",
-           modes[r->modes], *r->modified ? r->modified : "-", *r->undefined ? r->undefined : "-",
-           r->feature >= 0 ? feature_rows[r->feature].name : "-", r->attrs & A_CPL0 ? "0" : "-", r->cite);
+    printf("%-16s %-11s %-16s %-10s %-6s %-6s %-8s %-4s %s\n", text, r->name,
+           *r->operands ? r->operands : "-", modes[r->modes], *r->modified ? r->modified : "-",
+           *r->undefined ? r->undefined : "-", r->feature >= 0 ? feature_rows[r->feature].name : "-",
+           r->attrs & A_CPL0 ? "0" : "-", r->cite);
   }
   printf("%u rows\n", opcode_row_count);
 }
@@ -48,8 +50,8 @@ static void info_syscalls(void) {
     printf("%-26s %7s %5s  %-8s %s\n", r->name, n64, n32, level[r->level], r->note);
     count[r->level]++;
   }
-  printf("%u rows: %u full, %u partial, %u stub, %u none\n", sys_row_count, count[SYS_FULL], count[SYS_PARTIAL],
-         count[SYS_STUB], count[SYS_NONE]);
+  printf("%u rows: %u full, %u partial, %u stub, %u none\n", sys_row_count, count[SYS_FULL],
+         count[SYS_PARTIAL], count[SYS_STUB], count[SYS_NONE]);
 }
 
 int app_info(int argc, char **argv) {
@@ -64,7 +66,8 @@ int app_info(int argc, char **argv) {
   else if (!strcmp(what, "cpus")) info_cpus(stdout);
   else if (!strcmp(what, "cpuid")) info_cpuid(stdout, &o.model);
   else {
-    app_error("info: %s%sone of opcodes, syscalls, msrs, cpus, cpuid is wanted", what, *what ? ": no such list; " : "");
+    app_error("info: %s%sone of opcodes, syscalls, msrs, cpus, cpuid is wanted", what,
+              *what ? ": no such list; " : "");
     status = APP_CANNOT_RUN;
   }
   app_options_free(&o);

@@ -31,10 +31,13 @@ static void usage(FILE *out) {
   fputs("ringwalk: an x86 emulator for the privilege transition\n\nusage:\n", out);
   for (unsigned k = 0; k < ARRAY_SIZE(commands); k++)
     fprintf(out, "  ringwalk %-6s %-42s %s\n", commands[k].name, commands[k].usage, commands[k].help);
-  fputs("  ringwalk COMMAND --help                          the command's options\n"
-        "  ringwalk --version\n\n"
-        "exit status: the program's own, 128 + signal if one killed it; 125 the emulator failed, 126 the program\n"
-        "cannot be run or the command line is wrong, 127 the program was not found\n", out);
+  fputs(
+      "  ringwalk COMMAND --help                          the command's options\n"
+      "  ringwalk --version\n\n"
+      "exit status: the program's own, 128 + signal if one killed it; 125 the emulator failed, 126 the "
+      "program\n"
+      "cannot be run or the command line is wrong, 127 the program was not found\n",
+      out);
 }
 
 int main(int argc, char **argv) {
@@ -56,7 +59,9 @@ int main(int argc, char **argv) {
     for (int a = 2; a < argc && argv[a][0] == '-' && commands[k].run != app_check; a++)
       if (!strcmp(argv[a], "--help")) {
         printf("usage: ringwalk %s %s\n\n%s\n", commands[k].name, commands[k].usage, commands[k].help);
-        app_options_help(commands[k].run == app_run ? APP_RUN : commands[k].run == app_trace ? APP_TRACE : APP_INFO);
+        app_options_help(commands[k].run == app_run     ? APP_RUN
+                         : commands[k].run == app_trace ? APP_TRACE
+                                                        : APP_INFO);
         return 0;
       }
     return commands[k].run(argc - 1, argv + 1);

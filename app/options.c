@@ -79,17 +79,22 @@ FLAG(insns)
 FLAG(json)
 
 static const struct app_option options[] = {
-    {"-cpu", "MODEL[,+F,-F]", "the processor: ringwalk info cpus lists them", set_cpu, APP_RUN | APP_TRACE | APP_INFO},
-    {"--vendor", "intel|amd", "the same processor by the other vendor's rules", set_vendor, APP_RUN | APP_TRACE | APP_INFO},
+    {"-cpu", "MODEL[,+F,-F]", "the processor: ringwalk info cpus lists them", set_cpu,
+     APP_RUN | APP_TRACE | APP_INFO},
+    {"--vendor", "intel|amd", "the same processor by the other vendor's rules", set_vendor,
+     APP_RUN | APP_TRACE | APP_INFO},
     {"-E", "VAR=VALUE", "set an environment variable of the program", set_env, APP_RUN | APP_TRACE},
     {"-U", "VAR", "unset one", unset_env, APP_RUN | APP_TRACE},
     {"-0", "ARG0", "argv[0] for the program", set_argv0, APP_RUN | APP_TRACE},
-    {"--stats", NULL, "count instructions, blocks, TLB misses and transitions, on standard error", set_stats, APP_RUN | APP_TRACE},
+    {"--stats", NULL, "count instructions, blocks, TLB misses and transitions, on standard error", set_stats,
+     APP_RUN | APP_TRACE},
     {"-o", "FILE", "print the trace there instead of on standard error", set_output, APP_TRACE},
-    {"-e", "trace=NAMES", "only these system calls: comma-separated, ! first for all but these, or none", set_filter,
+    {"-e", "trace=NAMES", "only these system calls: comma-separated, ! first for all but these, or none",
+     set_filter, APP_TRACE},
+    {"--transitions", NULL, "print each ring change: CS:RIP, SS:RSP and CPL on both sides", set_transitions,
      APP_TRACE},
-    {"--transitions", NULL, "print each ring change: CS:RIP, SS:RSP and CPL on both sides", set_transitions, APP_TRACE},
-    {"-e", "transitions=KINDS", "only these ways into ring 0, and their returns: syscall, int, exception, PF, ...", set_filter,
+    {"-e", "transitions=KINDS",
+     "only these ways into ring 0, and their returns: syscall, int, exception, PF, ...", set_filter,
      APP_TRACE},
     {"--insns", NULL, "print each instruction", set_insns, APP_TRACE},
     {"--json", NULL, "one JSON object a line", set_json, APP_TRACE},
@@ -116,7 +121,8 @@ void app_options_help(unsigned command) {
       printf("  %-14s %-18s %s\n", options[k].name, options[k].arg ? options[k].arg : "", options[k].help);
 }
 
-/* The value of an option: the next word, or what follows "=" in "--name=value". NULL: it is another option. */
+/* The value of an option: the next word, or what follows "=" in "--name=value". NULL: it is another option.
+ */
 static const char *match(const struct app_option *opt, const char *word, const char *next, bool *took_next) {
   size_t n = strlen(opt->name);
   *took_next = false;

@@ -15,7 +15,8 @@ void places_open(struct places *p, struct linux_vm *lvm) {
   struct image *img = lx_image(lvm);
   if (img && !ldr_load_symbols(img)) p->program = img;
   p->bias = lx_image_bias(lvm);
-  if (!lvm->vdso || ldr_from_memory(lvm->vdso->image, lvm->vdso->size, "[vdso]", &p->vdso, err, sizeof err)) return;
+  if (!lvm->vdso || ldr_from_memory(lvm->vdso->image, lvm->vdso->size, "[vdso]", &p->vdso, err, sizeof err))
+    return;
   if (ldr_load_symbols(&p->vdso)) ldr_close(&p->vdso);
   else p->vdso_base = lvm->vdso_base;
 }

@@ -6,19 +6,33 @@
 #include "app/app.h"
 #include "cpu/transition.h"
 
+static void print_count(const char *what, u64 n, const char *more, u64 m) {
+  fprintf(stderr, "  %-22s %12" PRIu64, what, n);
+  if (more) fprintf(stderr, "  %s %" PRIu64, more, m);
+  fputc('\n', stderr);
+}
+
 static void print_stats(struct linux_vm *lvm) {
+  static const char *const path[] = {"syscall", "syscall32", "sysenter", "int80"};
   struct cpu *cpu = lx_cpu(lvm);
-  fprintf(stderr, "ringwalk: %" PRIu64 " instructions, %" PRIu64 " blocks of %" PRIu64 " decoded instructions, %" PRIu64
-          " TLB misses\n", cpu_icount(cpu), cpu->stat_blocks, cpu->stat_decoded, cpu->stat_tlb_misses);
-  fputs("ringwalk: transitions (full; none is fused):", stderr);
+  const struct lx_stats *s = lx_stats(lvm);
+  u64 calls = 0, transitions = 0;
+  for (unsigned k = 0; k < ARRAY_SIZE(path); k++) calls += s->kind[k];
+  for (unsigned k = 0; k < TR_KINDS; k++) transitions += cpu->stat_transitions[k];
+  fputs("ringwalk: statistics\n", stderr);
+  print_count("instructions", cpu_icount(cpu), NULL, 0);
+  print_count("blocks", cpu->stat_blocks, "of decoded instructions:", cpu->stat_decoded);
+  print_count("TLB misses", cpu->stat_tlb_misses, NULL, 0);
+  print_count("page faults", s->faults, "pages mapped:", s->pages);
+  print_count("system calls", calls, NULL, 0);
+  for (unsigned k = 0; k < ARRAY_SIZE(path); k++)
+    if (s->kind[k]) fprintf(stderr, "    by %-17s %12" PRIu64 "\n", path[k], s->kind[k]);
+  print_count("transitions", transitions, NULL, 0);
   for (unsigned k = 0; k < TR_KINDS; k++)
     if (cpu->stat_transitions[k])
-      fprintf(stderr, " %s %" PRIu64, transition_name((enum transition_kind)k), cpu->stat_transitions[k]);
-  const struct lx_stats *s = lx_stats(lvm);
-  static const char *const kind[] = {"syscall", "syscall32", "sysenter", "int80", "exception"};
-  fputs("\nringwalk: kernel entries:", stderr);
-  for (unsigned k = 0; k < ARRAY_SIZE(kind); k++) fprintf(stderr, " %s %" PRIu64, kind[k], s->kind[k]);
-  fprintf(stderr, "; page faults %" PRIu64 ", pages mapped %" PRIu64 "\n", s->faults, s->pages);
+      fprintf(stderr, "    %-20s %12" PRIu64 "\n", transition_name((enum transition_kind)k),
+              cpu->stat_transitions[k]);
+  fputs("  every transition ran in full; none was fused\n", stderr);
 }
 
 int app_run_program(const struct app_options *o, char **argv, const struct app_listener *listener) {

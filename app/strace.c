@@ -70,7 +70,8 @@ static void json_call(struct strace *s, const struct strace_call *call, bool ret
   strace_arguments(&c, true);
   if (returned) strace_arguments(&c, false);
   fclose(c.f);
-  fprintf(s->out, "{\"event\":\"syscall\",\"path\":\"%s\",\"name\":\"%s\",\"args\":[", entry_path(c.t), row->name);
+  fprintf(s->out, "{\"event\":\"syscall\",\"path\":\"%s\",\"name\":\"%s\",\"args\":[", entry_path(c.t),
+          row->name);
   unsigned words = sys_arity(row, c.t->compat);
   for (unsigned k = 0; k < words && k < 6; k++) fprintf(s->out, "%s\"%#" PRIx64 "\"", k ? "," : "", c.a[k]);
   fputs("],\"text\":", s->out);

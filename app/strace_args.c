@@ -1,4 +1,5 @@
-/* System call arguments and results as strace prints them, by the letters of linux_abi/syscalls.def. man 1 strace. */
+/* System call arguments and results as strace prints them, by the letters of linux_abi/syscalls.def. man 1
+ * strace. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +67,8 @@ static void put_iovec(const struct strace_call *c, u64 addr, u64 count, u64 limi
   fputc('[', c->f);
   for (u64 k = 0; k < count && k < SHOWN_IOVEC; k++) {
     u64 base, len;
-    if (ua_read_word(c->t, &base, addr + 2 * k * size) || ua_read_word(c->t, &len, addr + (2 * k + 1) * size)) {
+    if (ua_read_word(c->t, &base, addr + 2 * k * size) ||
+        ua_read_word(c->t, &len, addr + (2 * k + 1) * size)) {
       strace_pointer(c->f, addr + 2 * k * size);
       break;
     }
@@ -99,7 +101,8 @@ static bool absent(const struct strace_call *c, char letter, unsigned word) {
   switch (letter) {
     case 'm': return strchr(c->row->args, 'o') && !(before & (O_CREAT | (O_TMPFILE & ~O_DIRECTORY)));
     case '<': return !S_ISCHR(before) && !S_ISBLK(before);
-    case 'p': return word > 3 && c->row->args[3] == '3' && !(before & (MREMAP_FIXED | 4)); /* 4: MREMAP_DONTUNMAP */
+    case 'p': /* 4: MREMAP_DONTUNMAP */
+      return word > 3 && c->row->args[3] == '3' && !(before & (MREMAP_FIXED | 4));
     case 'H': return before == F_GETFD || before == F_GETFL || before == F_GETOWN || before == F_GETPIPE_SZ;
     case 'x': return c->row->args[0] == 'J' && word > 1 && c->a[0] != PR_SET_NO_NEW_PRIVS;
     /* futex: WAKE and the PI unlocks have no timeout; WAIT has no second address. */
@@ -165,8 +168,8 @@ static unsigned put_argument(const struct strace_call *c, char letter, unsigned 
   return 1;
 }
 
-/* The mask that sigreturn() is about to restore. The handler's return has popped the frame's first word, and i386's
- * older trampoline the second. */
+/* The mask that sigreturn() is about to restore. The handler's return has popped the frame's first word, and
+ * i386's older trampoline the second. */
 static void put_sigreturn(const struct strace_call *c) {
   u64 sp = c->t->regs->sp, mask;
   u32 low, high;

@@ -1,5 +1,5 @@
-/* Flags and enumerations of system call arguments by name, in strace's order. man 2 open, mmap, lseek, clock_gettime,
- * ioctl_tty, fcntl, prctl, arch_prctl, futex, statx, getrlimit, sigaction, poll. */
+/* Flags and enumerations of system call arguments by name, in strace's order. man 2 open, mmap, lseek,
+ * clock_gettime, ioctl_tty, fcntl, prctl, arch_prctl, futex, statx, getrlimit, sigaction, poll. */
 #define _GNU_SOURCE
 #include "app/strace_names.h"
 
@@ -26,10 +26,23 @@ struct name {
 };
 #define N(x) {x, #x}
 /* The guests' values are those of the x86 hosts' headers: both ABIs share them. */
-static const struct name open_flags[] = {
-    N(O_CREAT), N(O_EXCL), N(O_NOCTTY), N(O_TRUNC), N(O_APPEND), N(O_NONBLOCK), N(O_SYNC), N(O_ASYNC), N(O_DSYNC),
-    N(O_DIRECT), {0100000, "O_LARGEFILE"}, N(O_NOFOLLOW), N(O_NOATIME), N(O_CLOEXEC), N(O_PATH), N(O_TMPFILE),
-    N(O_DIRECTORY)};
+static const struct name open_flags[] = {N(O_CREAT),
+                                         N(O_EXCL),
+                                         N(O_NOCTTY),
+                                         N(O_TRUNC),
+                                         N(O_APPEND),
+                                         N(O_NONBLOCK),
+                                         N(O_SYNC),
+                                         N(O_ASYNC),
+                                         N(O_DSYNC),
+                                         N(O_DIRECT),
+                                         {0100000, "O_LARGEFILE"},
+                                         N(O_NOFOLLOW),
+                                         N(O_NOATIME),
+                                         N(O_CLOEXEC),
+                                         N(O_PATH),
+                                         N(O_TMPFILE),
+                                         N(O_DIRECTORY)};
 static const struct name access_modes[] = {N(R_OK), N(W_OK), N(X_OK)};
 static const struct name whences[] = {N(SEEK_SET), N(SEEK_CUR), N(SEEK_END), N(SEEK_DATA), N(SEEK_HOLE)};
 static const struct name clocks[] = {
@@ -37,40 +50,67 @@ static const struct name clocks[] = {
     N(CLOCK_MONOTONIC_RAW), N(CLOCK_REALTIME_COARSE), N(CLOCK_MONOTONIC_COARSE), N(CLOCK_BOOTTIME),
     N(CLOCK_REALTIME_ALARM), N(CLOCK_BOOTTIME_ALARM), N(CLOCK_TAI)};
 static const struct name protections[] = {N(PROT_READ), N(PROT_WRITE), N(PROT_EXEC), N(PROT_GROWSDOWN)};
-static const struct name map_flags[] = {
-    {MAP_SHARED_VALIDATE, "MAP_SHARED_VALIDATE"}, N(MAP_SHARED), N(MAP_PRIVATE), N(MAP_FIXED), N(MAP_ANONYMOUS),
-    N(MAP_32BIT), N(MAP_GROWSDOWN), N(MAP_DENYWRITE), N(MAP_NORESERVE), N(MAP_POPULATE), N(MAP_STACK), N(MAP_HUGETLB),
-    N(MAP_FIXED_NOREPLACE)};
+static const struct name map_flags[] = {{MAP_SHARED_VALIDATE, "MAP_SHARED_VALIDATE"},
+                                        N(MAP_SHARED),
+                                        N(MAP_PRIVATE),
+                                        N(MAP_FIXED),
+                                        N(MAP_ANONYMOUS),
+                                        N(MAP_32BIT),
+                                        N(MAP_GROWSDOWN),
+                                        N(MAP_DENYWRITE),
+                                        N(MAP_NORESERVE),
+                                        N(MAP_POPULATE),
+                                        N(MAP_STACK),
+                                        N(MAP_HUGETLB),
+                                        N(MAP_FIXED_NOREPLACE)};
 static const struct name ioctls[] = {
     N(TCGETS), N(TCSETS), N(TCSETSW), N(TCSETSF), N(TIOCGWINSZ), N(TIOCSWINSZ), N(TIOCGPGRP), N(TIOCSPGRP),
     N(FIONREAD), N(FIONBIO), N(FIOCLEX), N(FIONCLEX), N(TIOCGPTN), N(TIOCGSID), N(TIOCSCTTY), N(BLKGETSIZE64),
     N(FS_IOC_GETFLAGS), N(FS_IOC_SETFLAGS), N(FICLONE)};
 static const struct name fcntls[] = {
-    N(F_DUPFD), N(F_GETFD), N(F_SETFD), N(F_GETFL), N(F_SETFL), {5, "F_GETLK"}, {6, "F_SETLK"}, {7, "F_SETLKW"},
-    N(F_SETOWN), N(F_GETOWN), N(F_DUPFD_CLOEXEC), N(F_GETPIPE_SZ), N(F_SETPIPE_SZ), {12, "F_GETLK64"},
-    {13, "F_SETLK64"}, {14, "F_SETLKW64"}, N(F_OFD_GETLK), N(F_OFD_SETLK), N(F_OFD_SETLKW), N(F_ADD_SEALS),
+    N(F_DUPFD),         N(F_GETFD),      N(F_SETFD),      N(F_GETFL),        N(F_SETFL),
+    {5, "F_GETLK"},     {6, "F_SETLK"},  {7, "F_SETLKW"}, N(F_SETOWN),       N(F_GETOWN),
+    N(F_DUPFD_CLOEXEC), N(F_GETPIPE_SZ), N(F_SETPIPE_SZ), {12, "F_GETLK64"}, {13, "F_SETLK64"},
+    {14, "F_SETLKW64"}, N(F_OFD_GETLK),  N(F_OFD_SETLK),  N(F_OFD_SETLKW),   N(F_ADD_SEALS),
     N(F_GET_SEALS)};
-static const struct name at_flags[] = {
-    N(AT_SYMLINK_NOFOLLOW), N(AT_SYMLINK_FOLLOW), N(AT_NO_AUTOMOUNT), N(AT_EMPTY_PATH), {0x8000, "AT_RECURSIVE"}};
+static const struct name at_flags[] = {N(AT_SYMLINK_NOFOLLOW),
+                                       N(AT_SYMLINK_FOLLOW),
+                                       N(AT_NO_AUTOMOUNT),
+                                       N(AT_EMPTY_PATH),
+                                       {0x8000, "AT_RECURSIVE"}};
 static const struct name unlink_flags[] = {N(AT_REMOVEDIR)};
 static const struct name access_flags[] = {N(AT_SYMLINK_NOFOLLOW), N(AT_EACCESS), N(AT_EMPTY_PATH)};
 static const struct name lock_operations[] = {N(LOCK_SH), N(LOCK_EX), N(LOCK_NB), N(LOCK_UN)};
-static const struct name rename_flags[] = {{1, "RENAME_NOREPLACE"}, {2, "RENAME_EXCHANGE"}, {4, "RENAME_WHITEOUT"}};
-static const struct name statx_mask[] = {
-    {0xfff, "STATX_ALL"}, N(STATX_BASIC_STATS), N(STATX_TYPE), N(STATX_MODE), N(STATX_NLINK), N(STATX_UID),
-    N(STATX_GID), N(STATX_ATIME), N(STATX_MTIME), N(STATX_CTIME), N(STATX_INO), N(STATX_SIZE), N(STATX_BLOCKS),
-    N(STATX_BTIME), {0x1000, "STATX_MNT_ID"}, {0x2000, "STATX_DIOALIGN"}};
+static const struct name rename_flags[] = {
+    {1, "RENAME_NOREPLACE"}, {2, "RENAME_EXCHANGE"}, {4, "RENAME_WHITEOUT"}};
+static const struct name statx_mask[] = {{0xfff, "STATX_ALL"},
+                                         N(STATX_BASIC_STATS),
+                                         N(STATX_TYPE),
+                                         N(STATX_MODE),
+                                         N(STATX_NLINK),
+                                         N(STATX_UID),
+                                         N(STATX_GID),
+                                         N(STATX_ATIME),
+                                         N(STATX_MTIME),
+                                         N(STATX_CTIME),
+                                         N(STATX_INO),
+                                         N(STATX_SIZE),
+                                         N(STATX_BLOCKS),
+                                         N(STATX_BTIME),
+                                         {0x1000, "STATX_MNT_ID"},
+                                         {0x2000, "STATX_DIOALIGN"}};
 static const struct name mask_hows[] = {N(SIG_BLOCK), N(SIG_UNBLOCK), N(SIG_SETMASK)};
 static const struct name resources[] = {
-    N(RLIMIT_CPU), N(RLIMIT_FSIZE), N(RLIMIT_DATA), N(RLIMIT_STACK), N(RLIMIT_CORE), N(RLIMIT_RSS), N(RLIMIT_NPROC),
-    N(RLIMIT_NOFILE), N(RLIMIT_MEMLOCK), N(RLIMIT_AS), N(RLIMIT_LOCKS), N(RLIMIT_SIGPENDING), N(RLIMIT_MSGQUEUE),
-    N(RLIMIT_NICE), N(RLIMIT_RTPRIO), N(RLIMIT_RTTIME)};
+    N(RLIMIT_CPU),      N(RLIMIT_FSIZE), N(RLIMIT_DATA),   N(RLIMIT_STACK),
+    N(RLIMIT_CORE),     N(RLIMIT_RSS),   N(RLIMIT_NPROC),  N(RLIMIT_NOFILE),
+    N(RLIMIT_MEMLOCK),  N(RLIMIT_AS),    N(RLIMIT_LOCKS),  N(RLIMIT_SIGPENDING),
+    N(RLIMIT_MSGQUEUE), N(RLIMIT_NICE),  N(RLIMIT_RTPRIO), N(RLIMIT_RTTIME)};
 static const struct name random_flags[] = {N(GRND_NONBLOCK), N(GRND_RANDOM), {4, "GRND_INSECURE"}};
 static const struct name advice[] = {
-    N(MADV_NORMAL), N(MADV_RANDOM), N(MADV_SEQUENTIAL), N(MADV_WILLNEED), N(MADV_DONTNEED), N(MADV_FREE),
-    N(MADV_REMOVE), N(MADV_DONTFORK), N(MADV_DOFORK), N(MADV_MERGEABLE), N(MADV_UNMERGEABLE), N(MADV_HUGEPAGE),
-    N(MADV_NOHUGEPAGE), N(MADV_DONTDUMP), N(MADV_DODUMP), N(MADV_WIPEONFORK), N(MADV_KEEPONFORK), N(MADV_COLD),
-    N(MADV_PAGEOUT)};
+    N(MADV_NORMAL),      N(MADV_RANDOM),     N(MADV_SEQUENTIAL), N(MADV_WILLNEED), N(MADV_DONTNEED),
+    N(MADV_FREE),        N(MADV_REMOVE),     N(MADV_DONTFORK),   N(MADV_DOFORK),   N(MADV_MERGEABLE),
+    N(MADV_UNMERGEABLE), N(MADV_HUGEPAGE),   N(MADV_NOHUGEPAGE), N(MADV_DONTDUMP), N(MADV_DODUMP),
+    N(MADV_WIPEONFORK),  N(MADV_KEEPONFORK), N(MADV_COLD),       N(MADV_PAGEOUT)};
 static const struct name arch_codes[] = {
     {0x1001, "ARCH_SET_GS"}, {0x1002, "ARCH_SET_FS"}, {0x1003, "ARCH_GET_FS"}, {0x1004, "ARCH_GET_GS"},
     {0x1011, "ARCH_GET_CPUID"}, {0x1012, "ARCH_SET_CPUID"}, {0x3001, "ARCH_CET_STATUS"}};
@@ -80,13 +120,16 @@ static const struct name remap_flags[] = {N(MREMAP_MAYMOVE), N(MREMAP_FIXED), {4
 static const struct name sync_flags[] = {N(MS_ASYNC), N(MS_INVALIDATE), N(MS_SYNC)};
 static const struct name time_flags[] = {N(TIMER_ABSTIME)};
 static const struct name prctls[] = {
-    N(PR_SET_PDEATHSIG), N(PR_GET_PDEATHSIG), N(PR_GET_DUMPABLE), N(PR_SET_DUMPABLE), N(PR_GET_KEEPCAPS),
-    N(PR_SET_KEEPCAPS), N(PR_SET_NAME), N(PR_GET_NAME), N(PR_CAPBSET_READ), N(PR_CAPBSET_DROP), N(PR_GET_SECUREBITS),
-    N(PR_SET_SECUREBITS), N(PR_SET_TIMERSLACK), N(PR_GET_TIMERSLACK), N(PR_SET_NO_NEW_PRIVS), N(PR_GET_NO_NEW_PRIVS)};
+    N(PR_SET_PDEATHSIG),  N(PR_GET_PDEATHSIG),  N(PR_GET_DUMPABLE),     N(PR_SET_DUMPABLE),
+    N(PR_GET_KEEPCAPS),   N(PR_SET_KEEPCAPS),   N(PR_SET_NAME),         N(PR_GET_NAME),
+    N(PR_CAPBSET_READ),   N(PR_CAPBSET_DROP),   N(PR_GET_SECUREBITS),   N(PR_SET_SECUREBITS),
+    N(PR_SET_TIMERSLACK), N(PR_GET_TIMERSLACK), N(PR_SET_NO_NEW_PRIVS), N(PR_GET_NO_NEW_PRIVS)};
 static const struct name futexes[] = {
-    {0, "FUTEX_WAIT"}, {1, "FUTEX_WAKE"}, {2, "FUTEX_FD"}, {3, "FUTEX_REQUEUE"}, {4, "FUTEX_CMP_REQUEUE"},
-    {5, "FUTEX_WAKE_OP"}, {6, "FUTEX_LOCK_PI"}, {7, "FUTEX_UNLOCK_PI"}, {8, "FUTEX_TRYLOCK_PI"},
-    {9, "FUTEX_WAIT_BITSET"}, {10, "FUTEX_WAKE_BITSET"}, {11, "FUTEX_WAIT_REQUEUE_PI"}, {12, "FUTEX_CMP_REQUEUE_PI"}};
+    {0, "FUTEX_WAIT"},           {1, "FUTEX_WAKE"},         {2, "FUTEX_FD"},
+    {3, "FUTEX_REQUEUE"},        {4, "FUTEX_CMP_REQUEUE"},  {5, "FUTEX_WAKE_OP"},
+    {6, "FUTEX_LOCK_PI"},        {7, "FUTEX_UNLOCK_PI"},    {8, "FUTEX_TRYLOCK_PI"},
+    {9, "FUTEX_WAIT_BITSET"},    {10, "FUTEX_WAKE_BITSET"}, {11, "FUTEX_WAIT_REQUEUE_PI"},
+    {12, "FUTEX_CMP_REQUEUE_PI"}};
 static const struct name sa_flags[] = {
     {0x04000000, "SA_RESTORER"}, {SA_ONSTACK, "SA_ONSTACK"}, N(SA_RESTART), {SA_INTERRUPT, "SA_INTERRUPT"},
     N(SA_NODEFER), {SA_RESETHAND, "SA_RESETHAND"}, N(SA_SIGINFO), N(SA_NOCLDSTOP), N(SA_NOCLDWAIT)};
@@ -95,16 +138,21 @@ static const struct name poll_events[] = {
     N(POLLHUP), N(POLLNVAL), N(POLLRDHUP)};
 
 /* si_code above 0, by signal. */
-static const struct name ill_codes[] = {N(ILL_ILLOPC), N(ILL_ILLOPN), N(ILL_ILLADR), N(ILL_ILLTRP), N(ILL_PRVOPC),
-                                        N(ILL_PRVREG), N(ILL_COPROC), N(ILL_BADSTK)};
-static const struct name fpe_codes[] = {N(FPE_INTDIV), N(FPE_INTOVF), N(FPE_FLTDIV), N(FPE_FLTOVF), N(FPE_FLTUND),
-                                        N(FPE_FLTRES), N(FPE_FLTINV), N(FPE_FLTSUB)};
-static const struct name segv_codes[] = {N(SEGV_MAPERR), N(SEGV_ACCERR), {3, "SEGV_BNDERR"}, {4, "SEGV_PKUERR"}};
+static const struct name ill_codes[] = {N(ILL_ILLOPC), N(ILL_ILLOPN), N(ILL_ILLADR), N(ILL_ILLTRP),
+                                        N(ILL_PRVOPC), N(ILL_PRVREG), N(ILL_COPROC), N(ILL_BADSTK)};
+static const struct name fpe_codes[] = {N(FPE_INTDIV), N(FPE_INTOVF), N(FPE_FLTDIV), N(FPE_FLTOVF),
+                                        N(FPE_FLTUND), N(FPE_FLTRES), N(FPE_FLTINV), N(FPE_FLTSUB)};
+static const struct name segv_codes[] = {
+    N(SEGV_MAPERR), N(SEGV_ACCERR), {3, "SEGV_BNDERR"}, {4, "SEGV_PKUERR"}};
 static const struct name bus_codes[] = {N(BUS_ADRALN), N(BUS_ADRERR), N(BUS_OBJERR)};
 static const struct name trap_codes[] = {N(TRAP_BRKPT), N(TRAP_TRACE), {4, "TRAP_HWBKPT"}};
-static const struct name any_codes[] = {N(SI_USER), N(SI_KERNEL), {(u64)(s64)SI_QUEUE, "SI_QUEUE"},
-                                        {(u64)(s64)SI_TIMER, "SI_TIMER"}, {(u64)(s64)SI_TKILL, "SI_TKILL"},
-                                        {(u64)(s64)SI_ASYNCIO, "SI_ASYNCIO"}, {(u64)(s64)SI_MESGQ, "SI_MESGQ"}};
+static const struct name any_codes[] = {N(SI_USER),
+                                        N(SI_KERNEL),
+                                        {(u64)(s64)SI_QUEUE, "SI_QUEUE"},
+                                        {(u64)(s64)SI_TIMER, "SI_TIMER"},
+                                        {(u64)(s64)SI_TKILL, "SI_TKILL"},
+                                        {(u64)(s64)SI_ASYNCIO, "SI_ASYNCIO"},
+                                        {(u64)(s64)SI_MESGQ, "SI_MESGQ"}};
 #undef N
 
 /* Bits by name, what is left in hexadecimal; zero is `none`. */

@@ -59,8 +59,8 @@ static int put_two_times(const struct strace_call *c, u64 addr, const char *frac
   for (unsigned k = 0; k < 4; k++)
     if (read_word(c, wide_words ? 8 : 4, addr, k, &v[k])) return -1;
   for (unsigned k = 0; k < 2; k++)
-    fprintf(c->f, "%s%s={tv_sec=%" PRId64 ", tv_%s=%" PRId64 "}", k ? ", " : "{", names[k], v[2 * k], fraction,
-            v[2 * k + 1]);
+    fprintf(c->f, "%s%s={tv_sec=%" PRId64 ", tv_%s=%" PRId64 "}", k ? ", " : "{", names[k], v[2 * k],
+            fraction, v[2 * k + 1]);
   fputs(end, c->f);
   return 0;
 }
@@ -83,7 +83,8 @@ static int put_stat(const struct strace_call *c, u64 addr) {
   }
   fputs("{st_mode=", c->f);
   strace_mode(c->f, mode);
-  if (S_ISCHR(mode) || S_ISBLK(mode)) fprintf(c->f, ", st_rdev=makedev(%#x, %#x), ...}", major(rdev), minor(rdev));
+  if (S_ISCHR(mode) || S_ISBLK(mode))
+    fprintf(c->f, ", st_rdev=makedev(%#x, %#x), ...}", major(rdev), minor(rdev));
   else fprintf(c->f, ", st_size=%" PRIu64 ", ...}", size);
   return 0;
 }
@@ -115,7 +116,8 @@ static int put_rlimit(const struct strace_call *c, u64 addr) {
   return 0;
 }
 
-/* The kernel's struct sigaction: handler, flags, restorer, mask; i386's first one: handler, mask, flags, restorer. */
+/* The kernel's struct sigaction: handler, flags, restorer, mask; i386's first one: handler, mask, flags,
+ * restorer. */
 static int put_sigaction(const struct strace_call *c, u64 addr) {
   u64 handler, flags, restorer, mask;
   unsigned n = c->t->compat ? 4 : 8;
@@ -155,7 +157,8 @@ static int put_altstack(const struct strace_call *c, u64 addr) {
   u64 sp, size;
   u32 flags;
   unsigned n = c->t->compat ? 4 : 8;
-  if (ua_read_word(c->t, &sp, addr) || ua_read32(c->t, &flags, addr + n) || ua_read_word(c->t, &size, addr + 2 * n))
+  if (ua_read_word(c->t, &sp, addr) || ua_read32(c->t, &flags, addr + n) ||
+      ua_read_word(c->t, &size, addr + 2 * n))
     return -1;
   fputs("{ss_sp=", c->f);
   strace_pointer(c->f, sp);
@@ -227,9 +230,11 @@ static int put_offset(const struct strace_call *c, u64 addr) {
 static int put_user_desc(const struct strace_call *c, u64 addr) {
   u32 d[4];
   if (ua_read(c->t, d, addr, sizeof d)) return -1;
-  fprintf(c->f, "{entry_number=%d, base_addr=%#x, limit=%#08x, seg_32bit=%u, contents=%u, read_exec_only=%u, "
-          "limit_in_pages=%u, seg_not_present=%u, useable=%u}", (s32)d[0], d[1], d[2], d[3] & 1, d[3] >> 1 & 3,
-          d[3] >> 3 & 1, d[3] >> 4 & 1, d[3] >> 5 & 1, d[3] >> 6 & 1);
+  fprintf(c->f,
+          "{entry_number=%d, base_addr=%#x, limit=%#08x, seg_32bit=%u, contents=%u, read_exec_only=%u, "
+          "limit_in_pages=%u, seg_not_present=%u, useable=%u}",
+          (s32)d[0], d[1], d[2], d[3] & 1, d[3] >> 1 & 3, d[3] >> 3 & 1, d[3] >> 4 & 1, d[3] >> 5 & 1,
+          d[3] >> 6 & 1);
   return 0;
 }
 
@@ -279,14 +284,15 @@ static int put_ioctl(const struct strace_call *c, u64 addr, u64 request) {
   if (request == TIOCGWINSZ || request == TIOCSWINSZ) {
     struct winsize w;
     if (ua_read(c->t, &w, addr, sizeof w)) return -1;
-    fprintf(c->f, "{ws_row=%u, ws_col=%u, ws_xpixel=%u, ws_ypixel=%u}", w.ws_row, w.ws_col, w.ws_xpixel, w.ws_ypixel);
+    fprintf(c->f, "{ws_row=%u, ws_col=%u, ws_xpixel=%u, ws_ypixel=%u}", w.ws_row, w.ws_col, w.ws_xpixel,
+            w.ws_ypixel);
     return 0;
   }
   if (request == TCGETS || request == TCSETS || request == TCSETSW || request == TCSETSF) {
     struct lx_termios t;
     if (ua_read(c->t, &t, addr, sizeof t)) return -1;
-    fprintf(c->f, "{c_iflags=%#x, c_oflags=%#x, c_cflags=%#x, c_lflags=%#x, ...}", t.c_iflag, t.c_oflag, t.c_cflag,
-            t.c_lflag);
+    fprintf(c->f, "{c_iflags=%#x, c_oflags=%#x, c_cflags=%#x, c_lflags=%#x, ...}", t.c_iflag, t.c_oflag,
+            t.c_cflag, t.c_lflag);
     return 0;
   }
   if (request == FIONREAD || request == TIOCGPGRP || request == TIOCSPGRP || request == FIONBIO) {

@@ -29,8 +29,8 @@ enum { NAME = 128, NAME_COLUMNS = 32, CAUSE_COLUMNS = 9 };
 
 /* ---- transitions ----
  *
- * The less privileged side is on the left, with an arrow for the direction, so that a call and its return stand in
- * the same columns. */
+ * The less privileged side is on the left, with an arrow for the direction, so that a call and its return
+ * stand in the same columns. */
 
 /* Addresses of 32-bit code have 8 digits, those of 64-bit programs 12, the kernel's 16. */
 static int digits(const struct tr_point *p, u64 v) {
@@ -38,8 +38,8 @@ static int digits(const struct tr_point *p, u64 v) {
 }
 
 static int put_point(FILE *f, const struct tr_point *p) {
-  return fprintf(f, "%u  %04x:%0*" PRIx64 "  %04x:%0*" PRIx64, p->cpl, p->cs, digits(p, p->rip), p->rip, p->ss,
-                 digits(p, p->rsp), p->rsp);
+  return fprintf(f, "%u  %04x:%0*" PRIx64 "  %04x:%0*" PRIx64, p->cpl, p->cs, digits(p, p->rip), p->rip,
+                 p->ss, digits(p, p->rsp), p->rsp);
 }
 
 static const char *cause(const struct transition *t, char *buf, size_t n) {
@@ -60,8 +60,11 @@ static const char *cause(const struct transition *t, char *buf, size_t n) {
 static void put_error(FILE *f, const struct transition *t, const struct cpu *cpu) {
   fprintf(f, "  error %04xh", t->error);
   if (t->kind != TR_EXCEPTION || t->vector != 14) return;
-  fprintf(f, ": %s %" PRIx64 "h, %s", t->error & 16 ? "fetch from" : t->error & 2 ? "write to" : "read from", cpu->cr2,
-          t->error & 1 ? "not allowed" : "not present");
+  fprintf(f, ": %s %" PRIx64 "h, %s",
+          t->error & 16  ? "fetch from"
+          : t->error & 2 ? "write to"
+                         : "read from",
+          cpu->cr2, t->error & 1 ? "not allowed" : "not present");
 }
 
 /* The names of -e transitions=, comma-separated: those of transition_name(), "exception" also by mnemonic. */
@@ -94,9 +97,10 @@ static bool transition_wanted(struct trace *tr, const struct transition *t) {
 static void json_point(const struct trace *tr, const char *side, const struct tr_point *p) {
   char name[NAME];
   place_name(&tr->places, p->rip, name, sizeof name);
-  fprintf(tr->out, ",\"%s\":{\"cpl\":%u,\"cs\":\"%#x\",\"rip\":\"%#" PRIx64 "\",\"ss\":\"%#x\",\"rsp\":\"%#" PRIx64
-          "\",\"rflags\":\"%#x\",\"bits\":%u,\"name\":", side, p->cpl, p->cs, p->rip, p->ss, p->rsp, p->rflags,
-          p->code_bits);
+  fprintf(tr->out,
+          ",\"%s\":{\"cpl\":%u,\"cs\":\"%#x\",\"rip\":\"%#" PRIx64 "\",\"ss\":\"%#x\",\"rsp\":\"%#" PRIx64
+          "\",\"rflags\":\"%#x\",\"bits\":%u,\"name\":",
+          side, p->cpl, p->cs, p->rip, p->ss, p->rsp, p->rflags, p->code_bits);
   strace_json_string(tr->out, name, strlen(name));
   fputc('}', tr->out);
 }
@@ -114,8 +118,8 @@ static void put_heading(struct trace *tr, const struct tr_point *user) {
   int w = digits(user, user->rip), v = digits(user, user->rsp);
   if (tr->heading) return;
   tr->heading = true;
-  fprintf(tr->out, "%-*s ring  %-*s  %-*s  %-*s    ring  %-21s  %s\n", CAUSE_COLUMNS, "by", w + 4, "cs:rip", v + 5, "ss:rsp",
-          NAME_COLUMNS, "where", "cs:rip", "ss:rsp");
+  fprintf(tr->out, "%-*s ring  %-*s  %-*s  %-*s    ring  %-21s  %s\n", CAUSE_COLUMNS, "by", w + 4, "cs:rip",
+          v + 5, "ss:rsp", NAME_COLUMNS, "where", "cs:rip", "ss:rsp");
 }
 
 static void on_transition(void *opaque, struct cpu *cpu, const struct transition *t) {
@@ -157,7 +161,8 @@ static void on_insn(void *opaque, struct cpu *cpu) {
   if (got) cs_free(insn, got);
   place_name(&tr->places, cpu->rip, name, sizeof name);
   if (tr->options->json) {
-    fprintf(tr->out, "{\"event\":\"insn\",\"cpl\":%u,\"cs\":\"%#x\",\"rip\":\"%#" PRIx64 "\",\"text\":", cpu->cpl,
+    fprintf(tr->out,
+            "{\"event\":\"insn\",\"cpl\":%u,\"cs\":\"%#x\",\"rip\":\"%#" PRIx64 "\",\"text\":", cpu->cpl,
             cpu->seg[CS].sel, cpu->rip);
     strace_json_string(tr->out, text, strlen(text));
     fputs(",\"name\":", tr->out);
@@ -250,8 +255,10 @@ static int check_transition_filter(const char *filter) {
     for (unsigned k = 0; k < EXCEPTION_VECTORS && !known; k++)
       known = transition_listed(one, &(struct transition){.kind = TR_EXCEPTION, .vector = (u8)k});
     if (!known) {
-      app_error("-e transitions=%s: '%s' is none of int, exception, interrupt, iret, syscall, sysret, sysenter, "
-                "sysexit, far call, far jmp, far ret, or an exception such as PF", filter, one);
+      app_error(
+          "-e transitions=%s: '%s' is none of int, exception, interrupt, iret, syscall, sysret, sysenter, "
+          "sysexit, far call, far jmp, far ret, or an exception such as PF",
+          filter, one);
       return -1;
     }
   }

@@ -4,18 +4,30 @@
 #include "cpu/simd.h"
 #include "cpu/x87.h"
 
-static u32 host_get(void) {
+/* Not inlined into handlers: as mem_read_v. */
+static NOINLINE u32 host_get(void) {
   u32 v;
   __asm__ volatile("stmxcsr %0" : "=m"(v));
   return v;
 }
-static void host_set(u32 v) { __asm__ volatile("ldmxcsr %0" : : "m"(v)); }
+static NOINLINE void host_set(u32 v) { __asm__ volatile("ldmxcsr %0" : : "m"(v)); }
 /* The guest's MXCSR with everything masked: what the host register holds while guest code runs. */
 static u32 masked(u32 mxcsr) { return (mxcsr & MXCSR_VALID) | MXCSR_MASKS; }
 
 static void guest_set(struct cpu *cpu) {
   cpu->simd_exact = (cpu->mxcsr & MXCSR_MASKS) != MXCSR_MASKS;
   host_set(masked(cpu->mxcsr));
+}
+
+NOINLINE __m128i mem_read_v(struct cpu *cpu, u64 la, enum vmem m) {
+  u8 buf[16];
+  mem_read_bytes(cpu, la, buf, VMEM_BYTES(m));
+  return host_vload(buf, m);
+}
+NOINLINE void mem_write_v(struct cpu *cpu, u64 la, __m128i v, enum vmem m) {
+  u8 buf[16];
+  host_vstore(buf, v, m);
+  mem_write_bytes(cpu, la, buf, VMEM_BYTES(m));
 }
 
 void simd_enter(struct cpu *cpu) {

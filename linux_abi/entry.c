@@ -74,24 +74,33 @@ static u32 fast_call32(struct task *t) {
 /* --- Exceptions --- */
 
 /* Calls through the page that 64-bit programs of old jump into: time, gettimeofday and getcpu at fixed addresses.
- * Linux arch/x86/entry/vsyscall/vsyscall_64.c */
+ * False: not a jump to that page. Linux arch/x86/entry/vsyscall/vsyscall_64.c */
 static bool vsyscall(struct task *t, u64 addr, u32 error) {
   static const u16 numbers[] = {96, 201, 309};
   const u64 page = UINT64_C(0xffffffffff600000), slot = (addr - page) >> 10;
   struct pt_regs *r = t->regs;
   u64 caller, a[6] = {r->di, r->si};
-  if (!(error & PF_I) || t->abi != LX_X86_64 || addr - page >= 3 << 10 || addr & 0x3ff) return false;
-  if (ua_read64(t, &caller, r->sp)) return false;
-  t->compat = false;
-  r->orig_ax = numbers[slot];
-  s64 ret = t->lvm->sys.fn[false][numbers[slot]](t, a);
-  r->orig_ax = ~UINT64_C(0);
-  if (ret == -EFAULT) return false;
+  s64 ret = -EFAULT;
+  if (!(error & PF_I) || t->abi != LX_X86_64 || addr - page >= PAGE_SIZE) return false;
+  if (slot < 3 && !(addr & 0x3ff) && !ua_read64(t, &caller, r->sp)) {
+    t->compat = false;
+    r->orig_ax = numbers[slot];
+    r->ax = (u64)(s64)-ENOSYS;
+    ret = t->lvm->sys.fn[false][numbers[slot]](t, a);
+    r->orig_ax = ~UINT64_C(0);
+  }
+  if (ret == -EFAULT) {
+    sig_force_segv(t);
+    return true;
+  }
   r->ax = (u64)ret;
   r->ip = caller;
   r->sp += 8;
   return true;
 }
+
+/* The first address that is no program's, of either width, under 4-level paging: Linux TASK_SIZE_MAX. */
+#define LINUX_TASK_SIZE_MAX UINT64_C(0x7ffffffff000)
 
 static void page_fault(struct task *t, u32 error) {
   struct linux_vm *lvm = t->lvm;
@@ -102,8 +111,8 @@ static void page_fault(struct task *t, u32 error) {
   enum mm_fault m = host && lvm->fault_signo == SIGBUS ? MM_BUS : mm_fault(t, addr, acc);
   if (m == MM_OK && !host) return;
   if (m == MM_MAPERR && vsyscall(t, addr, error)) return;
-  /* Linux says the kernel's half is present, whatever is. */
-  bool present = addr >= t->mm->task_size || (m == MM_ACCERR && mm_present(t->mm, addr));
+  /* Linux says the kernel's half is present, whatever is: sanitize_error_code(). */
+  bool present = addr >= LINUX_TASK_SIZE_MAX || (m == MM_ACCERR && mm_present(t->mm, addr));
   error = (error & ~(u32)PF_P) | PF_U | (present ? (u32)PF_P : 0);
   if (m == MM_BUS)
     (void)sig_fault(t, SIGBUS, BUS_ADRERR, addr, VEC_PF, error);

@@ -17,7 +17,7 @@ enum { GATE_INTERRUPT = 0xe, VEC_SYSCALL = 0x80 };
 enum { MAPPED_PAGES = KPAGE_TABLES };
 
 /* CPU0 of node 0: a data segment whose limit is the answer of the vDSO's getcpu. Linux setup_getcpu(). */
-#define DESC_CPUNODE UINT64_C(0x0000f50000000000)
+#define DESC_CPUNODE UINT64_C(0x0040f50000000000)
 /* Accessed flat segments, by index. */
 static const u64 gdt_flat[] = {
   [SEL_KERNEL32_CS >> 3] = UINT64_C(0x00cf9b000000ffff), [SEL_KERNEL_CS >> 3] = UINT64_C(0x00af9b000000ffff),

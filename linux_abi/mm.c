@@ -197,7 +197,10 @@ enum mm_fault mm_fault(struct task *t, u64 addr, enum access acc) {
   if (addr < v->start) {
     if (!(v->flags & VMA_GROWSDOWN) || !grow_stack(t, v, addr)) return MM_MAPERR;
   }
-  if (!may_access(t, v, acc)) return MM_ACCERR;
+  if (!may_access(t, v, acc)) {
+    /* A page that may not be executed is brought in before that is found: Linux access_error(). */
+    return acc == ACC_EXEC && v->prot && host_touch(mm_host(mm, page_down(addr)), false) ? MM_BUS : MM_ACCERR;
+  }
   t->lvm->stats.faults++;
   return fill(t, v, page_down(addr), acc);
 }

@@ -153,7 +153,7 @@ s64 sys_select(struct task *t, const u64 a[6]) {
   struct timespec left = {0};
   if (a[4]) {
     if (tv_read(t, &tv, a[4])) return -EFAULT;
-    left.tv_sec = tv.tv_sec + tv.tv_usec / 1000000;
+    left.tv_sec = (time_t)((u64)tv.tv_sec + (u64)(tv.tv_usec / 1000000));
     left.tv_nsec = tv.tv_usec % 1000000 * 1000;
     if (!ts_valid(&left)) return -EINVAL;
   }

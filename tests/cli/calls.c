@@ -1,5 +1,6 @@
-/* System calls with the arguments that a tracer prints, made without a C library, so that the trace is the same on
- * every machine. calls.x86_64.strace and calls.i386.strace are what strace 6.1 printed of it (tests/cli/record). */
+/* System calls with the arguments that a tracer prints, made without a C library, so that the trace is the
+ * same on every machine. calls.x86_64.strace and calls.i386.strace are what strace 6.1 printed of it
+ * (tests/cli/record). */
 #include <asm/unistd.h>
 
 typedef unsigned long word;
@@ -18,9 +19,13 @@ static long call(long nr, word a, word b, word c, word d, word e, word f) {
 static long call(long nr, word a, word b, word c, word d, word e, word f) {
   word args[7] = {(word)nr, a, b, c, d, e, f};
   long ret;
-  __asm__ volatile("push %%ebp; push %%ebx; mov 4(%%eax), %%ebx; mov 8(%%eax), %%ecx; mov 12(%%eax), %%edx;"
-                   "mov 16(%%eax), %%esi; mov 20(%%eax), %%edi; mov 24(%%eax), %%ebp; mov (%%eax), %%eax; int $0x80;"
-                   "pop %%ebx; pop %%ebp" : "=a"(ret) : "0"(args) : "ecx", "edx", "esi", "edi", "memory");
+  __asm__ volatile(
+      "push %%ebp; push %%ebx; mov 4(%%eax), %%ebx; mov 8(%%eax), %%ecx; mov 12(%%eax), %%edx;"
+      "mov 16(%%eax), %%esi; mov 20(%%eax), %%edi; mov 24(%%eax), %%ebp; mov (%%eax), %%eax; int $0x80;"
+      "pop %%ebx; pop %%ebp"
+      : "=a"(ret)
+      : "0"(args)
+      : "ecx", "edx", "esi", "edi", "memory");
   return ret;
 }
 #endif
@@ -158,7 +163,8 @@ __attribute__((used, noreturn)) static void main_on_aligned_stack(long argc) {
   for (;;) __asm__ volatile("movl $0, (%0)" : : "r"(16L) : "memory");
 }
 #ifdef __x86_64__
-__asm__(".globl _start\n_start: xor %ebp, %ebp\n mov (%rsp), %rdi\n and $-16, %rsp\n call main_on_aligned_stack");
+__asm__(
+    ".globl _start\n_start: xor %ebp, %ebp\n mov (%rsp), %rdi\n and $-16, %rsp\n call main_on_aligned_stack");
 #else
 __asm__(".globl _start\n_start: xor %ebp, %ebp\n mov (%esp), %eax\n and $-16, %esp\n sub $12, %esp\n"
         "push %eax\n call main_on_aligned_stack");

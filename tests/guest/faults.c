@@ -338,11 +338,68 @@ static void bus_errors(void) {
     exit(1);
   FAULT("movb 5(%0), %%al", "r"(p) : AX, CLOBBERS);
   report("read of a truncated page", (uintptr_t)p);
+  FAULT("jmp *%0", "r"(p + PAGE) : CLOBBERS); /* not executable, but that is looked at later */
+  seen.ip = fault_at + (seen.ip - (uintptr_t)p);
+  report("jump past the end of a file", (uintptr_t)p);
   munmap(p, 2 * PAGE);
   close(fd);
   unlink(name);
-  FAULT_AROUND(SET_FLAG("0x40000"), "movl 1(%0), %%eax", "", "r"(pages) : AX, CLOBBERS);
-  report("alignment check", 0);
+}
+
+/* Pages never touched before, and addresses that are not the program's. */
+static void absent_pages(void) {
+  char *p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  mprotect(p + PAGE, PAGE, PROT_NONE);
+  FAULT("jmp *%0", "r"(p + 5) : CLOBBERS);
+  seen.ip = fault_at + (seen.ip - (uintptr_t)p);
+  report("jump to an absent page", (uintptr_t)p);
+  FAULT("jmp *%0", "r"(p + PAGE) : CLOBBERS);
+  seen.ip = fault_at + (seen.ip - (uintptr_t)p);
+  report("jump to a PROT_NONE page", (uintptr_t)p);
+  munmap(p, 2 * PAGE);
+#ifdef __x86_64__
+  const uintptr_t top = 0x7ffffffff000;
+#else
+  const uintptr_t top = 0xfffff000;
+#endif
+  FAULT("movl 16(%0), %%eax", "r"(top) : AX, CLOBBERS);
+  report("read of the last page", top);
+  FAULT("movl %%eax, 16(%0)", "r"(top) : CLOBBERS);
+  report("write to the last page", top);
+  FAULT("movl %%eax, -16(%0)", "r"(top) : CLOBBERS);
+  report("write below the last page", top);
+}
+
+/* Operands of 2 to 8 bytes are checked whatever the instruction; unaligned 16-byte moves are not. */
+#define UNALIGNED(what, insn) \
+  FAULT_AROUND(SET_FLAG("0x40000"), insn, "", "r"(pages) : AX, CLOBBERS); \
+  if (!seen.sig) /* no handler has cleared the flag */ \
+    asm volatile("pushf\n andl $~0x40000, (%%" STACK ")\n popf" : : : "memory", "cc"); \
+  report(what, 0)
+#ifdef __x86_64__
+#define STACK "rsp"
+#else
+#define STACK "esp"
+#endif
+
+static void alignment_checks(void) {
+  UNALIGNED("alignment: mov", "movl 1(%0), %%eax");
+  UNALIGNED("alignment: movss load", "movss 2(%0), %%xmm0");
+  UNALIGNED("alignment: movss store", "movss %%xmm0, 2(%0)");
+  UNALIGNED("alignment: movsd", "movsd 4(%0), %%xmm0");
+  UNALIGNED("alignment: movhps", "movhps %%xmm0, 4(%0)");
+  UNALIGNED("alignment: addss", "addss 1(%0), %%xmm0");
+  UNALIGNED("alignment: cvtps2pd", "cvtps2pd 4(%0), %%xmm0");
+  UNALIGNED("alignment: ucomisd", "ucomisd 4(%0), %%xmm0");
+  UNALIGNED("alignment: cvttsd2si", "cvttsd2si 4(%0), %%eax");
+  UNALIGNED("alignment: movq, xmm", "movq %%xmm0, 4(%0)");
+  UNALIGNED("alignment: movq, mm", "movq 4(%0), %%mm0");
+  UNALIGNED("alignment: paddb, mm", "paddb 4(%0), %%mm0");
+  asm volatile("emms");
+  UNALIGNED("alignment: fldl", "fldl 4(%0)");
+  UNALIGNED("alignment: movups", "movups 4(%0), %%xmm0");
+  UNALIGNED("alignment: movdqu", "movdqu %%xmm0, 1(%0)");
+  UNALIGNED("alignment: none needed", "movss 4(%0), %%xmm0");
 }
 
 int main(void) {
@@ -358,5 +415,7 @@ int main(void) {
   traps_and_undefined();
   floating_point();
   bus_errors();
+  absent_pages();
+  alignment_checks();
   return 0;
 }

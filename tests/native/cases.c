@@ -87,7 +87,7 @@ u64 case_data(struct test_case *c, struct rng *r, unsigned n) {
     case 4: return ARENA + DATA_AT + DATA_BYTES + rn(r, 0x800);
     case 5:
       if (c->variant.mode == CODE64)
-        return n <= 16 && one_in(r, 2) ? UINT64_C(0x800000000000) - rn(r, 2 * n + 1) : rnd(r) | UINT64_C(0x4000000000000000);
+        return (n <= 8 || n == 16) && one_in(r, 2) ? UINT64_C(0x800000000000) - rn(r, 2 * n + 1) : rnd(r) | UINT64_C(0x4000000000000000);
       return UINT64_C(0x100000000) - rn(r, 2 * n + 1);
     case 6: return rn(r, 4096);
     default: break;
@@ -265,6 +265,7 @@ static u64 offset_by_base(struct test_case *c, struct rng *r) {
   bool absolute = c->enc.form == AT_ABSOLUTE || c->enc.form == AT_RIP;
   if (absolute) off = (u64)(s64)(s32)off;
   if (c->enc.form == AT_RIP) off = ARENA + (off & 0x7fffff);
+  if (c->asize == 4 && c->size > 8 && (u32)(off + c->size) < (u32)off) off -= c->size; /* what wraps is made in parts */
   if (c->asize == 4) off = (u32)off;
   u64 base = (u64)sext(c->target - off, 48);
   if (absolute) c->target = base + off; /* not canonical then, when c->target is not */

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 
 #include "base/bits.h"
-#include "tests/native/native.h"
 #include "tests/native/rows.h"
 #include "tests/native/segments.h"
 
@@ -112,11 +111,10 @@ static void fx(const struct comparison *k, struct diff *d) {
   field(d, "fcw", a, b, FX_FCW, 2);
   field(d, "fsw", a, b, FX_FSW, 2);
   field(d, "tags", a, b, FX_TAGS, 1);
-  if (native_vendor() == VENDOR_INTEL) { /* APM 2 11.4.4.3: FXSAVE on the other keeps them only with ES set */
+  if (k->pointers) {
     field(d, "fop", a, b, FX_FOP, 2);
     field(d, "fip", a, b, FX_FIP, 8);
-    /* CPUID.7.EBX.FDP_EXCPTN_ONLY: some write it with an unmasked exception only; the emulated models are not these */
-    if (!native_has(FEAT_FDP_EXCPTN) || memcmp(a + FX_FDP, k->c->in.fx + FX_FDP, 8)) field(d, "fdp", a, b, FX_FDP, 8);
+    if (k->data_pointer || memcmp(a + FX_FDP, k->c->in.fx + FX_FDP, 8)) field(d, "fdp", a, b, FX_FDP, 8);
   }
   field(d, "mxcsr", a, b, FX_MXCSR, 4);
   for (unsigned n = 0; n < 8; n++) {
