@@ -23,9 +23,9 @@ unsigned fxsave_image(const struct cpu *cpu, u8 img[FXSAVE_WRITTEN], bool wide, 
     st64(img + 16, x->fdp);
   } else {
     st32(img + 8, (u32)x->fip);
-    st16(img + 12, x->fcs);
+    st16(img + 12, x87_fcs(cpu));
     st32(img + 16, (u32)x->fdp);
-    st16(img + 20, x->fds);
+    st16(img + 20, x87_fds(cpu));
   }
   for (unsigned n = 0; n < 8; n++) {
     unsigned r = (x->top + n) & 7;
@@ -73,10 +73,12 @@ static unsigned xmm_count(const struct cpu *cpu) {
   return (cpu->mode & MODE_CODE_MASK) == MODE_CODE64 ? 16 : 8;
 }
 
-/* The operand's linear address. Not on a 16-byte boundary: #GP(0), before any page fault. */
+/* The operand's linear address. Not on a 16-byte boundary: #GP(0), or with alignment checks #AC(0) if not even on a 4-byte
+ * one, before any page fault, which is looked for at the last byte first (measured on Intel Xeon). */
 static u64 fx_operand(struct cpu *cpu, const struct insn *i, enum access acc) {
   u64 la = ea_linear(cpu, i, FXSAVE_BYTES, acc);
-  if (la & 15) cpu_raise_error(cpu, VEC_GP, 0);
+  if (la & 15) cpu_raise_error(cpu, (cpu->mode & MODE_ALIGN) && (la & 3) ? VEC_AC : VEC_GP, 0);
+  mem_probe(cpu, (la + FXSAVE_BYTES - 1) & cpu->lamask, 1, acc);
   mem_probe(cpu, la, FXSAVE_BYTES, acc);
   return la;
 }

@@ -70,6 +70,9 @@ ALWAYS_INLINE bool mem_hit_aligned(struct cpu *cpu, u64 va, unsigned size, enum 
   return (va & (PAGE_MASK | (size - 1))) == e->tag[acc];
 }
 
+/* #GP(0) unless the memory operand, whatever the form, lies on a 16-byte boundary. */
+void v_require_aligned(struct cpu *cpu, const struct insn *i);
+
 ALWAYS_INLINE bool v_bind(struct cpu *cpu, const struct insn *i, struct eref *e, enum vmem m, enum form form,
                           enum access acc) {
   if (IS_VREG(form)) return true;
@@ -78,9 +81,10 @@ ALWAYS_INLINE bool v_bind(struct cpu *cpu, const struct insn *i, struct eref *e,
     cpu->insn = i;
     return mem_hit_aligned(cpu, va, 16, acc, &e->p);
   }
+  /* A 16-byte operand not on a 16-byte boundary: #GP(0), before any page fault (SDM 1 11.3), and, on family 6 model 167,
+   * before the segment's limit and the canonical form are looked at. */
+  if (m == V16) v_require_aligned(cpu, i);
   if (!e_bind(cpu, i, e, VMEM_BYTES(m), form, acc)) return false;
-  /* A 16-byte operand not on a 16-byte boundary: #GP(0), before any page fault. SDM 1 11.3 */
-  if (m == V16 && e->la & 15) cpu_raise_error(cpu, VEC_GP, 0);
   /* Under EFLAGS.AC those of 4 and 8 bytes must be aligned; unaligned 16-byte moves are exempt, as silicon has it
    * (family 6 model 167). SDM 3A Table 6-7 (Alignment Requirements by Data Type) */
   if (!IS_FAST(form) && m < V16 && unlikely(cpu->mode & MODE_ALIGN) && e->la & (VMEM_BYTES(m) - 1))

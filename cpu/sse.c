@@ -19,7 +19,14 @@ static void guest_set(struct cpu *cpu) {
   host_set(masked(cpu->mxcsr));
 }
 
-NOINLINE __m128i mem_read_v(struct cpu *cpu, u64 la, enum vmem m) {
+NOINLINE void v_require_aligned(struct cpu *cpu, const struct insn *i) {
+  bool based = (cpu->mode & MODE_CODE_MASK) != MODE_CODE64 || i->seg >= FS;
+  u64 la = ea_offset(cpu, i) + (based ? cpu->seg[i->seg].base : 0);
+  cpu->insn = i;
+  if (la & 15) cpu_raise_error(cpu, VEC_GP, 0);
+}
+
+__m128i mem_read_v(struct cpu *cpu, u64 la, enum vmem m) {
   u8 buf[16];
   mem_read_bytes(cpu, la, buf, VMEM_BYTES(m));
   return host_vload(buf, m);

@@ -58,8 +58,8 @@ static void store_masked(struct cpu *cpu, const struct insn *i, const u8 *v, con
   if (asize < 2) off &= asize ? 0xffffffff : 0xffff;
   cpu->insn = i;
   u64 la = mem_linear(cpu, i->seg, off, n, ACC_WRITE);
-  for (unsigned k = 0; k < n; k += 8) /* alignment checks are by 8 bytes */
-    mem_probe(cpu, (la + k) & cpu->lamask, 8, ACC_WRITE);
+  for (unsigned k = n; k; k -= 8) /* the upper half first, as on silicon; alignment checks are by 8 bytes */
+    mem_probe(cpu, (la + k - 8) & cpu->lamask, 8, ACC_WRITE);
   for (unsigned k = 0; k < n; k++)
     if (mask[k] & 0x80) mem_write8(cpu, (la + k) & cpu->lamask, v[k]);
 }

@@ -163,11 +163,28 @@ void x87_fetch(struct cpu *cpu, const struct insn *i, u8 *buf, unsigned n) {
   x87_begin(cpu);
 }
 
-u64 x87_target(struct cpu *cpu, const struct insn *i, unsigned n) {
-  x87_wait(cpu, i);
+static u64 store_operand(struct cpu *cpu, const struct insn *i, unsigned n) {
   u64 la = ea_linear(cpu, i, n, ACC_WRITE);
   x87_align(cpu, la, n < 8 ? n : 8);
   mem_probe(cpu, la, n, ACC_WRITE);
-  x87_begin(cpu);
   return la;
+}
+
+void x87_store_begin(struct cpu *cpu, const struct insn *i, struct x87_store *s, unsigned n) {
+  x87_wait(cpu, i);
+  s->last = (cpu->x87.fcw & FCW_MASKS) != FCW_MASKS;
+  if (s->last) s->before = cpu->x87;
+  else s->la = store_operand(cpu, i, n);
+  x87_begin(cpu);
+}
+
+void x87_store_end(struct cpu *cpu, const struct insn *i, struct x87_store *s, const u8 *buf, unsigned n) {
+  if (!x87_finish(cpu, i)) return;
+  if (s->last) {
+    struct x87 after = cpu->x87;
+    cpu->x87 = s->before;
+    s->la = store_operand(cpu, i, n);
+    cpu->x87 = after;
+  }
+  mem_write_bytes(cpu, s->la, buf, n);
 }

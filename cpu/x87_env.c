@@ -177,12 +177,14 @@ static void env_load(struct cpu *cpu, const u8 *p, struct env_format f) {
   }
 }
 
-/* The operand's linear address, accessible in full. */
+/* The operand's linear address, accessible in full. Its first element and its last byte are looked at, in this order, before anything
+ * between (measured on Intel Xeon). */
 static u64 env_operand(struct cpu *cpu, const struct insn *i, struct env_format f, unsigned bytes,
                        enum access acc) {
   u64 la = ea_linear(cpu, i, bytes, acc);
   x87_align(cpu, la, f.wide ? 4 : 2);
-  mem_probe(cpu, la, bytes, acc);
+  mem_probe(cpu, la, f.wide ? 4 : 2, acc);
+  mem_probe(cpu, (la + bytes - 1) & cpu->lamask, 1, acc);
   return la;
 }
 

@@ -18,9 +18,16 @@ void x87_begin(struct cpu *cpu);
 bool x87_finish(struct cpu *cpu, const struct insn *i);
 /* Reads the memory operand (waiting first), then x87_begin(). */
 void x87_fetch(struct cpu *cpu, const struct insn *i, u8 *buf, unsigned n);
-/* Checks that the memory operand can be written (waiting first), then x87_begin(). Returns its linear
- * address. */
-u64 x87_target(struct cpu *cpu, const struct insn *i, unsigned n);
+/* A store: begin waits, and with every exception masked checks that the operand can be written, then does x87_begin();
+ * end does x87_finish() and writes. With an exception unmasked the operand is looked at last, because a store that is
+ * suppressed does not touch it (measured on Intel Xeon); if it faults then, nothing has happened. */
+struct x87_store {
+  u64 la;
+  bool last;         /* the operand is looked at last */
+  struct x87 before; /* then: the state to go back to */
+};
+void x87_store_begin(struct cpu *cpu, const struct insn *i, struct x87_store *s, unsigned n);
+void x87_store_end(struct cpu *cpu, const struct insn *i, struct x87_store *s, const u8 *buf, unsigned n);
 /* The alignment check of an x87 operand: #AC(0). SDM 3A Table 6-7 (Alignment Requirements by Data Type) */
 void x87_align(struct cpu *cpu, u64 la, unsigned align);
 /* The low three bits of the first opcode byte, and ModRM, of the x87 instruction at CS:rip; -1: there is
@@ -128,10 +135,11 @@ struct x87_mem10 { u8 b[10]; };
 #define X87_STORE(name, n, text)                                                    \
   NOINLINE COLD static void general_##name(struct cpu *cpu, const struct insn *i) { \
     struct x87_mem##n buf = {{0}};                                                  \
-    u64 la = x87_target(cpu, i, n);                                                 \
+    struct x87_store s;                                                             \
+    x87_store_begin(cpu, i, &s, n);                                                 \
     __asm__ volatile(text " %0" : "+m"(buf));                                       \
     x87_note_mem(cpu, i, FORM_X, ea_offset(cpu, i));                                \
-    if (x87_finish(cpu, i)) mem_write_bytes(cpu, la, buf.b, n);                     \
+    x87_store_end(cpu, i, &s, buf.b, n);                                            \
   }                                                                                 \
   X87_MEM_OP(name)                                                                  \
     if (unlikely(!cpu->x87.live)) return slow(cpu, i);                              \

@@ -8,6 +8,7 @@
 
 #include "cpu/event.h"
 #include "linux_abi/lvm.h"
+#include "linux_abi/signal.h"
 #include "linux_abi/uaccess.h"
 
 #define DR6_RESET UINT64_C(0xffff0ff0)

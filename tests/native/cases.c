@@ -85,10 +85,12 @@ u64 case_data(struct test_case *c, struct rng *r, unsigned n) {
     case 2: return ARENA + DATA_AT - rn(r, n + 1);
     case 3: return ARENA + READONLY_AT + rn(r, READONLY_BYTES - 512);
     case 4: return ARENA + DATA_AT + DATA_BYTES + rn(r, 0x800);
-    case 5:
-      if (c->variant.mode == CODE64)
-        return (n <= 8 || n == 16) && one_in(r, 2) ? UINT64_C(0x800000000000) - rn(r, 2 * n + 1) : rnd(r) | UINT64_C(0x4000000000000000);
-      return UINT64_C(0x100000000) - rn(r, 2 * n + 1);
+    case 5: { /* around the end of all addresses; what is wider than 8 bytes is accessed in parts, SSE apart */
+      u64 end = c->variant.mode == CODE64 ? UINT64_C(0x800000000000) : UINT64_C(0x100000000);
+      if (c->variant.mode == CODE64 && one_in(r, 2)) return rnd(r) | UINT64_C(0x4000000000000000);
+      if (n <= 8 || n == 16) return end - rn(r, 2 * n + 1);
+      break;
+    }
     case 6: return rn(r, 4096);
     default: break;
   }
@@ -258,6 +260,12 @@ static void solve(struct test_case *c, struct rng *r, u64 off) {
   c->in.gpr[e->base] = with_noise(r, e->mode, off - (u64)(s64)e->disp - index, c->asize);
 }
 
+/* An access that wraps at the address size is made in parts when it is wider than 8 bytes: not that. */
+static u64 without_wrap(const struct test_case *c, u64 off) {
+  u64 last = off + c->size - 1, mask = c->asize == 2 ? 0xffff : 0xffffffff;
+  return c->asize < 8 && c->size > 8 && (last & mask) < (off & mask) ? off - c->size : off;
+}
+
 /* In 64-bit code the base of FS or GS is chosen so that any offset will do. */
 static u64 offset_by_base(struct test_case *c, struct rng *r) {
   bool fs = c->enc.seg == FS;
@@ -265,7 +273,7 @@ static u64 offset_by_base(struct test_case *c, struct rng *r) {
   bool absolute = c->enc.form == AT_ABSOLUTE || c->enc.form == AT_RIP;
   if (absolute) off = (u64)(s64)(s32)off;
   if (c->enc.form == AT_RIP) off = ARENA + (off & 0x7fffff);
-  if (c->asize == 4 && c->size > 8 && (u32)(off + c->size) < (u32)off) off -= c->size; /* what wraps is made in parts */
+  off = without_wrap(c, off);
   if (c->asize == 4) off = (u32)off;
   u64 base = (u64)sext(c->target - off, 48);
   if (absolute) c->target = base + off; /* not canonical then, when c->target is not */
@@ -294,7 +302,7 @@ static void choose_address(struct test_case *c, struct rng *r) {
   enum sreg seg = e->seg >= 0 && (e->mode != CODE64 || e->seg >= FS) ? (enum sreg)e->seg : default_segment(c);
   u64 off;
   if (e->mode == CODE64 && seg >= FS) off = offset_by_base(c, r);
-  else off = c->target - case_base(c, seg);
+  else off = without_wrap(c, c->target - case_base(c, seg));
   if (operand_find(row, "O") >= 0) e->imm[0] = off;
   else if (c->asize == 2) solve16(c, r, off);
   else solve(c, r, off);

@@ -287,6 +287,7 @@ static const struct row_rule rules[] = {
   {.names = "LAR LSL VERR VERW", .registers = selector_registers, .contents = selector_contents},
   {.names = "ARPL", .contents = arpl_contents},
   {.names = "BOUND", .contents = bound_contents},
+  {.names = "FSTP FBSTP", .operands = "Mt", .partial = true},
   {.names = "FXRSTOR", .contents = fxrstor_contents},
   {.names = "LDMXCSR", .contents = mxcsr_contents},
   {.names = "FLDENV FRSTOR FLDCW", .contents = environment_contents},
