@@ -134,7 +134,7 @@ static void block_kill(struct vm *vm, struct block *b) {
   if (*at) *at = b->hash_next;
   for (unsigned k = 0; k < vm->cpus; k++) {
     struct jump_entry *e = jump_slot(vm->cpu[k], b->rip);
-    if (e->insn == b->insn) e->rip = TLB_NEVER;
+    if (e->insn == b->insn) e->mode = ~UINT32_C(0); /* no mode; a branch to RIP = -1 finds its slot empty, too */
   }
   page_remove(vm, b->gpa, b);
   if (b->crosses) page_remove(vm, b->gpa2, b);

@@ -74,10 +74,12 @@ static unsigned xmm_count(const struct cpu *cpu) {
 }
 
 /* The operand's linear address. Not on a 16-byte boundary: #GP(0), or with alignment checks #AC(0) if not even on a 4-byte
- * one, before any page fault, which is looked for at the last byte first (measured on Intel Xeon). */
+ * one. That comes behind what a read would raise and before what a write does; a page fault is looked for at the last
+ * byte first (all measured on Intel Xeon). */
 static u64 fx_operand(struct cpu *cpu, const struct insn *i, enum access acc) {
-  u64 la = ea_linear(cpu, i, FXSAVE_BYTES, acc);
+  u64 la = ea_linear(cpu, i, FXSAVE_BYTES, ACC_READ);
   if (la & 15) cpu_raise_error(cpu, (cpu->mode & MODE_ALIGN) && (la & 3) ? VEC_AC : VEC_GP, 0);
+  la = ea_linear(cpu, i, FXSAVE_BYTES, acc);
   mem_probe(cpu, (la + FXSAVE_BYTES - 1) & cpu->lamask, 1, acc);
   mem_probe(cpu, la, FXSAVE_BYTES, acc);
   return la;

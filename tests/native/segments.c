@@ -62,12 +62,15 @@ void segments_gdt(u8 *out) {
   st64(out + 0x20, descriptor(0, 0xfffff, 0xfb, 0xc));
   st64(out + 0x28, descriptor(0, 0xfffff, 0xf3, 0xc));
   st64(out + 0x30, descriptor(0, 0xfffff, 0xfb, 0xa));
+  u32 processor = 0;
+  __asm__("lsl %1, %0" : "=r"(processor) : "r"(CPUNODE)); /* the kernel tells processor and node by this limit */
+  st64(out + (CPUNODE & ~7), descriptor(0, processor, 0xf5, 0x4));
 }
 
 u64 segment_base(u16 sel) { return (sel & 4) && sel >> 3 < LDT_SEGMENTS ? ldt[sel >> 3].base : 0; }
 
 u16 segment_any(struct rng *r) {
-  /* Not the TSS, the LDT and the processor number (40h to 5fh, 78h): the kernel's own. */
+  /* Not the TSS and the LDT (40h to 5fh): the kernel's own. */
   static const u16 linux_[] = {0, 1, 3, 8, 0x10, 0x18, 0x23, 0x2b, 0x33, 0x2a, 0x28, 0x20, 0x1b, 0x13, 0x63, 0x83, 0xfffb};
   switch (rn(r, 8)) {
     case 0: case 1: return linux_[rn(r, ARRAY_SIZE(linux_))];

@@ -5,7 +5,7 @@
 #include "tests/native/case.h"
 
 /* Linux arch/x86/include/asm/segment.h: the GDT of a 64-bit kernel. */
-enum { USER32_CS = 0x23, USER_DS = 0x2b, USER_CS = 0x33, GDT_BYTES = 0x80 };
+enum { USER32_CS = 0x23, USER_DS = 0x2b, USER_CS = 0x33, CPUNODE = 0x7b, GDT_BYTES = 0x80 };
 
 enum ldt_entry {
   LDT_CODE16, LDT_DATA16, LDT_STACK16, LDT_EXTRA16, LDT_CODE32, LDT_DATA32, LDT_STACK32, LDT_EXTRA32, LDT_OPEN,
