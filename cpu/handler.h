@@ -84,6 +84,10 @@ ALWAYS_INLINE bool e_bind(struct cpu *cpu, const struct insn *i, struct eref *e,
                           enum access acc) {
   if (IS_FAST(form)) {
     u64 va = ea_fast(cpu, i, form);
+    if (form == FORM_S) { /* an offset that wraps is beyond the limit of 4 GiB: the X form says which fault */
+      u64 off = cpu->gpr[i->base] + (cpu->gpr[i->index] << i->scale) + (u64)(s64)i->disp;
+      if (unlikely((off & cpu->lamask) > cpu->lamask - (size - 1))) return false;
+    }
     cpu->insn = i; /* a host fault on a hit (a truncated file) must find the instruction */
     e->p = mem_hit(cpu, va, size, acc);
     return e->p != NULL;
