@@ -115,7 +115,7 @@ s64 sys_get_thread_area(struct task *t, const u64 a[6]) {
 
 s64 sys_set_tid_address(struct task *t, const u64 a[6]) {
   t->clear_child_tid = a[0];
-  return gettid();
+  return t->tid;
 }
 
 /* struct robust_list_head is three words. */
@@ -128,7 +128,7 @@ s64 sys_set_robust_list(struct task *t, const u64 a[6]) {
 
 s64 sys_get_robust_list(struct task *t, const u64 a[6]) {
   int pid = (int)a[0];
-  if (pid && pid != gettid()) return -ESRCH;
+  if (pid && pid != t->tid) return -ESRCH;
   if (ua_write_word(t, a[2], t->compat ? 12 : 24) || ua_write_word(t, a[1], t->robust_list)) return -EFAULT;
   return 0;
 }

@@ -97,6 +97,8 @@ struct linux_vm *lx_create(const struct lx_options *options, char *err, size_t n
   lvm->vm->hooks = (struct vm_hooks){.opaque = lvm, .hypercall = entry_hypercall, .event = entry_event, .tsc = tsc};
   sys_index_init(&lvm->sys);
   read_limits(t);
+  t->pid = getpid();
+  t->tid = gettid();
   return lvm;
 }
 

@@ -42,7 +42,7 @@ s64 sys_prlimit64(struct task *t, const u64 a[6]) {
   struct rlimit set, old;
   s32 pid = (s32)a[0];
   if (a[2] && ua_read(t, &set, a[2], sizeof set)) return -EFAULT;
-  s64 r = !pid || pid == getpid() ? limit(t, (u32)a[1], a[2] ? &set : NULL, &old)
+  s64 r = !pid || pid == t->pid ? limit(t, (u32)a[1], a[2] ? &set : NULL, &old)
                                   : HOST(SYS_prlimit64, pid, (u32)a[1], a[2] ? &set : NULL, &old);
   return r || !a[3] ? r : ua_write(t, a[3], &old, sizeof old);
 }

@@ -254,7 +254,7 @@ s64 sys_tgkill(struct task *t, const u64 a[6]) {
 static bool sent_to_self(struct task *t, int pid, int signo, const siginfo_t *info) {
   bool fault = signo == SIGSEGV || signo == SIGBUS || signo == SIGILL || signo == SIGFPE ||
                signo == SIGTRAP || signo == SIGSYS;
-  if (!fault || info->si_code <= 0 || pid != getpid()) return false;
+  if (!fault || info->si_code <= 0 || pid != t->pid) return false;
   if (sig_queue(t->sig, info)) t->signal_pending = 1;
   return true;
 }
@@ -271,7 +271,7 @@ s64 sys_rt_tgsigqueueinfo(struct task *t, const u64 a[6]) {
   siginfo_t info;
   int signo = (int)a[2];
   if (read_info(t, &info, a[3], signo)) return -EFAULT;
-  if ((int)a[1] == gettid() && sent_to_self(t, (int)a[0], signo, &info)) return 0;
+  if ((int)a[1] == t->tid && sent_to_self(t, (int)a[0], signo, &info)) return 0;
   return HOST(SYS_rt_tgsigqueueinfo, (int)a[0], (int)a[1], signo, &info);
 }
 

@@ -44,6 +44,7 @@ struct task {
   struct linux_vm *lvm;
   struct mm *mm;
   enum lx_abi abi;      /* what the program was started as */
+  s32 pid, tid;         /* the host's; asked once, as a kernel's own task knows its numbers */
 
   /* Valid while in the kernel, i.e. inside any handler, sig_fault() and sig_deliver(). */
   struct pt_regs *regs; /* the frame on the kernel stack; write to it to change the program's registers.
