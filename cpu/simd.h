@@ -194,7 +194,7 @@ SIMD_BODY(w_v, enum vmem m, simd_op *op) {
 #define S_DECL(name, w, form) static NOINLINE handler_fn h_##name##_##w##_##form;
 
 /* Memory forms: all with 32- and 64-bit addresses ("hot"), or the general ones that the others fall back
- * to. */
+ * to. FS and GS are form X's, which refuses an offset that wraps beyond a limit of 4 GiB. */
 #define S_MEM(name, w, inl, ...) \
   S_INST(name, w, M, X, inl, __VA_ARGS__) S_INST(name, w, P, X, inl, __VA_ARGS__) \
   S_INST(name, w, N, X, inl, __VA_ARGS__) S_INST(name, w, X, X, inl, __VA_ARGS__)

@@ -53,15 +53,15 @@ VEC_M_Y(movnti, m_g)
 /* ---- masked stores to seg:[rDI], DS unless overridden ---- */
 /* An empty mask still needs a writable operand, as silicon has it (family 6 model 167). */
 static void store_masked(struct cpu *cpu, const struct insn *i, const u8 *v, const u8 *mask, unsigned n) {
-  u64 off = cpu->gpr[RDI];
-  unsigned asize = i->flags & IF_ASIZE;
-  if (asize < 2) off &= asize ? 0xffffffff : 0xffff;
+  static const u64 asize_mask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
+  u64 la[2], amask = asize_mask[i->flags & IF_ASIZE];
   cpu->insn = i;
-  u64 la = mem_linear(cpu, i->seg, off, n, ACC_WRITE);
-  for (unsigned k = n; k; k -= 8) /* the upper half first, as on silicon; alignment checks are by 8 bytes */
-    mem_probe(cpu, (la + k - 8) & cpu->lamask, 8, ACC_WRITE);
+  for (unsigned k = n / 8; k-- > 0;) { /* two accesses of 8 bytes, the upper first, as on silicon */
+    la[k] = mem_linear(cpu, i->seg, (cpu->gpr[RDI] + 8 * k) & amask, 8, ACC_WRITE);
+    mem_probe(cpu, la[k], 8, ACC_WRITE);
+  }
   for (unsigned k = 0; k < n; k++)
-    if (mask[k] & 0x80) mem_write8(cpu, (la + k) & cpu->lamask, v[k]);
+    if (mask[k] & 0x80) mem_write8(cpu, (la[k / 8] + k % 8) & cpu->lamask, v[k]);
 }
 
 static const struct insn *h_maskmovdqu(struct cpu *restrict cpu, const struct insn *restrict i) {

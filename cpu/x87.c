@@ -155,17 +155,24 @@ void x87_align(struct cpu *cpu, u64 la, unsigned align) {
   if ((cpu->mode & MODE_ALIGN) && cpu->cpl == 3 && (la & (align - 1))) cpu_raise_error(cpu, VEC_AC, 0);
 }
 
+/* Where the operand is. One of 80 bits is accessed as 8 bytes and 2: the alignment of the first is judged
+ * before the limit for the second (family 6 model 167). */
+static u64 operand(struct cpu *cpu, const struct insn *i, unsigned n, enum access acc) {
+  if (n > 8) x87_align(cpu, ea_linear(cpu, i, 8, acc), 8);
+  u64 la = ea_linear(cpu, i, n, acc);
+  x87_align(cpu, la, n < 8 ? n : 8);
+  return la;
+}
+
 void x87_fetch(struct cpu *cpu, const struct insn *i, u8 *buf, unsigned n) {
   x87_wait(cpu, i);
-  u64 la = ea_linear(cpu, i, n, ACC_READ);
-  x87_align(cpu, la, n < 8 ? n : 8);
+  u64 la = operand(cpu, i, n, ACC_READ);
   mem_read_bytes(cpu, la, buf, n);
   x87_begin(cpu);
 }
 
 static u64 store_operand(struct cpu *cpu, const struct insn *i, unsigned n) {
-  u64 la = ea_linear(cpu, i, n, ACC_WRITE);
-  x87_align(cpu, la, n < 8 ? n : 8);
+  u64 la = operand(cpu, i, n, ACC_WRITE);
   mem_probe(cpu, la, n, ACC_WRITE);
   return la;
 }

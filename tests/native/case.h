@@ -1,9 +1,9 @@
-/* What the differential tester speaks about: processor states, the memory both sides see, and one test case: the
- * bytes of one instruction, the state it starts from, and where it may be compared.
+/* What the differential tester speaks about: processor states, the memory both sides see, and one test case:
+ * the bytes of one instruction, the state it starts from, and where it may be compared.
  *
- * One case is run twice from the same state, by this machine's processor and by the emulated one. Both execute the
- * same bytes at the same linear addresses, in ring 3, and end at an exception: the INT3 that fills the code pages, or
- * one that the instruction under test raised. */
+ * One case is run twice from the same state, by this machine's processor and by the emulated one. Both
+ * execute the same bytes at the same linear addresses, in ring 3, and end at an exception: the INT3 that
+ * fills the code pages, or one that the instruction under test raised. */
 #ifndef TESTS_NATIVE_CASE_H
 #define TESTS_NATIVE_CASE_H
 
@@ -12,8 +12,8 @@
 #include "cpu/cpu.h"
 #include "cpu/opcodes.h"
 
-/* The arena: linear addresses below 4 GiB, so that 32-bit code reaches them, in 64 KiB, so that 16-bit code does.
- * What is not listed is absent: touching it is #PF.
+/* The arena: linear addresses below 4 GiB, so that 32-bit code reaches them, in 64 KiB, so that 16-bit code
+ * does. What is not listed is absent: touching it is #PF.
  *
  *   0000-1fff code   4000-5fff data   7000-7fff read-only data   9000-afff stack
  */
@@ -26,10 +26,13 @@ enum {
   STACK_AT = 0x9000, STACK_BYTES = 0x2000,
   ENDING = 0xcc, /* INT3 */
 };
-/* Just below it lies the stack from which native cases are entered. IRET to a 16-bit stack segment loads SP only, so
- * the rest of RSP is then this. Both sides have the page, for cases that leave the segment; it is not compared. */
+/* Just below it lies the stack from which native cases are entered. IRET to a 16-bit stack segment loads SP
+ * only, so the rest of RSP is then this. Both sides have the page, for cases that leave the segment; it is
+ * not compared. */
 #define ENTRY_STACK_TOP UINT64_C(0x2fffe000)
 enum { ENTRY_STACK_BYTES = 4096 };
+/* The number of a system call that no Linux has: ENOSYS. */
+enum { NO_SYSTEM_CALL = 1000000 };
 struct arena_part {
   u16 at, bytes;
   bool write, exec;
@@ -49,8 +52,8 @@ struct state {
   alignas(16) u8 fx[512]; /* FXSAVE64's image */
 };
 enum { /* places in it. SDM 2A FXSAVE, Table 3-46 (Layout of the 64-bit-mode FXSAVE Map, REX.W = 1) */
-  FX_FCW = 0, FX_FSW = 2, FX_TAGS = 4, FX_FOP = 6, FX_FIP = 8, FX_FDP = 16, FX_MXCSR = 24, FX_MASK = 28, FX_ST = 32,
-  FX_XMM = 160, FX_END = 416,
+  FX_FCW = 0, FX_FSW = 2, FX_TAGS = 4, FX_FOP = 6, FX_FIP = 8, FX_FDP = 16, FX_MXCSR = 24, FX_MASK = 28,
+  FX_ST = 32, FX_XMM = 160, FX_END = 416,
 };
 
 struct outcome {
@@ -58,13 +61,13 @@ struct outcome {
   u64 cr2;
   u32 error;
   u8 vector;
-  bool stuck; /* emulated: no exception within many instructions, or shutdown; native: none that Linux passes on */
+  bool stuck; /* emulated: no exception within many instructions, or shutdown; native: none that Linux tells */
 };
 
 /* Where the operand is. The last five are modifications of a form drawn at random. */
 enum form_kind {
-  AT_REGISTER, AT_BASE, AT_DISP8, AT_DISP, AT_SIB, AT_INDEX, AT_ABSOLUTE, AT_RIP, AT_FS, AT_GS, AT_SEGMENT, AT_ASIZE,
-  AT_LOCK, AT_REP, AT_REPNE, FORM_KINDS
+  AT_REGISTER, AT_BASE, AT_DISP8, AT_DISP, AT_SIB, AT_INDEX, AT_ABSOLUTE, AT_RIP, AT_FS, AT_GS, AT_SEGMENT,
+  AT_ASIZE, AT_LOCK, AT_REP, AT_REPNE, FORM_KINDS
 };
 extern const char *const form_names[FORM_KINDS];
 extern const char *const mode_names[CODE_MODES];
@@ -108,6 +111,7 @@ struct test_case {
   u64 target;      /* its linear address, or that of an implicit one; 0: none */
   unsigned size;   /* bytes of the operand at target */
   bool step, flush; /* emulated one instruction a block; with an empty TLB */
+  bool warm;        /* emulated once before: blocks are decoded and linked, pages in the TLB */
   u8 *arena;       /* where preparations store memory contents */
 };
 

@@ -1,4 +1,4 @@
-/* How a test case is made: variants, registers and flags, the memory operand's address, the place of the code.
+/* How a test case is made: variants, registers and flags, the memory operand's address, the code's place.
  * SDM 1 3.7.5 (Specifying an Offset), 3.4.3 (EFLAGS Register); SDM 2A 2.1.5 (Addressing-Mode Encoding). */
 #include "tests/native/cases.h"
 
@@ -13,8 +13,9 @@ const struct arena_part arena_parts[ARENA_PARTS] = {
   {STACK_AT, STACK_BYTES, true, false},
 };
 const char *const form_names[FORM_KINDS] = {
-  "register", "[base]", "[base+disp8]", "[base+disp]", "[base+index*scale+disp]", "[index*scale+disp]", "[disp]", "[rip+disp]",
-  "fs:", "gs:", "segment override", "address size", "lock", "rep", "repne"};
+    "register",           "[base]",       "[base+disp8]", "[base+disp]", "[base+index*scale+disp]",
+    "[index*scale+disp]", "[disp]",       "[rip+disp]",   "fs:",         "gs:",
+    "segment override",   "address size", "lock",         "rep",         "repne"};
 const char *const mode_names[CODE_MODES] = {"64-bit", "32-bit", "16-bit"};
 
 /* ---- variants ---- */
@@ -85,7 +86,7 @@ u64 case_data(struct test_case *c, struct rng *r, unsigned n) {
     case 2: return ARENA + DATA_AT - rn(r, n + 1);
     case 3: return ARENA + READONLY_AT + rn(r, READONLY_BYTES - 512);
     case 4: return ARENA + DATA_AT + DATA_BYTES + rn(r, 0x800);
-    case 5: { /* around the end of all addresses; what is wider than 8 bytes is accessed in parts, SSE apart */
+    case 5: { /* around the end of all addresses; wider than 8 bytes is accessed in parts, SSE apart */
       u64 end = c->variant.mode == CODE64 ? UINT64_C(0x800000000000) : UINT64_C(0x100000000);
       if (c->variant.mode == CODE64 && one_in(r, 2)) return rnd(r) | UINT64_C(0x4000000000000000);
       if (n <= 8 || n == 16) return end - rn(r, 2 * n + 1);
@@ -172,7 +173,8 @@ static void choose_form(struct test_case *c, struct rng *r) {
   if (f >= AT_REP && one_in(r, 8)) e->seg = (s8)rn(r, SREG_COUNT);
   if (f > AT_RIP) {
     if (operand_find(c->row, "O") >= 0) f = AT_ABSOLUTE;
-    else if (modrm && row_takes_memory(c->row) && !(f == AT_LOCK && row_takes_register(c->row) && one_in(r, 16)))
+    else if (modrm && row_takes_memory(c->row) &&
+             !(f == AT_LOCK && row_takes_register(c->row) && one_in(r, 16)))
       f = (enum form_kind)(AT_BASE + rn(r, wide ? 7 : 6));
     else f = AT_REGISTER;
   }
@@ -260,10 +262,12 @@ static void solve(struct test_case *c, struct rng *r, u64 off) {
   c->in.gpr[e->base] = with_noise(r, e->mode, off - (u64)(s64)e->disp - index, c->asize);
 }
 
-/* An access that wraps at the address size is made in parts when it is wider than 8 bytes: not that. */
+/* An access that wraps at the address size is made in parts when it is wider than 8 bytes, SSE apart: not
+ * that. */
 static u64 without_wrap(const struct test_case *c, u64 off) {
   u64 last = off + c->size - 1, mask = c->asize == 2 ? 0xffff : 0xffffffff;
-  return c->asize < 8 && c->size > 8 && (last & mask) < (off & mask) ? off - c->size : off;
+  bool parts = c->size > 8 && !(c->size == 16 && c->asize == 4 && (c->row->attrs & A_SSE));
+  return c->asize < 8 && parts && (last & mask) < (off & mask) ? off - c->size : off;
 }
 
 /* In 64-bit code the base of FS or GS is chosen so that any offset will do. */
@@ -290,7 +294,8 @@ static void choose_address(struct test_case *c, struct rng *r) {
   c->size = memory_size(row, c->osize);
   if (!c->target) c->target = case_data(c, r, c->size);
   bool atomic = e->lock || !strcmp(row->name, "XCHG");
-  if (atomic && (c->target & 63) + c->size > 64) c->target &= ~(u64)63; /* split locks are another machine's business */
+  if (atomic && (c->target & 63) + c->size > 64)
+    c->target &= ~(u64)63; /* split locks are another machine's business */
   if (c->size >= 28 && !one_in(r, 8)) c->target &= ~(u64)15;
   if ((row->attrs & A_NOSEG) && one_in(r, 2)) { /* LEA reads nothing: any registers */
     e->disp = (s32)value_int(r);
@@ -300,6 +305,8 @@ static void choose_address(struct test_case *c, struct rng *r) {
   if ((row->attrs & A_STACK) && e->form < AT_INDEX && e->base == RSP && c->asize != 2)
     c->target = case_stack_top(c) + rn(r, 64) - 32;
   enum sreg seg = e->seg >= 0 && (e->mode != CODE64 || e->seg >= FS) ? (enum sreg)e->seg : default_segment(c);
+  if (e->mode == CODE32 && (seg == FS || seg == GS) && one_in(r, 16)) /* around offset 0, where it wraps */
+    c->target = (u32)(case_base(c, seg) - rn(r, 2 * c->size)) & (one_in(r, 2) ? ~UINT64_C(0) : ~UINT64_C(15));
   u64 off;
   if (e->mode == CODE64 && seg >= FS) off = offset_by_base(c, r);
   else off = without_wrap(c, c->target - case_base(c, seg));
@@ -363,7 +370,9 @@ void case_write_code(const struct test_case *c) {
   memcpy(p, c->before, c->before_n);
   memcpy(p + c->before_n, c->enc.bytes, c->enc.n);
 }
-void case_erase_code(const struct test_case *c) { memset(c->arena + (c->start - ARENA), ENDING, c->before_n + c->enc.n); }
+void case_erase_code(const struct test_case *c) {
+  memset(c->arena + (c->start - ARENA), ENDING, c->before_n + c->enc.n);
+}
 
 bool case_make(struct test_case *c, const struct oprow *row, const struct variant *v, u64 seed, u8 *arena) {
   struct rng rng = {seed}, *r = &rng;
@@ -393,5 +402,6 @@ bool case_make(struct test_case *c, const struct oprow *row, const struct varian
   if (c->rule->contents) c->rule->contents(c, r);
   c->step = one_in(r, 8);
   c->flush = one_in(r, 8);
+  c->warm = one_in(r, 4);
   return true;
 }

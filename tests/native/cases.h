@@ -9,7 +9,8 @@ enum { MAX_VARIANTS = CODE_MODES * 4 * FORM_KINDS };
 unsigned variants_of(const struct oprow *row, bool ldt, struct variant *out);
 
 /* Makes a case. False: this draw has no encoding. */
-MUST_CHECK bool case_make(struct test_case *c, const struct oprow *row, const struct variant *v, u64 seed, u8 *arena);
+MUST_CHECK bool case_make(struct test_case *c, const struct oprow *row, const struct variant *v, u64 seed,
+                          u8 *arena);
 /* Writes the code, or removes it. */
 void case_write_code(const struct test_case *c);
 void case_erase_code(const struct test_case *c);

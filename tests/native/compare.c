@@ -1,5 +1,6 @@
-/* Whether both sides came to the same end: registers, flags that are defined, segments, the FXSAVE image, memory, and
- * the exception with its error code and CR2. SDM 3A 6.15 (Exception and Interrupt Reference); SDM 2A FXSAVE. */
+/* Whether both sides came to the same end: registers, flags that are defined, segments, the FXSAVE image,
+ * memory, and the exception with its error code and CR2. SDM 3A 6.15 (Exception and Interrupt Reference); SDM
+ * 2A FXSAVE. */
 #include "tests/native/compare.h"
 
 #include <capstone/capstone.h>
@@ -23,7 +24,8 @@ static u32 letters_to_flags(const char *s) {
 /* A fault at the instruction itself: it has not happened, and no flag may have changed, even to undefined. */
 static bool refused(const struct comparison *k) {
   const struct outcome *o = k->native;
-  return o->st.rip == k->c->in.rip + k->c->before_n && o->st.sel[CS] == k->c->in.sel[CS] && o->vector != VEC_DE;
+  return o->st.rip == k->c->in.rip + k->c->before_n && o->st.sel[CS] == k->c->in.sel[CS] &&
+         o->vector != VEC_DE;
 }
 
 static u32 flags_compared(const struct comparison *k) {
@@ -59,7 +61,7 @@ static void gprs(const struct comparison *k, struct diff *d) {
   bool wide = k->native->st.sel[CS] == USER_CS;
   for (unsigned n = 0; n < (wide ? 16u : 8u); n++) {
     u64 a = k->native->st.gpr[n], b = k->emulated->st.gpr[n];
-    u64 mask = wide ? ~UINT64_C(0) : 0xffffffff; /* SDM 1 3.4.1.1: upper halves are undefined behind 32-bit code */
+    u64 mask = wide ? ~UINT64_C(0) : 0xffffffff; /* SDM 1 3.4.1.1: behind 32-bit code the rest is undefined */
     if (k->c->rule->host_gprs >> n & 1) mask &= ~UINT64_C(0xffffffff);
     if ((a ^ b) & mask) differ(d, "%-4s native %016" PRIx64 "  emulated %016" PRIx64, gpr_names[n], a, b);
   }
@@ -72,8 +74,11 @@ static u32 error_code(const struct comparison *k, u32 error) {
   return a->vector == VEC_PF && a->cr2 >= UINT64_C(0x7ffffffff000) ? error | PF_P : error;
 }
 
-/* The way to the signal handler is an IRET to ring 3, which makes every NULL selector 0. SDM 2A IRET (Operation) */
-static u16 normal_selector(const struct outcome *o, unsigned n) { return o->st.sel[n] < 4 ? 0 : o->st.sel[n]; }
+/* The way to the signal handler is an IRET to ring 3, which makes every NULL selector 0. SDM 2A IRET
+ * (Operation) */
+static u16 normal_selector(const struct outcome *o, unsigned n) {
+  return o->st.sel[n] < 4 ? 0 : o->st.sel[n];
+}
 
 static void control(const struct comparison *k, struct diff *d) {
   const struct outcome *a = k->native, *b = k->emulated;
@@ -83,12 +88,14 @@ static void control(const struct comparison *k, struct diff *d) {
     differ(d, "exception: native %u error %x, emulated %u error %x", a->vector, a->error, b->vector, error);
   else if (a->vector == VEC_PF && a->cr2 != b->cr2)
     differ(d, "cr2 native %016" PRIx64 "  emulated %016" PRIx64, a->cr2, b->cr2);
-  if (a->st.rip != b->st.rip) differ(d, "rip  native %016" PRIx64 "  emulated %016" PRIx64, a->st.rip, b->st.rip);
+  if (a->st.rip != b->st.rip)
+    differ(d, "rip  native %016" PRIx64 "  emulated %016" PRIx64, a->st.rip, b->st.rip);
   u32 fa = (u32)a->st.eflags, fb = (u32)b->st.eflags;
   if ((fa ^ fb) & flags_compared(k))
     differ(d, "flags native %06x  emulated %06x  compared %06x", fa, fb, flags_compared(k));
   for (unsigned n = 0; n < SREG_COUNT; n++)
-    if (normal_selector(a, n) != normal_selector(b, n)) differ(d, "%s native %04x  emulated %04x", sreg_names[n], a->st.sel[n], b->st.sel[n]);
+    if (normal_selector(a, n) != normal_selector(b, n))
+      differ(d, "%s native %04x  emulated %04x", sreg_names[n], a->st.sel[n], b->st.sel[n]);
   if (a->st.fs_base != b->st.fs_base)
     differ(d, "fs base native %016" PRIx64 "  emulated %016" PRIx64, a->st.fs_base, b->st.fs_base);
   if (a->st.gs_base != b->st.gs_base)
@@ -134,7 +141,8 @@ static void memory(const struct comparison *k, struct diff *d) {
     if (!memcmp(a + at, b + at, end - at)) continue;
     for (; at < end; at += 8)
       if (memcmp(a + at, b + at, 8))
-        differ(d, "memory %" PRIx64 " native %016" PRIx64 "  emulated %016" PRIx64, ARENA + at, ld64(a + at), ld64(b + at));
+        differ(d, "memory %" PRIx64 " native %016" PRIx64 "  emulated %016" PRIx64, ARENA + at, ld64(a + at),
+               ld64(b + at));
   }
 }
 
@@ -159,7 +167,8 @@ static void disassemble(FILE *f, const struct test_case *c) {
   cs_insn *insn = NULL;
   if (cs_open(CS_ARCH_X86, modes[c->variant.mode], &h) != CS_ERR_OK) return;
   u64 rip = c->in.rip + c->before_n;
-  if (cs_disasm(h, c->enc.bytes, c->enc.n, rip, 1, &insn)) fprintf(f, "%s %s", insn[0].mnemonic, insn[0].op_str);
+  if (cs_disasm(h, c->enc.bytes, c->enc.n, rip, 1, &insn))
+    fprintf(f, "%s %s", insn[0].mnemonic, insn[0].op_str);
   else fprintf(f, "(no disassembly)");
   if (insn) cs_free(insn, 1);
   cs_close(&h);
@@ -174,11 +183,13 @@ static void report_state(FILE *f, const struct test_case *c) {
   fprintf(f, "  fs base %" PRIx64 "  gs base %" PRIx64 "\n", s->fs_base, s->gs_base);
   if (c->target) fprintf(f, "    operand at %" PRIx64 ", %u bytes\n", c->target, c->size);
   if (c->row->attrs & (A_X87 | A_MMX | A_WAIT))
-    fprintf(f, "    fcw %04x  fsw %04x  tags %02x\n", ld16(s->fx + FX_FCW), ld16(s->fx + FX_FSW), s->fx[FX_TAGS]);
+    fprintf(f, "    fcw %04x  fsw %04x  tags %02x\n", ld16(s->fx + FX_FCW), ld16(s->fx + FX_FSW),
+            s->fx[FX_TAGS]);
   if (!(c->row->attrs & (A_X87 | A_MMX | A_SSE))) return;
   for (unsigned n = 0; n < 8; n++)
-    fprintf(f, "    st%u %04x:%016" PRIx64 "  xmm%u %016" PRIx64 "%016" PRIx64 "\n", n, ld16(s->fx + FX_ST + 16 * n + 8),
-            ld64(s->fx + FX_ST + 16 * n), n, ld64(s->fx + FX_XMM + 16 * n + 8), ld64(s->fx + FX_XMM + 16 * n));
+    fprintf(f, "    st%u %04x:%016" PRIx64 "  xmm%u %016" PRIx64 "%016" PRIx64 "\n", n,
+            ld16(s->fx + FX_ST + 16 * n + 8), ld64(s->fx + FX_ST + 16 * n), n,
+            ld64(s->fx + FX_XMM + 16 * n + 8), ld64(s->fx + FX_XMM + 16 * n));
   fprintf(f, "    mxcsr %04x\n", ld32(s->fx + FX_MXCSR));
 }
 
@@ -189,13 +200,14 @@ void compare_show(FILE *f, const struct test_case *c, u64 seed, unsigned long in
   fprintf(f, "\n    bytes");
   for (unsigned n = 0; n < c->enc.n; n++) fprintf(f, " %02x", c->enc.bytes[n]);
   if (c->before_n) fprintf(f, ", after FNOP");
-  fprintf(f, "; %s blocks; --seed %" PRIu64 " --case %lu", c->step ? "stepped" : "whole", seed, index);
+  fprintf(f, "; %s blocks%s%s; --seed %" PRIu64 " --case %lu", c->step ? "stepped" : "whole",
+          c->warm ? ", warm" : "", c->flush ? ", flushed" : "", seed, index);
   report_state(f, c);
 }
 
 void compare_report(FILE *f, const struct comparison *k) {
   const struct outcome *a = k->native;
-  fprintf(f, "    native ended in exception %u, error %x, at %04x:%" PRIx64 ", flags %06x\n", a->vector, a->error,
-          a->st.sel[CS], a->st.rip, (u32)a->st.eflags);
+  fprintf(f, "    native ended in exception %u, error %x, at %04x:%" PRIx64 ", flags %06x\n", a->vector,
+          a->error, a->st.sel[CS], a->st.rip, (u32)a->st.eflags);
   (void)differences(k, f);
 }

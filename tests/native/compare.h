@@ -11,8 +11,8 @@ struct comparison {
   const struct outcome *native, *emulated;
   const u8 *native_arena, *emulated_arena;
   bool strict; /* undefined flags too */
-  /* Does this machine write the x87's pointers with every instruction; FDP too, or with an unmasked exception only
-   * (CPUID.7.EBX.FDP_EXCPTN_ONLY)? The emulated models do. */
+  /* Does this machine write the x87's pointers with every instruction; FDP too, or with an unmasked exception
+   * only (CPUID.7.EBX.FDP_EXCPTN_ONLY)? The emulated models do. */
   bool pointers, data_pointer;
 };
 

@@ -1,7 +1,7 @@
-/* Test cases on the emulated processor: a long-mode machine with Linux's GDT, this program's LDT, page tables that map
- * the arena as the host does, and an IDT whose handlers are one HLT each. The state is read back from the frame that
- * delivery pushed. SDM 3A 3.4.5, 4.5 (4-Level Paging and 5-Level Paging), 6.14 (Exception and Interrupt Handling in
- * 64-bit Mode), 7.7 (Task Management in 64-bit Mode). */
+/* Test cases on the emulated processor: a long-mode machine with Linux's GDT, this program's LDT, page tables
+ * that map the arena as the host does, and an IDT whose handlers are one HLT each. The state is read back
+ * from the frame that delivery pushed. SDM 3A 3.4.5, 4.5 (4-Level Paging and 5-Level Paging), 6.14 (Exception
+ * and Interrupt Handling in 64-bit Mode), 7.7 (Task Management in 64-bit Mode). */
 #include "tests/native/emulated.h"
 
 #include <stdio.h>
@@ -19,8 +19,10 @@
 #define KERNEL UINT64_C(0xffff800000000000)
 enum {
   TABLES_BYTES = 0x11000,
-  PML4 = 0, PDPT = 0x1000, PD = 0x2000, PT = 0x3000, KERNEL_PDPT = 0x4000, KERNEL_PD = 0x5000, KERNEL_PT = 0x6000,
-  GDT = 0x8000, LDT = 0x9000, IDT = 0xa000, TSS = 0xb000, HANDLERS = 0xc000, KERNEL_STACK = 0x10000, ENTRY_PT = 0x10000,
+  PML4 = 0, PDPT = 0x1000, PD = 0x2000, PT = 0x3000,
+  KERNEL_PDPT = 0x4000, KERNEL_PD = 0x5000, KERNEL_PT = 0x6000,
+  GDT = 0x8000, LDT = 0x9000, IDT = 0xa000, TSS = 0xb000, HANDLERS = 0xc000, SYSCALL_ENTRY = 0xd000,
+  KERNEL_STACK = 0x10000, ENTRY_PT = 0x10000,
   LIMIT = 1 << 20, /* instructions */
   STEPPED_LIMIT = 48, /* few enough for one instruction a block */
 };
@@ -52,7 +54,8 @@ static void map_pages(u8 *t) {
   st64(t + KERNEL_PDPT, (TABLES + KERNEL_PD) | kernel);
   st64(t + KERNEL_PD, (TABLES + KERNEL_PT) | kernel);
   for (unsigned k = 0; k < TABLES_BYTES; k += PAGE_SIZE)
-    st64(t + KERNEL_PT + 8 * (k >> PAGE_SHIFT), (TABLES + k) | kernel | (k == HANDLERS ? 0 : PTE_NX));
+    st64(t + KERNEL_PT + 8 * (k >> PAGE_SHIFT),
+         (TABLES + k) | kernel | (k == HANDLERS || k == SYSCALL_ENTRY ? 0 : PTE_NX));
   u64 entry = ENTRY_STACK_TOP - ENTRY_STACK_BYTES;
   st64(t + PD + 8 * (entry >> 21 & 511), (TABLES + ENTRY_PT) | user);
   st64(t + ENTRY_PT + 8 * (entry >> PAGE_SHIFT & 511), entry | user | PTE_NX);
@@ -64,15 +67,23 @@ static void map_pages(u8 *t) {
     }
 }
 
+/* The kernel that SYSCALL enters says ENOSYS to all: mov $-38, %rax; sysretq. */
+static void fill_syscall(u8 *t) {
+  static const u8 code[] = {0x48, 0xc7, 0xc0, 0xda, 0xff, 0xff, 0xff, 0x48, 0x0f, 0x07};
+  memcpy(t + SYSCALL_ENTRY, code, sizeof code);
+}
+
 static void fill_tables(u8 *t) {
   map_pages(t);
+  fill_syscall(t);
   segments_gdt(t + GDT);
   segments_ldt(t + LDT);
   for (unsigned v = 0; v < 256; v++) {
     u64 to = KERNEL + HANDLERS + 16 * v;
     u64 open = v == VEC_BP || v == VEC_OF ? 3 : 0; /* Linux opens these, and 80h */
     t[HANDLERS + 16 * v] = 0xf4;
-    st64(t + IDT + 16 * v, (to & 0xffff) | 0x10 << 16 | (u64)(0x8e | open << 5) << 40 | (to >> 16 & 0xffff) << 48);
+    st64(t + IDT + 16 * v,
+         (to & 0xffff) | 0x10 << 16 | (u64)(0x8e | open << 5) << 40 | (to >> 16 & 0xffff) << 48);
     st64(t + IDT + 16 * v + 8, to >> 32);
   }
   st64(t + TSS + 4, KERNEL + KERNEL_STACK);
@@ -82,12 +93,17 @@ static void fill_tables(u8 *t) {
 static void set_system(struct cpu *cpu) {
   cpu->gdtr = (struct dtable){.base = KERNEL + GDT, .limit = GDT_BYTES - 1};
   cpu->idtr = (struct dtable){.base = KERNEL + IDT, .limit = 0xfff};
-  cpu->ldtr = (struct seg){.sel = 0x50, .attr = SEG_P | SYS_LDT, .limit = 8 * LDT_SEGMENTS - 1, .base = KERNEL + LDT};
+  cpu->ldtr =
+      (struct seg){.sel = 0x50, .attr = SEG_P | SYS_LDT, .limit = 8 * LDT_SEGMENTS - 1, .base = KERNEL + LDT};
   cpu->tr = (struct seg){.sel = 0x40, .attr = SEG_P | SYS_TSS32_BUSY, .limit = 103, .base = KERNEL + TSS};
   cpu->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
-  cpu->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | (model_has(cpu->model, FEAT_FSGSBASE) ? CR4_FSGSBASE : 0);
+  cpu->cr4 =
+      CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | (model_has(cpu->model, FEAT_FSGSBASE) ? CR4_FSGSBASE : 0);
   cpu->cr3 = TABLES + PML4;
   cpu->msr[MSR_EFER] = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
+  cpu->msr[MSR_STAR] = (u64)USER32_CS << 48 | (u64)0x10 << 32;
+  cpu->msr[MSR_LSTAR] = KERNEL + SYSCALL_ENTRY;
+  cpu->msr[MSR_FMASK] = EF_IF | EF_DF | EF_NT | EF_AC;
 }
 
 struct emulated *emulated_create(void) {
@@ -101,7 +117,8 @@ struct emulated *emulated_create(void) {
   const u64 entry = ENTRY_STACK_TOP - ENTRY_STACK_BYTES;
   if (!e->arena || !e->entry_stack || !e->tables || !e->vm || !(e->cpu = cpu_create(e->vm, &e->model)) ||
       phys_add(&e->vm->mem, &(struct phys_region){.base = ARENA, .size = ARENA_BYTES, .host = e->arena}) ||
-      phys_add(&e->vm->mem, &(struct phys_region){.base = entry, .size = ENTRY_STACK_BYTES, .host = e->entry_stack}) ||
+      phys_add(&e->vm->mem,
+               &(struct phys_region){.base = entry, .size = ENTRY_STACK_BYTES, .host = e->entry_stack}) ||
       phys_add(&e->vm->mem, &(struct phys_region){.base = TABLES, .size = TABLES_BYTES, .host = e->tables})) {
     emulated_destroy(e);
     return NULL;

@@ -6,8 +6,8 @@
 
 struct emulated;
 
-/* A processor of this machine's vendor with the features of this machine that the opcode table knows. NULL: out of
- * memory. */
+/* A processor of this machine's vendor with the features of this machine that the opcode table knows. NULL:
+ * out of memory. */
 MUST_CHECK struct emulated *emulated_create(void);
 void emulated_destroy(struct emulated *e);
 const struct cpu_model *emulated_model(const struct emulated *e);

@@ -84,8 +84,8 @@ bool row_takes_register(const struct oprow *row) {
   return (row->modrm & 1) && !(row->modrm & 4) && operand_find(row, "M") < 0;
 }
 bool row_takes_memory(const struct oprow *row) {
-  return operand_find(row, "O") >= 0 ||
-         ((row->modrm & 1) && !(row->modrm & 2) && (operand_find(row, "EWQM") >= 0 || operand_find(row, "NUR") < 0));
+  return operand_find(row, "O") >= 0 || ((row->modrm & 1) && !(row->modrm & 2) &&
+                                         (operand_find(row, "EWQM") >= 0 || operand_find(row, "NUR") < 0));
 }
 
 static void put(struct encoding *e, u64 v, unsigned n) {

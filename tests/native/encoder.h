@@ -1,5 +1,5 @@
-/* From a row of the opcode table and choices for its operands to instruction bytes: the decoder's inverse, written
- * independently of it. SDM 2A 2.1 (Instruction Format), 2.2 (IA-32e Mode); cpu/opcodes.h. */
+/* From a row of the opcode table and choices for its operands to instruction bytes: the decoder's inverse,
+ * written independently of it. SDM 2A 2.1 (Instruction Format), 2.2 (IA-32e Mode); cpu/opcodes.h. */
 #ifndef TESTS_NATIVE_ENCODER_H
 #define TESTS_NATIVE_ENCODER_H
 

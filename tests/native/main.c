@@ -1,8 +1,8 @@
-/* `make check-native`: every row of the opcode table, on this machine's processor and on the emulated one, from the
- * same states.
+/* `make check-native`: every row of the opcode table, on this machine's processor and on the emulated one,
+ * from the same states.
  *
- * A worker process runs the rows and keeps count in memory shared with the parent; when it dies or hangs, its row has
- * failed, and another goes on behind it. The last line is "N passed, N failed", in rows. */
+ * A worker process runs the rows and keeps count in memory shared with the parent; when it dies or hangs, its
+ * row has failed, and another goes on behind it. The last line is "N passed, N failed", in rows. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fnmatch.h>
@@ -14,6 +14,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,8 +27,10 @@
 #include "tests/native/segments.h"
 
 enum {
-  CASES_FULL = 256, CASES_SHORT = 12, /* for each variant of each row */
+  CASES_FULL = 512, CASES_SHORT = 24, /* for each variant of each row */
   FAILURES_SHOWN = 3,                 /* of a row */
+  SLOW_REFUSED = 8,                   /* LOCK where it is #UD: so many times fewer cases */
+  OPERAND_MAX = 512,                  /* bytes */
   HANG_SECONDS = 30,
   KILLS_FORGIVEN = 3,
   PATIENCE = 3,                       /* ticks of native_run()'s timer before this machine is taken to loop */
@@ -44,7 +47,9 @@ struct options {
 
 struct row_result {
   u64 cases, failures;
-  bool begun, done;
+  u64 least;         /* cases of a variant */
+  unsigned variants; /* that were run */
+  bool done;
 };
 struct shared {
   u64 beat; /* moves while the worker works; 0: it never began */
@@ -65,7 +70,8 @@ struct worker {
 static const char *row_skipped(const struct cpu_model *m, const struct oprow *row) {
   const struct row_rule *rule = rule_of(row);
   if (rule->skip) return rule->skip;
-  if (row->feature >= 0 && !(native_has((enum feature)row->feature) && model_has(m, row->feature)))
+  if (row->feature >= 0 && !rule->anyway &&
+      !(native_has((enum feature)row->feature) && model_has(m, row->feature)))
     return "this machine's processor does not have it";
   return NULL;
 }
@@ -84,7 +90,8 @@ static void fill_pattern(u8 *p, u64 seed) {
 
 static void reset_arena(const struct worker *w, u8 *arena) {
   for (unsigned k = 1; k < ARENA_PARTS; k++)
-    if (arena_parts[k].write) memcpy(arena + arena_parts[k].at, w->pattern + arena_parts[k].at, arena_parts[k].bytes);
+    if (arena_parts[k].write)
+      memcpy(arena + arena_parts[k].at, w->pattern + arena_parts[k].at, arena_parts[k].bytes);
 }
 static void copy_arena(u8 *to, const u8 *from) {
   for (unsigned k = 1; k < ARENA_PARTS; k++)
@@ -104,6 +111,16 @@ static void restart_arena(const struct worker *w) {
   emulated_code_changed(w->emulated, ARENA, ARENA_BYTES);
 }
 
+/* Runs the case once for what it leaves in the caches, then brings memory back. */
+static void warm_up(const struct worker *w, const struct test_case *c, struct outcome *scratch) {
+  u8 *a = native_arena(), *b = emulated_arena(w->emulated);
+  emulated_run(w->emulated, c, scratch);
+  copy_arena(b, a);
+  if (!memcmp(a + CODE_AT, b + CODE_AT, CODE_BYTES)) return;
+  memcpy(b + CODE_AT, a + CODE_AT, CODE_BYTES);
+  emulated_code_changed(w->emulated, ARENA + CODE_AT, CODE_BYTES);
+}
+
 static bool code_is_clean(const struct worker *w, const u8 *arena) {
   return !memcmp(arena + CODE_AT, w->pattern + CODE_AT, CODE_BYTES);
 }
@@ -121,12 +138,17 @@ static bool run_case(const struct worker *w, const struct test_case *c, struct r
   memcpy(b + (c->start - ARENA), a + (c->start - ARENA), code);
   copy_arena(b, a);
   emulated_code_changed(w->emulated, c->start, code);
+  if (c->warm) warm_up(w, c, &emulated);
+  emulated_run(w->emulated, c, &emulated);
+  if (emulated.vector == VEC_PF && native_owns(emulated.cr2, OPERAND_MAX)) { /* not to be touched here */
+    restart_arena(w);
+    return true;
+  }
   native_run(&c->in, &native);
   if (native.stuck || memcmp(a + (c->at - ARENA), c->enc.bytes, c->enc.n)) {
     restart_arena(w);
     return !native.stuck; /* when a repetition sees that it has overwritten itself is nobody's rule */
   }
-  emulated_run(w->emulated, c, &emulated);
   struct comparison k = {c, &native, &emulated, a, b, w->o->strict, w->pointers, w->data_pointer};
   result->cases++;
   if (!compare(&k)) {
@@ -144,43 +166,57 @@ static bool run_case(const struct worker *w, const struct test_case *c, struct r
   return true;
 }
 
-static void run_row(const struct worker *w, unsigned n) {
-  static struct variant variants[MAX_VARIANTS];
+static void run_variant(const struct worker *w, unsigned n, const struct variant *v, unsigned long first) {
   static struct test_case c;
   const struct oprow *row = &opcode_rows[n];
-  unsigned slow = rule_of(row)->slow, count = variants_of(row, w->shared->ldt, variants);
-  for (unsigned v = 0; v < count; v++) {
-    unsigned cases = w->o->cases;
-    bool refused = variants[v].form == AT_LOCK && !(row->attrs & A_LOCK);
-    if (w->o->mode >= 0 && (int)variants[v].mode != w->o->mode) continue;
-    if (slow || refused) cases = (cases + 7) / 8;
-    for (unsigned k = 0; k < cases; k++) {
-      unsigned long index = (unsigned long)v * 1000000 + k;
-      if (w->o->only_case >= 0 && (unsigned long)w->o->only_case != index) continue;
-      struct rng r = {w->o->seed * UINT64_C(0x9e3779b97f4a7c15) + ((u64)n << 40) + index};
-      u64 seed = rnd(&r);
-      w->shared->beat++;
-      w->shared->index = index;
-      for (unsigned tries = 0; tries < PATIENCE; tries++) {
-        reset_arena(w, native_arena());
-        if (!case_make(&c, row, &variants[v], seed, native_arena()) || run_case(w, &c, &w->shared->row[n])) break;
-      }
+  unsigned cases = w->o->cases, slow = rule_of(row)->slow;
+  if (v->form == AT_LOCK && !(row->attrs & A_LOCK)) slow = SLOW_REFUSED;
+  if (slow) cases = (cases + slow - 1) / slow;
+  for (unsigned k = 0; k < cases; k++) {
+    unsigned long index = first + k;
+    if (w->o->only_case >= 0 && (unsigned long)w->o->only_case != index) continue;
+    struct rng r = {w->o->seed * UINT64_C(0x9e3779b97f4a7c15) + ((u64)n << 40) + index};
+    u64 seed = rnd(&r);
+    w->shared->beat++;
+    w->shared->index = index;
+    for (unsigned tries = 0; tries < PATIENCE; tries++) {
+      reset_arena(w, native_arena());
+      if (!case_make(&c, row, v, seed, native_arena()) || run_case(w, &c, &w->shared->row[n])) break;
     }
+  }
+}
+
+static void run_row(const struct worker *w, unsigned n) {
+  static struct variant variants[MAX_VARIANTS];
+  const struct oprow *row = &opcode_rows[n];
+  struct row_result *result = &w->shared->row[n];
+  bool only64 = rule_of(row)->intel && native_vendor() != VENDOR_INTEL;
+  unsigned count = variants_of(row, w->shared->ldt, variants);
+  native_note_mappings();
+  for (unsigned v = 0; v < count; v++) {
+    u64 before = result->cases;
+    if ((w->o->mode >= 0 && (int)variants[v].mode != w->o->mode) || (only64 && variants[v].mode != CODE64))
+      continue;
+    run_variant(w, n, &variants[v], v * 1000000ul);
+    u64 cases = result->cases - before;
+    if (!result->variants++ || cases < result->least) result->least = cases;
   }
 }
 
 NORETURN static void work(const struct options *o, struct shared *shared, unsigned from) {
   struct worker w = {.o = o, .shared = shared, .emulated = emulated_create(), .pattern = malloc(ARENA_BYTES)};
+  (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (!w.emulated || !w.pattern || native_open()) _exit(2);
   shared->ldt = segments_install();
-  w.pointers = native_vendor() == VENDOR_INTEL; /* APM 3 FXSAVE: the others keep them only while FSW.ES is set */
+  /* APM 3 FXSAVE: the others keep them only while FSW.ES is set. */
+  w.pointers = native_vendor() == VENDOR_INTEL;
   w.data_pointer = !native_has(FEAT_FDP_EXCPTN);
   fill_pattern(w.pattern, o->seed);
   restart_arena(&w);
   shared->beat++;
   for (unsigned n = from; n < opcode_row_count; n++) {
-    shared->row[n].begun = true;
-    if (row_wanted(o, &opcode_rows[n]) && !row_skipped(emulated_model(w.emulated), &opcode_rows[n])) run_row(&w, n);
+    if (row_wanted(o, &opcode_rows[n]) && !row_skipped(emulated_model(w.emulated), &opcode_rows[n]))
+      run_row(&w, n);
     shared->row[n].done = true;
     fflush(stdout);
   }
@@ -227,13 +263,14 @@ static int run_all(const struct options *o, struct shared *s) {
     if (WIFEXITED(status)) return WEXITSTATUS(status) ? -1 : 0;
     unsigned n = first_undone(s);
     if (!s->beat) return -1;
-    if (WTERMSIG(status) == SIGKILL && !hangs && kills++ < KILLS_FORGIVEN) { /* the machine is out of memory */
+    if (WTERMSIG(status) == SIGKILL && !hangs && kills++ < KILLS_FORGIVEN) { /* out of memory */
       s->row[n] = (struct row_result){0};
       from = n;
       continue;
     }
-    printf("%s %s: the tester died of signal %d (%s) in --row %s --seed %" PRIu64 " --case %lu\n", opcode_rows[n].name,
-           opcode_rows[n].operands, WTERMSIG(status), strsignal(WTERMSIG(status)), opcode_rows[n].name, o->seed, s->index);
+    printf("%s %s: the tester died of signal %d (%s) in --row %s --seed %" PRIu64 " --case %lu\n",
+           opcode_rows[n].name, opcode_rows[n].operands, WTERMSIG(status), strsignal(WTERMSIG(status)),
+           opcode_rows[n].name, o->seed, s->index);
     s->row[n].failures++;
     s->row[n].done = true;
     from = n + 1;
@@ -243,18 +280,19 @@ static int run_all(const struct options *o, struct shared *s) {
 
 static void row_line(const struct oprow *row, const char *text) {
   static const char *const maps[] = {"", "0F ", "0F 38 ", "0F 3A "};
-  static const char *const prefixes[] = {[P_66] = "66 ", [P_F3] = "F3 ", [P_F2] = "F2 ", [P_W3] = "F3 ", [P_NOREP] = ""};
+  static const char *const prefixes[] = {
+      [P_66] = "66 ", [P_F3] = "F3 ", [P_F2] = "F2 ", [P_W3] = "F3 ", [P_NOREP] = ""};
   char opcode[24], group[8] = "";
   if (row->modrm & 8) snprintf(group, sizeof group, " /%u", row->modrm >> 4 & 7);
-  snprintf(opcode, sizeof opcode, "%s%s%02X%s", prefixes[row->prefix] ? prefixes[row->prefix] : "", maps[row->map & 3],
-           row->opcode, group);
+  snprintf(opcode, sizeof opcode, "%s%s%02X%s", prefixes[row->prefix] ? prefixes[row->prefix] : "",
+           maps[row->map & 3], row->opcode, group);
   printf("%-10s %-12s %-14s %s\n", row->name, opcode, row->operands, text);
 }
 
 static int summarise(const struct options *o, const struct shared *s) {
   struct cpu_model model = *model_default(native_vendor());
   unsigned passed = 0, failed = 0, skipped = 0;
-  u64 total = 0, least = ~UINT64_C(0);
+  u64 total = 0, variants = 0, least = ~UINT64_C(0), least_variant = ~UINT64_C(0);
   const struct oprow *least_row = NULL;
   memset(model.has, 1, sizeof model.has);
   for (unsigned n = 0; n < opcode_row_count; n++) {
@@ -270,16 +308,20 @@ static int summarise(const struct options *o, const struct shared *s) {
       bool ok = r->cases && !r->failures;
       *(ok ? &passed : &failed) += 1;
       total += r->cases;
+      variants += r->variants;
       if (r->cases < least) least = r->cases, least_row = row;
-      snprintf(text, sizeof text, "%8" PRIu64 " cases%s", r->cases, r->failures ? "" : r->cases ? "" : ", FAILED: none");
-      if (r->failures) snprintf(text, sizeof text, "%8" PRIu64 " cases, FAILED: %" PRIu64, r->cases, r->failures);
+      if (r->least < least_variant) least_variant = r->least;
+      snprintf(text, sizeof text, "%8" PRIu64 " cases%s", r->cases, ok ? "" : ", FAILED: ");
+      if (!ok) snprintf(text + strlen(text), sizeof text - strlen(text), "%" PRIu64, r->failures);
       if (ok && !o->list_rows) continue;
     }
     row_line(row, text);
   }
   printf("%" PRIu64 " cases; the least in a row: %" PRIu64 " (%s %s); %u rows not compared%s\n", total,
-         least_row ? least : 0, least_row ? least_row->name : "", least_row ? least_row->operands : "", skipped,
-         s->ldt ? "" : "; no LDT here, so no 16-bit code");
+         least_row ? least : 0, least_row ? least_row->name : "", least_row ? least_row->operands : "",
+         skipped, s->ldt ? "" : "; no LDT here, so no 16-bit code");
+  printf("%" PRIu64 " variants (row, mode, operand size, form); the least in one: %" PRIu64 " cases\n",
+         variants, least_row ? least_variant : 0);
   printf("%u passed, %u failed\n", passed, failed);
   return failed || !passed;
 }
@@ -293,9 +335,9 @@ static const char usage[] =
   "  --strict    compare undefined flags too\n";
 
 static int parse(int argc, char **argv, struct options *o) {
-  static const struct option longs[] = {{"short", 0, NULL, 's'}, {"row", 1, NULL, 'r'}, {"seed", 1, NULL, 'S'},
-                                        {"cases", 1, NULL, 'n'}, {"case", 1, NULL, 'c'}, {"mode", 1, NULL, 'm'},
-                                        {"strict", 0, NULL, 'x'}, {NULL, 0, NULL, 0}};
+  static const struct option longs[] = {
+      {"short", 0, NULL, 's'}, {"row", 1, NULL, 'r'},  {"seed", 1, NULL, 'S'},   {"cases", 1, NULL, 'n'},
+      {"case", 1, NULL, 'c'},  {"mode", 1, NULL, 'm'}, {"strict", 0, NULL, 'x'}, {NULL, 0, NULL, 0}};
   int c;
   while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
     switch (c) {

@@ -1,9 +1,11 @@
-/* Test cases on this machine's own processor. sigaction(2), sigaltstack(2); Linux arch/x86/include/uapi/asm/sigcontext.h.
+/* Test cases on this machine's own processor. sigaction(2), sigaltstack(2); Linux
+ * arch/x86/include/uapi/asm/sigcontext.h.
  *
- * The state to start from is entered in enter.S; every case ends in an exception, which Linux makes a signal, whose
- * frame has the registers, the x87 and SSE state as FXSAVE64 writes it, the vector, error code and CR2. Linux does not
- * pass on every exception (an erratum's workaround returns from page faults of 32-bit code above 4 GiB, an alignment
- * check without EFLAGS.AC is taken for a split lock), and the instruction is tried again for ever: a timer ends that. */
+ * The state to start from is entered in enter.S; every case ends in an exception, which Linux makes a signal,
+ * whose frame has the registers, the x87 and SSE state as FXSAVE64 writes it, the vector, error code and CR2.
+ * Linux does not pass on every exception (an erratum's workaround returns from page faults of 32-bit code
+ * above 4 GiB, an alignment check without EFLAGS.AC is taken for a split lock), and the instruction is tried
+ * again for ever: a timer ends that. */
 #define _GNU_SOURCE
 #include "tests/native/native.h"
 
@@ -21,8 +23,11 @@
 
 #include "tests/native/enter.h"
 
-_Static_assert(offsetof(struct state, rip) == STATE_RIP && offsetof(struct state, eflags) == STATE_EFLAGS, "enter.h");
-_Static_assert(offsetof(struct state, fs_base) == STATE_FS_BASE && offsetof(struct state, gs_base) == STATE_GS_BASE, "");
+_Static_assert(offsetof(struct state, rip) == STATE_RIP && offsetof(struct state, eflags) == STATE_EFLAGS,
+               "enter.h");
+_Static_assert(offsetof(struct state, fs_base) == STATE_FS_BASE &&
+                   offsetof(struct state, gs_base) == STATE_GS_BASE,
+               "");
 _Static_assert(offsetof(struct state, sel) == STATE_SEL && offsetof(struct state, fx) == STATE_FX, "enter.h");
 _Static_assert(ENTRY_STACK_TOP == ENTRY_STACK, "enter.h");
 
@@ -81,10 +86,10 @@ u8 *native_arena(void) { return (u8 *)ARENA; } /* NOLINT: the address is the poi
 
 static int map_arena(void) {
   void *entry = (u8 *)ENTRY_STACK_TOP - ENTRY_STACK_BYTES;
-  if (mmap(native_arena(), ARENA_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
-          (void *)native_arena() ||
-      mmap(entry, ENTRY_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
-          entry) {
+  if (mmap(native_arena(), ARENA_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+           0) != (void *)native_arena() ||
+      mmap(entry, ENTRY_STACK_BYTES, PROT_READ | PROT_WRITE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != entry) {
     fprintf(stderr, "native: cannot map 64 KiB at %#llx\n", (unsigned long long)ARENA);
     return -1;
   }
@@ -117,10 +122,37 @@ int native_open(void) {
   return (int)syscall(SYS_arch_prctl, ARCH_GET_FS, &native_own_fs);
 }
 
+enum { MAPPINGS = 1024 };
+static struct {
+  u64 lo, hi;
+} mapping[MAPPINGS];
+static unsigned mappings;
+
+void native_note_mappings(void) {
+  FILE *f = fopen("/proc/self/maps", "r");
+  char line[512], perms[8];
+  unsigned long lo, hi;
+  mappings = 0;
+  while (f && mappings < MAPPINGS && fgets(line, sizeof line, f)) {
+    if (sscanf(line, "%lx-%lx %7s", &lo, &hi, perms) != 3 || !strncmp(perms, "---", 3)) continue;
+    if (lo >= ARENA && hi <= ENTRY_STACK_TOP) continue;
+    mapping[mappings].lo = lo;
+    mapping[mappings++].hi = hi;
+  }
+  if (f) (void)fclose(f);
+}
+
+bool native_owns(u64 la, u64 n) {
+  for (unsigned k = 0; k < mappings; k++)
+    if (la + n > mapping[k].lo && la < mapping[k].hi) return true;
+  return false;
+}
+
 bool native_has(enum feature f) {
   const struct feature_row *row = &feature_rows[f];
   u32 reg[4];
-  if (!__get_cpuid_count(row->leaf, row->subleaf, &reg[CPUID_EAX], &reg[CPUID_EBX], &reg[CPUID_ECX], &reg[CPUID_EDX]))
+  if (!__get_cpuid_count(row->leaf, row->subleaf, &reg[CPUID_EAX], &reg[CPUID_EBX], &reg[CPUID_ECX],
+                         &reg[CPUID_EDX]))
     return false;
   return reg[row->reg] >> row->bit & 1;
 }

@@ -1,5 +1,5 @@
-/* What single rows need: operands that make sense, flags that depend on data, and why some rows cannot run here.
- * SDM 2 (the instructions' pages); SDM 1 A.1 (EFLAGS and Instructions), for the undefined flags. */
+/* What single rows need: operands that make sense, flags that depend on data, and why some rows cannot run
+ * here. SDM 2 (the instructions' pages); SDM 1 A.1 (EFLAGS and Instructions), for the undefined flags. */
 #include "tests/native/rows.h"
 
 #include "base/bits.h"
@@ -64,7 +64,8 @@ static void div_registers(struct test_case *c, struct rng *r) {
   unsigned n = first_size(c);
   u64 high = one_in(r, 3) ? rn(r, 5) : 0;
   if (one_in(r, 4)) return;
-  if (strchr(c->row->name, 'I') == c->row->name && one_in(r, 2)) high = (u64)-(s64)(low(c->in.gpr[RAX], n) >> (8 * n - 1));
+  if (strchr(c->row->name, 'I') == c->row->name && one_in(r, 2))
+    high = (u64) - (s64)(low(c->in.gpr[RAX], n) >> (8 * n - 1));
   if (n == 1) c->in.gpr[RAX] = (c->in.gpr[RAX] & ~UINT64_C(0xff00)) | (high & 0xff) << 8;
   else set_low(c, RDX, high, n);
 }
@@ -93,7 +94,8 @@ static void bt_registers(struct test_case *c, struct rng *r) {
 
 static void string_registers(struct test_case *c, struct rng *r) {
   static const u64 endless[] = {0x300, 0x1fff, 0xffff, 0x10000, 0x7fffffff};
-  enum sreg from = c->enc.seg >= 0 && (c->variant.mode != CODE64 || c->enc.seg >= FS) ? (enum sreg)c->enc.seg : DS;
+  enum sreg from =
+      c->enc.seg >= 0 && (c->variant.mode != CODE64 || c->enc.seg >= FS) ? (enum sreg)c->enc.seg : DS;
   u64 a = case_data(c, r, c->osize);
   u64 b = one_in(r, 2) ? a + rn(r, 80) - 40 : case_data(c, r, c->osize);
   c->target = a;
@@ -115,16 +117,20 @@ static void string_contents(struct test_case *c, struct rng *r) {
   case_poke(c, a, fill, sizeof fill);
   case_poke(c, case_base(c, ES) + low(c->in.gpr[RDI], c->asize) - 256, fill, sizeof fill);
   if (one_in(r, 2)) case_poke_int(c, a + rn(r, sizeof fill), rnd(r), 1);
-  if (one_in(r, 2)) c->in.gpr[RAX] = c->variant.mode == CODE64 ? fill[0] * UINT64_C(0x0101010101010101) : fill[0] * 0x01010101u;
+  if (one_in(r, 2))
+    c->in.gpr[RAX] =
+        c->variant.mode == CODE64 ? fill[0] * UINT64_C(0x0101010101010101) : fill[0] * 0x01010101u;
 }
 
 static void xlat_registers(struct test_case *c, struct rng *r) {
-  enum sreg seg = c->enc.seg >= 0 && (c->variant.mode != CODE64 || c->enc.seg >= FS) ? (enum sreg)c->enc.seg : DS;
+  enum sreg seg =
+      c->enc.seg >= 0 && (c->variant.mode != CODE64 || c->enc.seg >= FS) ? (enum sreg)c->enc.seg : DS;
   c->target = case_data(c, r, 256);
   case_point(c, r, RBX, seg, c->target, c->asize);
 }
 static void maskmov_registers(struct test_case *c, struct rng *r) {
-  enum sreg seg = c->enc.seg >= 0 && (c->variant.mode != CODE64 || c->enc.seg >= FS) ? (enum sreg)c->enc.seg : DS;
+  enum sreg seg =
+      c->enc.seg >= 0 && (c->variant.mode != CODE64 || c->enc.seg >= FS) ? (enum sreg)c->enc.seg : DS;
   c->target = case_data(c, r, 16);
   case_point(c, r, RDI, seg, c->target, c->asize);
 }
@@ -158,11 +164,14 @@ static void near_contents(struct test_case *c, struct rng *r) {
     case_poke_int(c, c->target, to, c->osize);
   }
 }
-static void ret_contents(struct test_case *c, struct rng *r) { push_int(c, 0, case_destination(c, r), c->osize); }
+static void ret_contents(struct test_case *c, struct rng *r) {
+  push_int(c, 0, case_destination(c, r), c->osize);
+}
 
 /* Selectors for far transfers: other code, and what is refused. */
 static u16 far_selector(struct rng *r) {
-  static const u16 code[] = {USER32_CS, USER_CS, LDT_SEL(LDT_CODE16), LDT_SEL(LDT_CODE32), USER32_CS, USER_CS};
+  static const u16 code[] = {USER32_CS,           USER_CS,   LDT_SEL(LDT_CODE16),
+                             LDT_SEL(LDT_CODE32), USER32_CS, USER_CS};
   return one_in(r, 4) ? segment_any(r) : code[rn(r, ARRAY_SIZE(code))];
 }
 /* An offset that leads to the filled code pages, seen from that segment. */
@@ -187,7 +196,8 @@ static void far_stack_contents(struct test_case *c, struct rng *r) {
 static void iret_contents(struct test_case *c, struct rng *r) {
   unsigned n = c->osize;
   far_stack_contents(c, r);
-  u64 never = EF_TF | EF_VM | (case_stack_top(c) & 7 ? EF_AC : 0); /* AC counts at once, and Linux tries again for ever */
+  u64 never = EF_TF | EF_VM;
+  if (case_stack_top(c) & 7) never |= EF_AC; /* it counts at once, and Linux tries again for ever */
   push_int(c, 2 * n, EF_1 | (rnd(r) & EF_VALID & ~never), n);
   push_int(c, 3 * n, case_stack_top(c) + rn(r, 64), n);
   push_int(c, 4 * n, one_in(r, 3) ? segment_any(r) : USER_DS, n == 8 ? 8 : 2);
@@ -249,14 +259,27 @@ static void cpuid_registers(struct test_case *c, struct rng *r) {
   c->in.gpr[RAX] = leaves[rn(r, ARRAY_SIZE(leaves))];
 }
 
+/* In 64-bit code SYSCALL enters the kernel, with a number that none has, and comes back. Linux takes
+ * EFLAGS.TF there for a request of its own. */
+static void syscall_registers(struct test_case *c, struct rng *r) {
+  (void)r;
+  c->in.gpr[RAX] = NO_SYSTEM_CALL;
+  c->in.eflags &= ~(u64)EF_TF;
+}
+
 static const struct row_rule rules[] = {
-  {.names = "SYSCALL SYSENTER", .skip = "enters the kernel of the host"},
+  {.names = "SYSENTER", .skip = "the host's kernel returns to its vDSO, not to the program"},
   {.names = "VMCALL", .skip = "the hypervisor below answers, if there is one"},
-  {.names = "SGDT SIDT SLDT STR SMSW", .skip = "tells of the host's tables, or of what its kernel pretends (UMIP)"},
+  {.names = "SGDT SIDT SLDT STR SMSW",
+   .skip = "tells of the host's tables, or of what its kernel pretends (UMIP)"},
+  {.names = "RDPKRU WRPKRU", .skip = "protection keys rule the tester's own memory"},
+  {.names = "SYSCALL", .host_gprs = 1 << RAX, .intel = true, .registers = syscall_registers},
+  {.names = "MONITOR MWAIT", .anyway = true},
   {.names = "RDTSC", .host_gprs = 1 << RAX | 1 << RDX},
   {.names = "RDTSCP", .host_gprs = 1 << RAX | 1 << RDX | 1 << RCX},
   {.names = "RDPID", .host_gprs = 0xffff},
-  {.names = "CPUID", .host_gprs = 1 << RAX | 1 << RBX | 1 << RCX | 1 << RDX, .registers = cpuid_registers, .slow = 8},
+  {.names = "CPUID", .host_gprs = 1 << RAX | 1 << RBX | 1 << RCX | 1 << RDX,
+   .registers = cpuid_registers, .slow = 8},
   {.names = "ROL ROR RCL RCR SHL SHR SAL SAR", .registers = shift_registers, .undefined = shift_undefined},
   {.names = "SHLD SHRD", .registers = shift_registers, .undefined = double_shift_undefined},
   {.names = "DIV IDIV", .registers = div_registers},
@@ -304,7 +327,8 @@ static bool listed(const char *names, const char *name) {
 
 const struct row_rule *rule_of(const struct oprow *row) {
   const struct row_rule *r = rules;
-  while (r->names && !(listed(r->names, row->name) && (!r->operands || !strcmp(r->operands, row->operands)))) r++;
+  while (r->names && !(listed(r->names, row->name) && (!r->operands || !strcmp(r->operands, row->operands))))
+    r++;
   return r;
 }
 

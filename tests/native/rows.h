@@ -1,5 +1,5 @@
-/* What single rows need to be tested: operands that make sense, flags that depend on data, and why some rows cannot
- * run here at all. */
+/* What single rows need to be tested: operands that make sense, flags that depend on data, and why some rows
+ * cannot run here at all. */
 #ifndef TESTS_NATIVE_ROWS_H
 #define TESTS_NATIVE_ROWS_H
 
@@ -10,13 +10,15 @@ struct row_rule {
   const char *names;    /* the rows' names, separated by spaces */
   const char *operands; /* and their operands; NULL: any */
   const char *skip;     /* why they cannot be compared; NULL: they can */
+  bool anyway;          /* also where CPUID says that this machine does not have them: refused all the same */
+  bool intel;           /* outside 64-bit code, only where the processor is Intel's */
   /* Called in this order; any may be NULL. */
   void (*registers)(struct test_case *c, struct rng *r); /* then the memory operand's registers are chosen */
   void (*contents)(struct test_case *c, struct rng *r);  /* of memory; the code is in place */
   /* Flags left undefined for this input, instead of the row's column. SDM 1 A.1 (EFLAGS and Instructions) */
   u32 (*undefined)(const struct test_case *c, u32 column);
   u32 host_gprs;        /* registers whose low halves say what only this machine can know */
-  bool partial;         /* a fault may find it half done: how far is not defined, so only the fault is compared */
+  bool partial; /* a fault may find it half done: how far is not defined, so only the fault is compared */
   u8 slow;              /* divide the number of cases: each is expensive */
 };
 

@@ -23,6 +23,7 @@ static const struct {
   [LDT_STACK32] = {.base = ARENA - 0x20, .limit = 0xfffff, .wide = 1, .pages = 1},
   [LDT_EXTRA32] = {.base = ARENA - 0x2000, .limit = 0xffff, .wide = 1},
   [LDT_OPEN] = {.base = 0xfffff000, .limit = 0xfffff, .wide = 1, .pages = 1},
+  [LDT_ODD] = {.base = ARENA + DATA_AT + 0x808, .limit = 0xfffff, .wide = 1, .pages = 1},
   [LDT_SMALL] = {.base = ARENA + DATA_AT - 8, .limit = DATA_BYTES + 7, .wide = 1},
   [LDT_DOWN] = {.base = ARENA, .limit = DATA_AT + 0x7ff, .contents = DOWN, .wide = 1},
   [LDT_DOWN16] = {.base = ARENA, .limit = DATA_AT + 0x7ff, .contents = DOWN},
@@ -33,9 +34,10 @@ static const struct {
 
 bool segments_install(void) {
   for (unsigned n = 0; n < LDT_SEGMENTS; n++) {
-    struct user_desc d = {.entry_number = n, .base_addr = ldt[n].base, .limit = ldt[n].limit, .seg_32bit = ldt[n].wide,
-                          .contents = ldt[n].contents, .read_exec_only = ldt[n].readonly,
-                          .limit_in_pages = ldt[n].pages, .seg_not_present = ldt[n].absent};
+    struct user_desc d = {.entry_number = n, .base_addr = ldt[n].base, .limit = ldt[n].limit,
+                          .seg_32bit = ldt[n].wide, .contents = ldt[n].contents,
+                          .read_exec_only = ldt[n].readonly, .limit_in_pages = ldt[n].pages,
+                          .seg_not_present = ldt[n].absent};
     if (syscall(SYS_modify_ldt, 1, &d, sizeof d)) return false;
   }
   return true;
@@ -63,7 +65,7 @@ void segments_gdt(u8 *out) {
   st64(out + 0x28, descriptor(0, 0xfffff, 0xf3, 0xc));
   st64(out + 0x30, descriptor(0, 0xfffff, 0xfb, 0xa));
   u32 processor = 0;
-  __asm__("lsl %1, %0" : "=r"(processor) : "r"(CPUNODE)); /* the kernel tells processor and node by this limit */
+  __asm__("lsl %1, %0" : "=r"(processor) : "r"(CPUNODE)); /* Linux tells processor and node by this limit */
   st64(out + (CPUNODE & ~7), descriptor(0, processor, 0xf5, 0x4));
 }
 
@@ -71,7 +73,8 @@ u64 segment_base(u16 sel) { return (sel & 4) && sel >> 3 < LDT_SEGMENTS ? ldt[se
 
 u16 segment_any(struct rng *r) {
   /* Not the TSS and the LDT (40h to 5fh): the kernel's own. */
-  static const u16 linux_[] = {0, 1, 3, 8, 0x10, 0x18, 0x23, 0x2b, 0x33, 0x2a, 0x28, 0x20, 0x1b, 0x13, 0x63, 0x83, 0xfffb};
+  static const u16 linux_[] = {0,    1,    3,    8,    0x10, 0x18, 0x23, 0x2b,  0x33,
+                               0x2a, 0x28, 0x20, 0x1b, 0x13, 0x63, 0x83, 0xfffb};
   switch (rn(r, 8)) {
     case 0: case 1: return linux_[rn(r, ARRAY_SIZE(linux_))];
     case 2: return USER_DS;
@@ -83,7 +86,8 @@ u16 segment_any(struct rng *r) {
 static u16 pick(struct rng *r, const u8 *from, unsigned n) { return LDT_SEL(from[rn(r, n)]); }
 
 static void choose64(struct test_case *c, struct rng *r) {
-  static const u64 bases[] = {0, ARENA, ARENA + 0x123, 0x00007fffffff0000, 0xffff800000000000, 0xfffffffffffff000};
+  static const u64 bases[] = {
+      0, ARENA, ARENA + 0x123, 0x00007fffffff0000, 0xffff800000000000, 0xfffffffffffff000};
   struct state *s = &c->in;
   s->sel[CS] = USER_CS;
   s->sel[SS] = s->sel[DS] = s->sel[ES] = USER_DS;
@@ -94,7 +98,8 @@ static void choose64(struct test_case *c, struct rng *r) {
 
 static void choose32(struct test_case *c, struct rng *r, bool based) {
   static const u8 data[] = {LDT_DATA32, LDT_EXTRA32, LDT_STACK32, LDT_SMALL, LDT_DOWN};
-  static const u8 open[] = {LDT_OPEN, LDT_DATA32, LDT_EXTRA32, LDT_SMALL, LDT_DOWN, LDT_READONLY, LDT_DATA16, LDT_OPEN};
+  static const u8 open[] = {LDT_OPEN,     LDT_DATA32, LDT_EXTRA32, LDT_SMALL, LDT_DOWN,
+                            LDT_READONLY, LDT_DATA16, LDT_OPEN,    LDT_ODD,   LDT_ODD};
   struct state *s = &c->in;
   s->sel[CS] = based && one_in(r, 2) ? LDT_SEL(LDT_CODE32) : USER32_CS;
   s->sel[SS] = s->sel[DS] = s->sel[ES] = USER_DS;

@@ -1,4 +1,5 @@
-/* Operand values: edges and random ones, of integers, floating point and BCD, and whole vector and x87 states. */
+/* Operand values: edges and random ones, of integers, floating point and BCD, and whole vector and x87
+ * states. */
 #ifndef TESTS_NATIVE_VALUES_H
 #define TESTS_NATIVE_VALUES_H
 
