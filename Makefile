@@ -55,8 +55,8 @@ PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFL
 LIB_LIBS = $(eval LIB_LIBS := $(shell pkg-config --libs $(LIB_PKGS)))$(LIB_LIBS) -lm -pthread
 UNIT_LIBS = $(eval UNIT_LIBS := $(shell pkg-config --libs check))$(UNIT_LIBS)
 
-LIB_SRCS := $(wildcard $(addsuffix /*.c,$(LIB_DIRS)))
-APP_SRCS := $(wildcard app/*.c)
+LIB_SRCS := $(wildcard $(addsuffix /*.c,$(LIB_DIRS))) app/api.c
+APP_SRCS := $(filter-out app/api.c,$(wildcard app/*.c))
 UNIT_SRCS := $(wildcard tests/unit/*.c)
 ROM_OBJS :=
 GEN_HEADERS :=

@@ -1,16 +1,17 @@
 /* `ringwalk check`: runs conformance vectors. docs/conformance.md */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/app.h"
-#include "cpu/check.h"
-#include "vectors/vec.h"
+#include "app/check_rows.h"
 
 struct check_options {
   struct vec_options v;
   struct cpu_model model;
   const char *junit;
-  bool list;
+  const char *unreachable; /* of --coverage */
+  bool list, coverage, invert_all;
 };
 
 static void check_help(void) {
@@ -20,14 +21,19 @@ static void check_help(void) {
        "  --vendor intel|amd   run that vendor's cases\n"
        "  -cpu MODEL[,+F,-F]   run the cases of that model's vendor on it\n"
        "  --junit FILE         write a JUnit report too\n"
-       "  --invert CHECK_ID    turn one architectural check round: some vector must fail\n\n"
+       "  -j N                 run in N threads\n"
+       "  -q                   only what fails, and the sum\n"
+       "  --fail-fast          the first failure is enough\n"
+       "  --invert CHECK_ID    turn one architectural check round: some vector must fail\n"
+       "  --invert all         so for each check; prints the checks that no vector would miss\n"
+       "  --coverage           which checks the vectors judged, passing and failing; all must be, on both sides\n"
+       "  --unreachable FILE   lines 'CHECK_ID passes|fails REASON': sides that no vector can reach\n\n"
        "Prints TAP; the last line is 'N passed, N failed'. Exit status: 0 all passed, 1 some failed,\n"
        "126 the command line is wrong.");
 }
 
 static int known_check(const char *id) {
-  for (unsigned k = 0; k < CHECKS; k++)
-    if (!strcmp(check_rows[k].id, id)) return 0;
+  if (check_find(id) >= 0) return 0;
   app_error("--invert %s: there is no such check in cpu/checks.def", id);
   return -1;
 }
@@ -53,17 +59,33 @@ static int set_vendor(struct check_options *o, const char *v) {
   return 0;
 }
 
+static int set_jobs(struct check_options *o, const char *v) {
+  char *end;
+  unsigned long n = strtoul(v, &end, 10);
+  if (*v < '1' || *v > '9' || *end || n > 64) {
+    app_error("-j %s: expected a number of threads, 1 to 64", v);
+    return -1;
+  }
+  o->v.jobs = (unsigned)n;
+  return 0;
+}
+
 /* Returns the index of the first file, or -1. */
 static int parse_options(struct check_options *o, int argc, char **argv) {
   int a = 1;
   for (; a < argc && argv[a][0] == '-'; a++) {
     const char *w = argv[a], *v = a + 1 < argc ? argv[a + 1] : NULL;
-    if (!strcmp(w, "--list")) {
-      o->list = true;
+    bool *flag = !strcmp(w, "--list")        ? &o->list
+                 : !strcmp(w, "--coverage")  ? &o->coverage
+                 : !strcmp(w, "--fail-fast") ? &o->v.fail_fast
+                 : !strcmp(w, "-q")          ? &o->v.quiet
+                                             : NULL;
+    if (flag) {
+      *flag = true;
       continue;
     }
-    bool known = !strcmp(w, "--only") || !strcmp(w, "--vendor") || !strcmp(w, "-cpu") ||
-                 !strcmp(w, "--junit") || !strcmp(w, "--invert");
+    bool known = !strcmp(w, "-j") || !strcmp(w, "--only") || !strcmp(w, "--vendor") || !strcmp(w, "-cpu") ||
+                 !strcmp(w, "--junit") || !strcmp(w, "--invert") || !strcmp(w, "--unreachable");
     if (!known || !v) {
       app_error(known ? "%s: an argument is missing" : "check: '%s' is no option; see ringwalk check --help",
                 w);
@@ -73,9 +95,14 @@ static int parse_options(struct check_options *o, int argc, char **argv) {
     if (!strcmp(w, "--only")) o->v.only = v;
     else if (!strcmp(w, "--junit")) o->junit = v;
     else if (!strcmp(w, "--invert")) o->v.invert = v;
+    else if (!strcmp(w, "-j")) {
+      if (set_jobs(o, v)) return -1;
+    }
+    else if (!strcmp(w, "--unreachable")) o->unreachable = v;
     else if (!strcmp(w, "-cpu") ? set_cpu(o, v) : !strcmp(w, "--vendor") && set_vendor(o, v)) return -1;
   }
-  if (o->v.invert && known_check(o->v.invert)) return -1;
+  o->invert_all = o->v.invert && !strcmp(o->v.invert, "all");
+  if (o->v.invert && !o->invert_all && known_check(o->v.invert)) return -1;
   if (a == argc) {
     app_error("check: no vector files; see ringwalk check --help");
     return -1;
@@ -107,7 +134,7 @@ static int list_file(const char *path) {
   return 0;
 }
 
-static int run_files(const struct check_options *o, int argc, char **argv, int a) {
+static int run_files(const struct check_options *o, bool excused[CHECKS][SIDES], int argc, char **argv, int a) {
   unsigned passed = 0, failed = 0;
   struct vec_error err;
   struct vec_runner *r = vec_runner_new(&o->v);
@@ -125,6 +152,10 @@ static int run_files(const struct check_options *o, int argc, char **argv, int a
     }
     vec_free(f);
   }
+  if (o->coverage && !report_coverage(o->v.seen, excused)) {
+    snprintf(err.text, sizeof err.text, "some checks were not judged on both sides");
+    vec_run_refused(r, "coverage", &err);
+  }
   bool ok = vec_run_end(r, &passed, &failed);
   vec_runner_free(r);
   return ok ? 0 : 1;
@@ -132,26 +163,34 @@ static int run_files(const struct check_options *o, int argc, char **argv, int a
 
 int app_check(int argc, char **argv) {
   struct check_options o = {.v = {.vendors = VENDORS_BOTH, .tap = stdout}};
+  struct rec_seen seen[CHECKS] = {{0}};
+  bool excused[CHECKS][SIDES] = {{false}};
   for (int a = 1; a < argc && argv[a][0] == '-'; a++)
     if (!strcmp(argv[a], "--help") || !strcmp(argv[a], "-h")) {
+      if (app_output_ready()) return APP_FAILED;
       check_help();
       return 0;
     }
   int a = parse_options(&o, argc, argv);
   if (a < 0) return APP_CANNOT_RUN;
+  if (app_output_ready()) return APP_FAILED;
   if (o.list) {
     int status = 0;
     for (; a < argc; a++)
       if (list_file(argv[a])) status = 1;
     return status;
   }
+  if (o.unreachable && read_unreachable(o.unreachable, excused)) return APP_CANNOT_RUN;
+  if (o.invert_all) return invert_every_check(&o.v, argv + a, argc - a);
+  if (o.coverage) o.v.seen = seen;
   if (o.junit && !(o.v.junit = fopen(o.junit, "w"))) {
     app_error("--junit %s: cannot be written", o.junit);
     return APP_CANNOT_RUN;
   }
-  int status = run_files(&o, argc, argv, a);
-  if (o.v.junit && fclose(o.v.junit)) {
-    app_error("--junit %s: cannot be written", o.junit);
+  int status = run_files(&o, excused, argc, argv, a);
+  bool lost = o.v.junit && ferror(o.v.junit);
+  if (o.v.junit && (fclose(o.v.junit) || lost)) {
+    app_error("--junit %s: not everything could be written", o.junit);
     return APP_FAILED;
   }
   return status;

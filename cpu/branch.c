@@ -77,11 +77,11 @@ COUNT_BRANCH(jcxz, JCXZ)
 
 /* The stack through segment checks: any stack width. The return address is written before the target is judged, as on
  * silicon. */
-static void push_slow(struct cpu *cpu, const struct insn *i, u64 v, u64 target, enum width w) {
+ALWAYS_INLINE void push_slow(struct cpu *cpu, const struct insn *i, u64 v, u64 target, enum width w, bool judged) {
   u64 sp = (cpu->gpr[RSP] - WIDTH_BYTES(w)) & cpu->spmask;
   cpu->insn = i;
-  mem_write(cpu, mem_linear(cpu, SS, sp, WIDTH_BYTES(w), ACC_WRITE), v, WIDTH_BYTES(w));
-  cpu_check_target(cpu, i, target);
+  mem_write_hit(cpu, mem_linear_quick(cpu, SS, sp, WIDTH_BYTES(w), ACC_WRITE), v, w);
+  if (!judged) cpu_check_target(cpu, i, target);
   cpu->gpr[RSP] = (cpu->spmask == 0xffff ? cpu->gpr[RSP] & ~UINT64_C(0xffff) : 0) | sp;
 }
 
@@ -98,8 +98,11 @@ INLINE_BODY call_j(struct cpu *restrict cpu, const struct insn *restrict i, enum
     cpu->gpr[RSP] = sp;
     ENTER(cpu, t);
   }
-  push_slow(cpu, i, back, branch_target(cpu, i), w);
-  return take_branch(cpu, i);
+  const struct insn *t = i->link; /* then its target was judged */
+  push_slow(cpu, i, back, branch_target(cpu, i), w, t != NULL);
+  t = i->link; /* the push may have killed it */
+  if (unlikely(!t || cpu->leave)) return take_branch(cpu, i);
+  ENTER(cpu, t);
 }
 BODY_RX(call_J, call_j)
 
@@ -126,7 +129,7 @@ BODY_E(jmp_E, jmp_e)
 
 /* With the target at hand; the X instance would read it from memory. */
 static NOINLINE const struct insn *call_slow(struct cpu *cpu, const struct insn *i, u64 rip, enum width w) {
-  push_slow(cpu, i, i[1].imm, rip, w);
+  push_slow(cpu, i, i[1].imm, rip, w, false);
   return cpu_jump(cpu, i, rip);
 }
 
@@ -162,10 +165,12 @@ INLINE_BODY ret(struct cpu *restrict cpu, const struct insn *restrict i, enum wi
     ENTER(cpu, t);
   }
   cpu->insn = i;
-  u64 rip = mem_read(cpu, mem_linear(cpu, SS, sp, WIDTH_BYTES(w), ACC_READ), WIDTH_BYTES(w));
-  cpu_check_target(cpu, i, rip);
+  u64 rip = mem_read_hit(cpu, mem_linear_quick(cpu, SS, sp, WIDTH_BYTES(w), ACC_READ), w);
+  const struct insn *t = jump_hit(cpu, rip);
+  if (unlikely(!t)) cpu_check_target(cpu, i, rip);
   sp = (sp + WIDTH_BYTES(w) + (u16)i->imm) & cpu->spmask;
   cpu->gpr[RSP] = (cpu->spmask == 0xffff ? cpu->gpr[RSP] & ~UINT64_C(0xffff) : 0) | sp;
-  return cpu_jump(cpu, i, rip);
+  if (unlikely(!t)) return cpu_jump_mode(cpu, i, rip);
+  ENTER(cpu, t);
 }
 BODY_RX(ret, ret)

@@ -8,7 +8,7 @@
 
 #include "cpu/event.h"
 
-enum check_error { ERR_NONE, ERR_ZERO, ERR_SEL, ERR_IDT };
+enum check_error { ERR_NONE, ERR_ZERO, ERR_SEL, ERR_IDT, ERR_SEG };
 enum { ERROR_EXT = 1, ERROR_IDT = 2 };
 
 /* The last column of a row: vector, error code, text. */
@@ -22,21 +22,26 @@ enum { ERROR_EXT = 1, ERROR_IDT = 2 };
 #define FAULT_NP_IDT VEC_NP, ERR_IDT, "#NP(vec)"
 #define FAULT_SS_0 VEC_SS, ERR_ZERO, "#SS(0)"
 #define FAULT_SS_SEL VEC_SS, ERR_SEL, "#SS(sel)"
+#define FAULT_PF VEC_PF, ERR_NONE, "#PF(flags)" /* raised by cpu/paging.c */
+#define FAULT_SEG VEC_GP, ERR_SEG, "#GP(0), or #SS(0) for SS" /* operand: enum sreg */
+#define FAULT_AC_0 VEC_AC, ERR_ZERO, "#AC(0)"
 #define FAULT_TS_0 VEC_TS, ERR_ZERO, "#TS(0)"
 #define FAULT_TS_SEL VEC_TS, ERR_SEL, "#TS(sel)"
 
-#define CHECK_ROW(id_, rule_, cite_, vector_, error_, text_) \
-  {.id = (id_), .rule = (rule_), .cite = (cite_), .fault = (text_), .vector = (vector_), .error = (error_)},
+#define CHECK_ROW(id_, rule_, cite_, operands_, vector_, error_, text_)                                \
+  {.id = (id_), .rule = (rule_), .cite = (cite_), .fault = (text_), .operands = (operands_), .vector = (vector_), \
+   .error = (error_)},
 #define CHECK_EXPAND(...) CHECK_ROW(__VA_ARGS__)
-#define CHECK(id_, rule_, cite_, fault_) CHECK_EXPAND(#id_, rule_, cite_, FAULT_##fault_)
+#define CHECK(id_, rule_, cite_, fault_, operands_) CHECK_EXPAND(#id_, rule_, cite_, operands_, FAULT_##fault_)
 const struct check_row check_rows[CHECKS] = {
 #include "cpu/checks.def"
 };
 #undef CHECK
 
-bool check_watched(struct cpu *cpu, enum check_id id, bool ok) {
-  const char *invert = cpu->vm->invert_check;
-  return invert && !strcmp(invert, check_rows[id].id) ? !ok : ok;
+int check_find(const char *id) {
+  for (int k = 0; k < CHECKS; k++)
+    if (!strcmp(check_rows[k].id, id)) return k;
+  return -1;
 }
 
 void check_failed(struct cpu *cpu, enum check_id id, u32 operand) {
@@ -44,6 +49,7 @@ void check_failed(struct cpu *cpu, enum check_id id, u32 operand) {
   u32 ext = cpu->event_class != EVENT_NONE ? ERROR_EXT : 0;
   switch ((enum check_error)row->error) {
     case ERR_ZERO: cpu_raise_error(cpu, row->vector, ext);
+    case ERR_SEG: cpu_raise_error(cpu, operand == SS ? VEC_SS : VEC_GP, ext);
     case ERR_SEL: cpu_raise_error(cpu, row->vector, (operand & 0xfffc) | ext);
     case ERR_IDT: cpu_raise_error(cpu, row->vector, (operand & 0xff) * 8 | ERROR_IDT | ext);
     default: cpu_raise(cpu, row->vector);

@@ -3,10 +3,11 @@
 #ifndef CPU_CHECK_H
 #define CPU_CHECK_H
 
+#include "cpu/record.h"
 #include "cpu/vm.h"
 
 enum check_id {
-#define CHECK(id, rule, cite, fault) CHK_##id,
+#define CHECK(id, rule, cite, fault, operands) CHK_##id,
 #include "cpu/checks.def"
 #undef CHECK
   CHECKS
@@ -15,25 +16,34 @@ enum check_id {
 struct check_row {
   const char *id, *rule, *cite;
   const char *fault; /* as the manual writes it: "#GP(sel)" */
+  const char *operands; /* what was compared, for check_ab(): "CPL {a}, gate DPL {b}"; {a:x} hexadecimal, {a:t} the
+                         * type of a descriptor; "" when there is nothing to show */
   u8 vector;         /* meaningless when nothing is raised: fault is "" */
   u8 error;          /* enum check_error in check.c */
 };
 extern const struct check_row check_rows[CHECKS];
+/* The check of that name, or -1. */
+int check_find(const char *id);
 
 /* The verdict when somebody watches checks. */
-bool check_watched(struct cpu *cpu, enum check_id id, bool ok);
+COLD bool check_watched(struct cpu *cpu, enum check_id id, bool ok, u64 a, u64 b);
 
 /* The verdict of a check whose condition is `ok`. */
-static inline bool check(struct cpu *cpu, enum check_id id, bool ok) {
-  return unlikely(cpu->vm->invert_check != NULL) ? check_watched(cpu, id, ok) : ok;
+static inline bool check_ab(struct cpu *cpu, enum check_id id, bool ok, u64 a, u64 b) {
+  return rec_on(cpu) ? check_watched(cpu, id, ok, a, b) : ok;
 }
+static inline bool check(struct cpu *cpu, enum check_id id, bool ok) { return check_ab(cpu, id, ok, 0, 0); }
 
 /* Raises the row's fault. operand: the selector, or the vector for #GP(vec) and #NP(vec). EXT is set while an
  * exception or external interrupt is being delivered. */
 NORETURN COLD void check_failed(struct cpu *cpu, enum check_id id, u32 operand);
 
+/* a, b: what the row's `operands` shows. */
+static inline void require_ab(struct cpu *cpu, enum check_id id, bool ok, u32 operand, u64 a, u64 b) {
+  if (unlikely(!check_ab(cpu, id, ok, a, b))) check_failed(cpu, id, operand);
+}
 static inline void require(struct cpu *cpu, enum check_id id, bool ok, u32 operand) {
-  if (unlikely(!check(cpu, id, ok))) check_failed(cpu, id, operand);
+  require_ab(cpu, id, ok, operand, 0, 0);
 }
 
 #endif

@@ -2,13 +2,16 @@
  * change. SDM 3A 11.6 (Self-Modifying Code). */
 #include "cpu/code.h"
 
+#include "cpu/check.h"
+
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "cpu/decode.h"
 #include "cpu/mem.h"
 
 enum { HASH_BITS = 14, PAGE_HASH_BITS = 12 };
-enum { CACHE_BYTES_MAX = 64 << 20 };
+enum { ARENA_MAX = 64 << 20, ARENA_MIN = 1 << 20, ARENA_RESERVE = 64 << 10, LINKS_MAX = 65536 };
 
 struct code_page {
   u64 page; /* guest-physical */
@@ -16,40 +19,57 @@ struct code_page {
   struct code_page *next;
 };
 
+/* Blocks and page records come from one range of host addresses, taken whole at the start: the guest can use up the
+ * host's mappings (vm.max_map_count), and decoding must still go on. Nothing is given back one by one: when little is
+ * left, code_collect() empties the whole cache. */
 struct code_cache {
   struct block *hash[1 << HASH_BITS];
   struct code_page *pages[1 << PAGE_HASH_BITS];
-  struct block *dead; /* unlinked; some processor may still be inside: freed by code_collect() */
-  size_t bytes;
-  const struct insn **link_site; /* branches linked to another page */
-  size_t links, links_room;
+  u8 *arena;
+  size_t room, used;
+  const struct insn *link_site[LINKS_MAX]; /* branches linked to another page */
+  size_t links;
+  bool forget;
 };
 
-struct code_cache *code_create(void) { return calloc(1, sizeof(struct code_cache)); }
-
-static void free_all(struct code_cache *c) {
-  for (unsigned h = 0; h < ARRAY_SIZE(c->hash); h++)
-    for (struct block *b = c->hash[h], *next; b; b = next) {
-      next = b->hash_next;
-      free(b);
-    }
-  for (struct block *b = c->dead, *next; b; b = next) {
-    next = b->hash_next;
-    free(b);
+struct code_cache *code_create(void) {
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  struct code_cache *c = calloc(1, sizeof *c);
+  if (!c) return NULL;
+  for (c->room = ARENA_MAX; c->room >= ARENA_MIN; c->room /= 2) { /* as much as the host grants: ulimit -v, -d */
+    u8 *p = mmap(NULL, 2 * c->room, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (p == MAP_FAILED) continue;
+    munmap(p + c->room, c->room); /* and leave as much for others */
+    c->arena = p;
+    return c;
   }
-  for (unsigned h = 0; h < ARRAY_SIZE(c->pages); h++)
-    for (struct code_page *p = c->pages[h], *next; p; p = next) {
-      next = p->next;
-      free(p);
-    }
-  free(c->link_site);
-  memset(c, 0, sizeof *c);
+  free(c);
+  return NULL;
 }
 
 void code_destroy(struct code_cache *c) {
   if (!c) return;
-  free_all(c);
+  munmap(c->arena, c->room);
   free(c);
+}
+
+static bool nearly_full(const struct code_cache *c) {
+  return c->room - c->used < ARENA_RESERVE || c->links == LINKS_MAX || c->forget;
+}
+
+/* Zeroed, at a 64-byte boundary. NULL: full, until code_collect(). */
+static void *take(struct code_cache *c, size_t n) {
+  n = (n + 63) & ~(size_t)63;
+  if (n > c->room - c->used) return NULL;
+  c->used += n;
+  return memset(c->arena + c->used - n, 0, n);
+}
+
+static void empty(struct code_cache *c) {
+  memset(c->hash, 0, sizeof c->hash);
+  memset(c->pages, 0, sizeof c->pages);
+  c->used = c->links = 0;
+  c->forget = false;
 }
 
 static struct block **hash_slot(struct code_cache *c, u64 rip, u64 gpa, u32 mode) {
@@ -77,7 +97,7 @@ static void protect_page(struct vm *vm, u64 gpa) {
   for (unsigned n = 0; n < vm->cpus; n++) {
     struct cpu *cpu = vm->cpu[n];
     bool aliased = cpu->walias[gpa >> PAGE_SHIFT & (XUSED - 1)];
-    for (unsigned u = 0; u < 2; u++) {
+    for (unsigned u = 0; u < PRIVS; u++) {
       protect_slot(tlb_slot(&cpu->tlbs[u], gpa), gpa);
       for (unsigned k = 0; aliased && k < TLB_SIZE; k++) protect_slot(&cpu->tlbs[u].e[k], gpa);
     }
@@ -87,7 +107,7 @@ static void protect_page(struct vm *vm, u64 gpa) {
 static bool page_add(struct vm *vm, u64 gpa, struct block *b, unsigned which) {
   struct code_page *p = page_find(vm, gpa);
   if (!p) {
-    p = calloc(1, sizeof *p);
+    p = take(vm->code, sizeof *p);
     if (!p) return false;
     p->page = gpa & PAGE_MASK;
     struct code_page **slot = page_slot(vm->code, gpa);
@@ -124,7 +144,6 @@ static void page_remove(struct vm *vm, u64 gpa, struct block *b) {
   struct code_page **slot = page_slot(vm->code, gpa);
   while (*slot != p) slot = &(*slot)->next;
   *slot = p->next;
-  free(p);
 }
 
 static void block_kill(struct vm *vm, struct block *b) {
@@ -140,8 +159,6 @@ static void block_kill(struct vm *vm, struct block *b) {
   if (b->crosses) page_remove(vm, b->gpa2, b);
   b->dead = true;
   b->insn[0].fn = h_dead;
-  b->hash_next = c->dead;
-  c->dead = b;
 }
 
 static bool block_covers(const struct block *b, u64 gpa, u64 n) {
@@ -199,10 +216,12 @@ void code_mapping_gone(struct cpu *cpu) {
   c->links = 0;
 }
 
+void code_forget(struct vm *vm) { vm->code->forget = true; }
+
 void code_collect(struct vm *vm) {
   struct code_cache *c = vm->code;
-  if (c->bytes < CACHE_BYTES_MAX) return;
-  free_all(c);
+  if (likely(!nearly_full(c))) return;
+  empty(c);
   for (unsigned n = 0; n < vm->cpus; n++) cpu_tlb_flush(vm->cpu[n]);
 }
 
@@ -213,13 +232,7 @@ void code_link(struct cpu *cpu, const struct insn *from, const struct insn *to) 
   if (a->dead || b->dead) return;
   if (a->crosses || b->crosses || (a->rip ^ b->rip) & PAGE_MASK) {
     struct code_cache *c = cpu->vm->code;
-    if (c->links == c->links_room) {
-      size_t room = c->links_room ? c->links_room * 2 : 1024;
-      const struct insn **more = realloc(c->link_site, room * sizeof *more);
-      if (!more) return;
-      c->link_site = more;
-      c->links_room = room;
-    }
+    if (c->links == LINKS_MAX) return;
     c->link_site[c->links++] = from;
     ((struct block *)(uintptr_t)b)->linked_across = true;
   } else {
@@ -281,10 +294,10 @@ struct source {
 /* Linear address of the fetch at rip, with the checks a fetch makes. SDM 3A 5.3, SDM 1 3.3.7.1 */
 static u64 fetch_linear(struct cpu *cpu, u64 rip) {
   if ((cpu->mode & MODE_CODE_MASK) == MODE_CODE64) {
-    if (!canonical(rip, cpu->cr4 & CR4_LA57 ? 57 : 48)) cpu_raise_error(cpu, VEC_GP, 0);
+    require_ab(cpu, CHK_FETCH_CANONICAL, canonical(rip, cpu->cr4 & CR4_LA57 ? 57 : 48), 0, rip, 0);
     return rip;
   }
-  if (rip > cpu->seg[CS].limit) cpu_raise_error(cpu, VEC_GP, 0);
+  require_ab(cpu, CHK_FETCH_LIMIT, rip <= cpu->seg[CS].limit, 0, rip, cpu->seg[CS].limit);
   return (cpu->seg[CS].base + rip) & cpu->lamask;
 }
 
@@ -368,9 +381,8 @@ static struct block *block_build(struct cpu *cpu, const struct exec_page *xp, u6
   for (unsigned k = first; k < b.count; k++) b.insn[k].left = (u8)(b.count - k);
   if (first) b.insn[0] = (struct insn){.fn = h_compare, .left = b.insn[1].left};
   size_t size = sizeof(struct block) + (b.count + 1) * sizeof(struct insn) + (first ? sizeof(struct origin) + b.bytes : 0);
-  struct block *blk = aligned_alloc(64, (size + 63) & ~(size_t)63);
+  struct block *blk = take(cpu->vm->code, size);
   if (!blk) return NULL;
-  memset(blk, 0, sizeof *blk);
   memcpy(blk->insn, b.insn, (b.count + 1) * sizeof(struct insn));
   blk->rip = cpu->rip;
   blk->gpa = xp->gpa | (lin & 0xfff);
@@ -381,7 +393,6 @@ static struct block *block_build(struct cpu *cpu, const struct exec_page *xp, u6
   blk->crosses = b.crosses;
   blk->compares = first;
   if (first) keep_origin(blk, s.host + (lin & 0xfff), s.host2, PAGE_SIZE - (unsigned)(lin & 0xfff));
-  cpu->vm->code->bytes += size;
   cpu->stat_blocks++;
   cpu->stat_decoded += blk->count;
   return blk;

@@ -19,6 +19,8 @@ bool code_page_present(const struct vm *vm, u64 gpa);
 void code_written(struct cpu *cpu, u64 gpa, unsigned n);
 /* A translation used for fetches is gone: the jump cache and the links across pages no longer hold. */
 void code_mapping_gone(struct cpu *cpu);
+/* Everything that is decoded shall be forgotten by the next code_collect(). */
+void code_forget(struct vm *vm);
 /* Frees dead and surplus blocks; only while no processor is inside a block. */
 void code_collect(struct vm *vm);
 

@@ -3,6 +3,7 @@
  * SDM 2B MOV (Control Registers), MOV (Debug Registers); APM 2 3.1 (System-Control Registers). */
 #include "cpu/check.h"
 #include "cpu/event.h"
+#include "cpu/paging.h"
 #include "cpu/rare.h"
 #include "cpu/seg.h"
 
@@ -11,7 +12,7 @@
 
 static void require_cpl0(struct cpu *cpu, const struct insn *i) {
   cpu->insn = i;
-  require(cpu, CHK_CPL0, cpu->cpl == 0, 0);
+  require_ab(cpu, CHK_CPL0, cpu->cpl == 0, 0, cpu->cpl, 0);
 }
 
 /* ---- CR0 ---- */
@@ -31,29 +32,32 @@ static void check_paging_off(struct cpu *cpu) {
 }
 
 static void write_cr0(struct cpu *cpu, u64 v) {
-  require(cpu, CHK_CR0_HIGH, !(v >> 32), 0);
+  require_ab(cpu, CHK_CR0_HIGH, !(v >> 32), 0, v, 0);
   v = (v & CR0_VALID) | CR0_ET;
-  require(cpu, CHK_CR0_PG_PE, !(v & CR0_PG) || (v & CR0_PE), 0);
-  require(cpu, CHK_CR0_NW_CD, !(v & CR0_NW) || (v & CR0_CD), 0);
+  require_ab(cpu, CHK_CR0_PG_PE, !(v & CR0_PG) || (v & CR0_PE), 0, v, 0);
+  require_ab(cpu, CHK_CR0_NW_CD, !(v & CR0_NW) || (v & CR0_CD), 0, v, 0);
   u64 changed = v ^ cpu->cr0;
   if (changed & v & CR0_PG) check_paging_on(cpu);
   if (changed & ~v & CR0_PG) check_paging_off(cpu);
+  u64 efer = cpu->msr[MSR_EFER];
+  if (changed & CR0_PG) efer = (efer & ~EFER_LMA) | ((v & CR0_PG) && (efer & EFER_LME) ? EFER_LMA : 0);
+  if ((changed & (CR0_PG | CR0_CD | CR0_NW)) && paging_is_pae(v, cpu->cr4, efer))
+    paging_load_pdptes(cpu, cpu->cr3);
 
   cpu->cr0 = v;
-  if (changed & CR0_PG) {
-    u64 *efer = &cpu->msr[MSR_EFER];
-    bool lma = (v & CR0_PG) && (*efer & EFER_LME);
-    *efer = (*efer & ~EFER_LMA) | (lma ? EFER_LMA : 0);
-  }
+  cpu->msr[MSR_EFER] = efer;
   cpu_update_mode(cpu);
   if (changed & (CR0_PG | CR0_WP | CR0_PE)) cpu_tlb_flush(cpu);
 }
 
 /* ---- CR3, CR4, CR8 ---- */
 
+/* Global translations may be kept or forgotten; bit 63 with CR4.PCIDE asks to keep others, which nobody may rely on.
+ * SDM 3A 4.10.4.1 (Operations that Invalidate TLBs and Paging-Structure Caches) */
 static void write_cr3(struct cpu *cpu, u64 v) {
-  if (cpu->cr4 & CR4_PCIDE) v &= ~BIT(63); /* "keep translations", which nobody may rely on */
-  if (cpu_long(cpu)) require(cpu, CHK_CR3_RESERVED, !(v >> cpu->model->maxphyaddr), 0);
+  if (cpu->cr4 & CR4_PCIDE) v &= ~BIT(63);
+  if (cpu_long(cpu)) require_ab(cpu, CHK_CR3_RESERVED, !(v >> cpu->model->maxphyaddr), 0, v, 0);
+  if (paging_is_pae(cpu->cr0, cpu->cr4, cpu->msr[MSR_EFER])) paging_load_pdptes(cpu, v);
   cpu->cr3 = v;
   cpu_update_mode(cpu);
   cpu_tlb_flush(cpu);
@@ -81,12 +85,14 @@ static u64 cr4_valid(const struct cpu_model *m) {
 
 static void write_cr4(struct cpu *cpu, u64 v) {
   u64 changed = v ^ cpu->cr4;
-  require(cpu, CHK_CR4_RESERVED, !(v & ~cr4_valid(cpu->model)), 0);
+  require_ab(cpu, CHK_CR4_RESERVED, !(v & ~cr4_valid(cpu->model)), 0, v, 0);
   if (cpu_long(cpu)) {
     require(cpu, CHK_CR4_LA57, !(changed & CR4_LA57), 0);
     require(cpu, CHK_CR4_PAE, v & CR4_PAE, 0);
   }
   if (changed & v & CR4_PCIDE) require(cpu, CHK_CR4_PCIDE, cpu_long(cpu) && !(cpu->cr3 & 0xfff), 0);
+  if ((changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)) && paging_is_pae(cpu->cr0, v, cpu->msr[MSR_EFER]))
+    paging_load_pdptes(cpu, cpu->cr3);
   cpu->cr4 = v;
   cpu_update_mode(cpu);
   if (changed & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_LA57 | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE))
@@ -119,7 +125,7 @@ static const struct insn *h_mov_C_R(struct cpu *restrict cpu, const struct insn 
     case 3: write_cr3(cpu, v); break;
     case 4: write_cr4(cpu, v); break;
     default:
-      require(cpu, CHK_CR8_RESERVED, !(v >> 4), 0);
+      require_ab(cpu, CHK_CR8_RESERVED, !(v >> 4), 0, v, 0);
       cpu->cr8 = v;
   }
   return cpu_jump_mode(cpu, i, next);
@@ -176,7 +182,7 @@ BODY_RARE(lmsw, lmsw)
 
 INLINE_BODY smsw(struct cpu *restrict cpu, const struct insn *restrict i, enum form form) {
   cpu->insn = i;
-  require(cpu, CHK_UMIP, !(cpu->cr4 & CR4_UMIP) || cpu->cpl == 0, 0);
+  require_ab(cpu, CHK_UMIP, !(cpu->cr4 & CR4_UMIP) || cpu->cpl == 0, 0, cpu->cpl, !!(cpu->cr4 & CR4_UMIP));
   rm16_write(cpu, i, form, cpu->cr0);
   NEXT(cpu, i, FORM_X);
 }
@@ -204,17 +210,20 @@ static const struct insn *h_invlpg(struct cpu *restrict cpu, const struct insn *
 static handler_fn *const t_invlpg[1][FORMS] = {{[FORM_X] = h_invlpg}};
 const struct body body_invlpg = {1, t_invlpg};
 
-/* SDM 2A INVPCID. All four types are served by forgetting everything. */
+/* SDM 2A INVPCID: type 0 an address and 1 a PCID, without global translations; 2 and 3 everything. The TLBs hold
+ * translations of the current PCID only, since each MOV to CR3 empties them, and may forget more than is asked. */
 static const struct insn *h_invpcid(struct cpu *restrict cpu, const struct insn *restrict i) {
   require_cpl0(cpu, i);
-  u64 la = ea_linear(cpu, i, 16, ACC_READ), type = reg_get(cpu, i->dst, cpu_code64(cpu) ? W64 : W32);
+  bool wide = cpu_code64(cpu), pcide = cpu->cr4 & CR4_PCIDE;
+  u64 la = ea_linear(cpu, i, 16, ACC_READ), type = reg_get(cpu, i->dst, wide ? W64 : W32);
   u64 pcid = mem_read64(cpu, la), addr = mem_read64(cpu, (la + 8) & cpu->lamask);
-  require(cpu, CHK_INVPCID_TYPE, type <= 3, 0);
-  if (type <= 1) {
-    require(cpu, CHK_INVPCID_PCID, !(pcid >> 12) && (!pcid || (cpu->cr4 & CR4_PCIDE)), 0);
-    if (type == 0) require(cpu, CHK_INVPCID_ADDR, cpu_canonical(cpu, addr), 0);
-  }
-  cpu_tlb_flush(cpu);
+  require_ab(cpu, CHK_INVPCID_TYPE, type <= 3, 0, type, 0);
+  require_ab(cpu, CHK_INVPCID_DESC, !(pcid >> 12), 0, pcid, 0);
+  if (type <= 1) require_ab(cpu, CHK_INVPCID_PCID, !pcid || pcide, 0, pcid, 0);
+  if (type == 0 && wide) require_ab(cpu, CHK_INVPCID_ADDR, cpu_canonical(cpu, addr), 0, addr, 0);
+  bool current = type > 1 || pcid == (pcide ? cpu->cr3 & 0xfff : 0);
+  if (type == 0 && current) cpu_tlb_flush_page(cpu, addr);
+  else if (current) cpu_tlb_flush(cpu);
   return cpu_jump_mode(cpu, i, insn_next_rip(cpu, i));
 }
 static handler_fn *const t_invpcid[1][FORMS] = {{[FORM_X] = h_invpcid}};

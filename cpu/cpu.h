@@ -12,6 +12,8 @@
 #include "msr/msr.h"
 
 struct insn;
+struct recorder;
+struct undo;
 struct vm;
 
 enum reg { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, REG_ZERO };
@@ -150,6 +152,7 @@ enum {
   MODE_SSE_OFF = 1 << 14, /* SSE: CR4.OSFXSR clear, or CR0.EM */
   MODE_EM = 1 << 15,
   MODE_TS = 1 << 16,
+  MODE_CS_SHIFT = 24,     /* 0, or which base and limit CS has: cpu->cs_key */
 };
 
 /* Why cpu_run() returned. */
@@ -161,6 +164,8 @@ enum cpu_exit {
 };
 
 enum { STOP_REQUEST = 1 /* leave cpu_run() */, STOP_EVENT = 2 /* look at pending work, then go on */ };
+
+enum { PENDING_INTR = 1, PENDING_NMI = 2 };
 
 #define DR6_BD BIT(13)
 #define DR6_BS BIT(14)
@@ -175,6 +180,7 @@ struct jump_entry { /* the jump cache: RIP and mode -> decoded code */
   u32 mode;
   u32 pad;
 };
+enum { CS_KEYS = 255 };
 enum { JUMP_BITS = 12, XPAGES = 256, XUSED = 8192 };
 
 struct exec_page { /* a translation for fetches */
@@ -203,10 +209,14 @@ struct cpu {
   u64 rip;     /* valid between blocks; inside one: cpu_rip() */
   struct seg seg[SREG_COUNT];
   struct vm *vm;
+  struct recorder *recorder; /* NULL: nobody listens; cpu/record.h */
+  struct undo *undo;         /* NULL, or the dry run in progress: cpu/whatif.h */
 
   struct seg ldtr, tr;
   struct dtable gdtr, idtr;
   u64 cr0, cr2, cr3, cr4, cr8, xcr0, dr[8];
+  u64 pdpte[4]; /* the PDPTE registers of PAE paging */
+  u32 pkru;
   struct mmu_env mmu;
   u64 msr[MSR_SLOTS];
   const struct cpu_model *model;
@@ -214,9 +224,17 @@ struct cpu {
   s64 icount_limit;    /* instructions left for this cpu_run(), beyond the current budget */
   s16 budget_start;
   bool nmi_blocked, halted, shutdown;
+  volatile u8 pending; /* PENDING_*: what waits to interrupt; cpu_set_intr(), cpu_send_nmi() */
   bool step_last;      /* the run's budget ends within a block's length */
   bool step_request;   /* the owner wants to see every instruction */
   u64 dr6_pending;     /* debug conditions that wait for the next boundary */
+  struct {             /* cpu/debugreg.h; a bit for each of DR0-DR3 that is enabled for it */
+    u8 any, exec, data, io;
+    u8 hits;           /* met by the instruction in progress */
+    u8 step;           /* DEBUG_STEP_*: why each instruction, or this one, is a step */
+    bool retry;        /* the instruction in progress is given up, to be done again as a step */
+    u64 page[4];       /* linear pages of data breakpoints */
+  } debug;
   struct fault fault;  /* the fault being raised */
   jmp_buf unwind;      /* cpu_run()'s; faults inside cpu/ jump here */
   u64 lock_la, lock_gpa;
@@ -237,8 +255,20 @@ struct cpu {
   bool simd_exact;     /* an SSE exception is unmasked */
   alignas(64) union vec vec[32];
 
-  struct tlb tlbs[2];               /* supervisor, user */
-  struct exec_page xpage[2][XPAGES]; /* likewise */
+  /* What invalidation needs to know of the translations that are cached: cpu/paging.c */
+  struct {
+    u64 cr0, cr3, cr4, efer;
+    const struct cpu_model *model;
+    u32 pkru;
+  } mmu_key;           /* what mmu was computed from */
+  u64 large_first, large_last; /* linear addresses that all large pages lie between */
+  struct { u64 base; u32 limit; } cs_key[CS_KEYS]; /* those of CS that were in use, where it is not flat */
+  unsigned cs_keys;
+  u16 keys_cached;     /* protection keys of user pages, a bit each */
+  bool tlb_ac_clean;   /* tlbs[PRIV_SUPER_AC] is empty */
+
+  struct tlb tlbs[PRIVS];
+  struct exec_page xpage[2][XPAGES]; /* supervisor, user */
   u8 xused[XUSED / 8]; /* hashed linear pages that code was fetched from since code_mapping_gone() */
   bool walias[XUSED];  /* hashed guest-physical pages that were made writable at another linear address */
   struct jump_entry jump[1 << JUMP_BITS];
@@ -254,6 +284,12 @@ void cpu_reset(struct cpu *cpu);
 enum cpu_exit cpu_run(struct cpu *cpu, u64 limit);
 /* Asks a processor, from any thread or a signal handler, to return from cpu_run() at its next block end. */
 void cpu_stop(struct cpu *cpu);
+
+/* The INTR pin, a level: while it is asserted, the owner's hook `inta` is asked for a vector at the first boundary
+ * where interrupts are open. The NMI pin, an edge. Both from any thread, or from a hook. A halted processor is woken
+ * by the next cpu_run(). SDM 3A 6.3.1 (External Interrupts), 6.7 (Nonmaskable Interrupt (NMI)) */
+void cpu_set_intr(struct cpu *cpu, bool asserted);
+void cpu_send_nmi(struct cpu *cpu);
 
 /* Recomputes what derives from control registers, EFER, EFLAGS, CPL and segments (mode, masks, TLB, paging).
  * To be called after writing those fields directly. */

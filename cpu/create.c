@@ -69,6 +69,9 @@ void cpu_reset(struct cpu *cpu) {
   cpu->cr0 = CR0_CD | CR0_NW | CR0_ET;
   cpu->cr2 = cpu->cr3 = cpu->cr4 = cpu->cr8 = 0;
   cpu->xcr0 = 1;
+  memset(cpu->pdpte, 0, sizeof cpu->pdpte);
+  cpu->pkru = 0;
+  cpu->mmu_key.model = NULL; /* a processor between runs may be given another model */
   memset(cpu->dr, 0, sizeof cpu->dr);
   cpu->dr[6] = 0xffff0ff0;
   cpu->dr[7] = 0x400;
@@ -77,6 +80,9 @@ void cpu_reset(struct cpu *cpu) {
   cpu->mxcsr = 0x1f80;
   memset(cpu->vec, 0, sizeof cpu->vec);
   cpu->shutdown = cpu->halted = cpu->nmi_blocked = false;
+  cpu->pending = 0;
+  cpu->dr6_pending = 0;
+  cpu->debug.hits = 0;
   cpu->inhibit = cpu->leave = 0;
   cpu_update_mode(cpu);
 }

@@ -86,6 +86,7 @@ struct fetch {
   u32 mode;
   u8 code;          /* 0, 1, 2: 16-, 32-, 64-bit code */
   bool p66, p67, lock;
+  bool near16;      /* 66h makes a near branch 16-bit in 64-bit code: model data */
   u8 rep;           /* last of F2, F3, or 0 */
   int seg;          /* override, or -1 */
   u8 rex;
@@ -205,7 +206,8 @@ static void find_sizes(struct fetch *f, const struct oprow *row) {
   f->asize = f->code == 2 ? (f->p67 ? 1 : 2) : f->code == 1 ? (f->p67 ? 0 : 1) : (f->p67 ? 1 : 0);
   bool p66 = f->p66 && row->prefix != P_66 && row->prefix != P_F3 && row->prefix != P_F2;
   if (f->code == 2) {
-    if ((f->rex & 8) || (row->attrs & A_F64)) f->osize = W64;
+    bool near16 = f->near16 && p66; /* of A_F64 rows, which are the near branches */
+    if ((f->rex & 8) || ((row->attrs & A_F64) && !near16)) f->osize = W64;
     else if (p66) f->osize = W16;
     else f->osize = row->attrs & A_D64 ? W64 : W32;
   } else {
@@ -338,7 +340,7 @@ static u64 read_immediates(struct fetch *f, const struct operand *ops, struct in
         else imm = (u64)get_signed(f, WIDTH_BYTES(w)), shift = 8;
         break;
       case O_J:
-        o->disp = (s32)get_signed(f, w == W8 ? 1 : f->code == 2 || f->osize != W16 ? 4 : 2);
+        o->disp = (s32)get_signed(f, w == W8 ? 1 : f->osize != W16 ? 4 : 2);
         break;
       case O_O:
         imm = get(f, 2u << f->asize);
@@ -442,7 +444,8 @@ static enum decode_status decode_row(struct fetch *f, const struct oprow *row, c
 enum decode_status decode_insn(const struct decoder *d, const struct cpu_model *model, u32 mode, u64 rip,
                                const u8 *bytes, unsigned n, struct insn *out, const struct oprow **row) {
   struct fetch f = {.p = bytes, .n = n < INSN_MAX_BYTES ? n : INSN_MAX_BYTES, .mode = mode,
-                    .code = mode & MODE_CODE_MASK, .seg = -1};
+                    .code = mode & MODE_CODE_MASK, .seg = -1,
+                    .near16 = model_does(model, RULE_NEAR_BRANCH_66)};
   enum decode_status st = DECODE_INVALID;
   memset(out, 0, sizeof *out);
   *row = NULL;

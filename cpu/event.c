@@ -20,12 +20,6 @@ static u8 class_of(u8 vector) {
   return c == EVENT_NONE ? (u8)EVENT_BENIGN : c;
 }
 
-void event_shutdown(struct cpu *cpu, const char *reason) {
-  cpu->shutdown = true;
-  cpu->shutdown_reason = reason;
-  cpu_raise(cpu, VEC_DF); /* only to unwind: event_deliver_fault() sees cpu->shutdown */
-}
-
 /* Delivers at a boundary and goes on at the handler. */
 static void deliver(struct cpu *cpu, const struct event *ev, u8 event_class) {
   cpu->event_class = event_class;
@@ -60,8 +54,10 @@ static u32 fault_flags(const struct cpu *cpu, const struct fault *f, u64 debug_c
 
 void event_deliver_fault(struct cpu *cpu, const struct fault *f) {
   if (cpu->shutdown) return;
+  if (rec_on(cpu)) rec_fault(cpu, f);
   if (unlikely(cpu->vm->hooks.fault != NULL) && cpu->vm->hooks.fault(cpu->vm->hooks.watcher, cpu, f)) {
     cpu->event_class = EVENT_NONE;
+    if (f->vector == VEC_DB) cpu->dr6_pending = 0;
     return;
   }
   cpu->insn = NULL;
@@ -128,7 +124,11 @@ NOINLINE static u64 software_interrupt(struct cpu *cpu, const struct insn *i, u8
 
 NOINLINE static u64 int_n(struct cpu *cpu, const struct insn *i) {
   u64 rip;
-  if (cpu_vm86(cpu) && vm86_int(cpu, (u8)i->imm, insn_next_rip(cpu, i), &rip)) return rip;
+  bool stepping = cpu->eflags & EF_TF;
+  if (cpu_vm86(cpu) && vm86_int(cpu, (u8)i->imm, insn_next_rip(cpu, i), &rip)) {
+    if (stepping) cpu->step_trap = STEP_NOT;
+    return rip;
+  }
   return software_interrupt(cpu, i, (u8)i->imm, true);
 }
 

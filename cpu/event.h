@@ -61,8 +61,6 @@ void event_debug_trap(struct cpu *cpu);
 void event_interrupt(struct cpu *cpu, u8 vector);
 /* Delivers an NMI and blocks further ones until an IRET. */
 void event_nmi(struct cpu *cpu);
-/* Shuts the processor down for a reason that stays in cpu->shutdown_reason, and unwinds. */
-NORETURN COLD void event_shutdown(struct cpu *cpu, const char *reason);
 
 static inline void event_settle_rf(struct cpu *cpu) {
   if (unlikely(cpu->eflags & EF_RF) && cpu_icount(cpu) != cpu->rf_icount) cpu->eflags &= ~(u32)EF_RF;

@@ -11,22 +11,23 @@
 #include "cpu/gate.h"
 #include "cpu/rare.h"
 #include "cpu/ret.h"
+#include "cpu/task.h"
 
 static void check_ip(struct cpu *cpu, u64 ip, const struct desc *cs) {
-  if (cpu_long(cpu) && seg_is_code64(&cs->s)) require(cpu, CHK_FAR_RIP_CANONICAL, cpu_canonical(cpu, ip), 0);
-  else require(cpu, CHK_FAR_EIP_LIMIT, (u32)ip <= cs->s.limit, 0);
+  if (cpu_long(cpu) && seg_is_code64(&cs->s)) require_ab(cpu, CHK_FAR_RIP_CANONICAL, cpu_canonical(cpu, ip), 0, ip, 0);
+  else require_ab(cpu, CHK_FAR_EIP_LIMIT, (u32)ip <= cs->s.limit, 0, (u32)ip, cs->s.limit);
 }
 
 /* A code segment named directly. SDM 3A 5.8.1 (Direct Calls or Jumps to Code Segments) */
 static void check_direct(struct cpu *cpu, u16 sel, const struct desc *cs) {
-  if (cpu_long(cpu)) require(cpu, CHK_FAR_CS_LD, !seg_l_and_d(&cs->s), sel);
+  if (cpu_long(cpu)) require_ab(cpu, CHK_FAR_CS_LD, !seg_l_and_d(&cs->s), sel, seg_is_code64(&cs->s), seg_is_db(&cs->s));
   if (seg_is_conforming(&cs->s)) {
-    require(cpu, CHK_FAR_CS_CONFORMING, seg_dpl(&cs->s) <= cpu->cpl, sel);
+    require_ab(cpu, CHK_FAR_CS_CONFORMING, seg_dpl(&cs->s) <= cpu->cpl, sel, seg_dpl(&cs->s), cpu->cpl);
   } else {
-    require(cpu, CHK_FAR_CS_RPL, sel_rpl(sel) <= cpu->cpl, sel);
-    require(cpu, CHK_FAR_CS_DPL, seg_dpl(&cs->s) == cpu->cpl, sel);
+    require_ab(cpu, CHK_FAR_CS_RPL, sel_rpl(sel) <= cpu->cpl, sel, sel_rpl(sel), cpu->cpl);
+    require_ab(cpu, CHK_FAR_CS_DPL, seg_dpl(&cs->s) == cpu->cpl, sel, seg_dpl(&cs->s), cpu->cpl);
   }
-  require(cpu, CHK_FAR_CS_PRESENT, seg_present(&cs->s), sel);
+  require_ab(cpu, CHK_FAR_CS_PRESENT, seg_present(&cs->s), sel, seg_present(&cs->s), 0);
 }
 
 /* A 16:64 pointer to 32-bit code: its upper half is dropped. */
@@ -46,7 +47,7 @@ static void probe_pushes(struct cpu *cpu, const struct stack *st, const struct f
   struct stack at = *st;
   for (unsigned k = 0; k < f->n; k++) {
     u64 la = frame_linear(&at, &one, 0);
-    require(cpu, CHK_FAR_ROOM, frame_fits(cpu, &at, &one), 0);
+    require_ab(cpu, CHK_FAR_ROOM, frame_fits(cpu, &at, &one), 0, at.sp, f->bytes);
     if (at.user && (cpu->mode & MODE_ALIGN) && (la & (f->bytes - 1u))) cpu_raise_error(cpu, VEC_AC, 0);
     mem_probe_as(cpu, la, f->bytes, ACC_WRITE, at.user);
     at.sp = frame_sp(&at, &one);
@@ -61,8 +62,8 @@ static void push_return(struct cpu *cpu, u64 next, unsigned bytes, bool code64, 
   if (code64) *st = (struct stack){.sp = st->sp, .mask = ~UINT64_C(0), .user = st->user};
   else if (!st->ss) *st = stack_in(&cpu->seg[SS], (u32)st->sp, st->user);
   frame_begin(f, bytes);
-  frame_add(f, cpu->seg[CS].sel);
-  frame_add(f, next);
+  frame_add(f, WORD_CS, cpu->seg[CS].sel);
+  frame_add(f, WORD_IP, next);
   probe_pushes(cpu, st, f);
 }
 
@@ -95,12 +96,12 @@ struct call_gate {
 static struct call_gate read_call_gate(struct cpu *cpu, u16 sel, struct desc *gate, struct desc *cs) {
   u8 level = sel_rpl(sel) > cpu->cpl ? sel_rpl(sel) : cpu->cpl;
   struct call_gate g = {.bytes = seg_type(&gate->s) == SYS_CALL16 ? 2 : 4};
-  require(cpu, CHK_CALLGATE_DPL, seg_dpl(&gate->s) >= level, sel);
-  require(cpu, CHK_CALLGATE_PRESENT, seg_present(&gate->s), sel);
+  require_ab(cpu, CHK_CALLGATE_DPL, seg_dpl(&gate->s) >= level, sel, seg_dpl(&gate->s), level);
+  require_ab(cpu, CHK_CALLGATE_PRESENT, seg_present(&gate->s), sel, seg_present(&gate->s), 0);
   if (cpu_long(cpu)) {
     g.bytes = 8;
-    require(cpu, CHK_CALLGATE_HIGH_LIMIT, desc_read_high(cpu, gate), sel);
-    require(cpu, CHK_CALLGATE_HIGH_TYPE, !bits(gate->hi, 44, 40), sel);
+    require_ab(cpu, CHK_CALLGATE_HIGH_LIMIT, desc_read_high(cpu, gate), sel, (sel & 0xfff8u) + 15, table_limit(cpu, sel));
+    require_ab(cpu, CHK_CALLGATE_HIGH_TYPE, !bits(gate->hi, 44, 40), sel, bits(gate->hi, 44, 40), 0);
   }
   u64 lo = gate->lo;
   g.to.sel = (u16)bits(lo, 31, 16);
@@ -109,12 +110,14 @@ static struct call_gate read_call_gate(struct cpu *cpu, u16 sel, struct desc *ga
   if (g.bytes == 8) g.to.off |= gate->hi << 32;
   else g.params = (unsigned)bits(lo, 36, 32);
 
-  require(cpu, CHK_CALLGATE_CS_NULL, !sel_is_null(g.to.sel), 0);
-  require(cpu, CHK_CALLGATE_CS_LIMIT, desc_read(cpu, g.to.sel, cs), g.to.sel);
-  require(cpu, CHK_CALLGATE_CS_TYPE, seg_is_code(&cs->s), g.to.sel);
-  require(cpu, CHK_CALLGATE_CS_DPL, seg_dpl(&cs->s) <= cpu->cpl, g.to.sel);
+  require_ab(cpu, CHK_CALLGATE_CS_NULL, !sel_is_null(g.to.sel), 0, g.to.sel, 0);
+  require_ab(cpu, CHK_CALLGATE_CS_LIMIT, desc_read(cpu, g.to.sel, cs), g.to.sel, g.to.sel | 7u,
+             table_limit(cpu, g.to.sel));
+  require_ab(cpu, CHK_CALLGATE_CS_TYPE, seg_is_code(&cs->s), g.to.sel, cs->s.attr, 0);
+  require_ab(cpu, CHK_CALLGATE_CS_DPL, seg_dpl(&cs->s) <= cpu->cpl, g.to.sel, seg_dpl(&cs->s), cpu->cpl);
   if (cpu_long(cpu))
-    require(cpu, CHK_CALLGATE_CS_LONG, seg_is_code64(&cs->s) && !seg_l_and_d(&cs->s), g.to.sel);
+    require_ab(cpu, CHK_CALLGATE_CS_LONG, seg_is_code64(&cs->s) && !seg_l_and_d(&cs->s), g.to.sel,
+               seg_is_code64(&cs->s), seg_is_db(&cs->s));
   return g;
 }
 
@@ -127,12 +130,12 @@ static u64 call_inner(struct cpu *cpu, const struct call_gate *g, struct desc *c
   frame_begin(&f, g->bytes);
   if (cpu_long(cpu)) st.sp = tss_rsp(cpu, cpl);
   else st = tss_stack(cpu, cpl, &ss);
-  frame_add(&f, cpu->seg[SS].sel);
-  frame_add(&f, cpu->gpr[RSP]);
-  for (unsigned k = g->params; k-- > 0;) frame_add(&f, stack_peek(cpu, (u64)k * g->bytes, g->bytes));
-  frame_add(&f, cpu->seg[CS].sel);
-  frame_add(&f, next);
-  require(cpu, CHK_CALLGATE_ROOM, frame_fits(cpu, &st, &f), ss.sel);
+  frame_add(&f, WORD_SS, cpu->seg[SS].sel);
+  frame_add(&f, WORD_SP, cpu->gpr[RSP]);
+  for (unsigned k = g->params; k-- > 0;) frame_add(&f, WORD_PARAM, stack_peek(cpu, WORD_PARAM, (u64)k * g->bytes, g->bytes));
+  frame_add(&f, WORD_CS, cpu->seg[CS].sel);
+  frame_add(&f, WORD_IP, next);
+  require_ab(cpu, CHK_CALLGATE_ROOM, frame_fits(cpu, &st, &f), ss.sel, st.sp, frame_bytes(&f));
   check_ip(cpu, g->to.off, cs);
   desc_mark_accessed(cpu, cs);
   frame_probe(cpu, &st, &f);
@@ -148,7 +151,7 @@ static u64 call_gate(struct cpu *cpu, u16 sel, struct desc *gate, u64 next) {
   struct stack st;
   struct frame f;
   struct call_gate g = read_call_gate(cpu, sel, gate, &cs);
-  require(cpu, CHK_CALLGATE_CS_PRESENT, seg_present(&cs.s), g.to.sel);
+  require_ab(cpu, CHK_CALLGATE_CS_PRESENT, seg_present(&cs.s), g.to.sel, seg_present(&cs.s), 0);
   if (!seg_is_conforming(&cs.s) && seg_dpl(&cs.s) < cpu->cpl) return call_inner(cpu, &g, &cs, next);
   push_return(cpu, next, g.bytes, cpu_long(cpu), &st, &f);
   check_ip(cpu, g.to.off, &cs);
@@ -162,8 +165,9 @@ static u64 call_gate(struct cpu *cpu, u16 sel, struct desc *gate, u64 next) {
 static u64 jmp_gate(struct cpu *cpu, u16 sel, struct desc *gate) {
   struct desc cs;
   struct call_gate g = read_call_gate(cpu, sel, gate, &cs);
-  require(cpu, CHK_CALLGATE_JMP_DPL, seg_is_conforming(&cs.s) || seg_dpl(&cs.s) == cpu->cpl, g.to.sel);
-  require(cpu, CHK_CALLGATE_CS_PRESENT, seg_present(&cs.s), g.to.sel);
+  require_ab(cpu, CHK_CALLGATE_JMP_DPL, seg_is_conforming(&cs.s) || seg_dpl(&cs.s) == cpu->cpl, g.to.sel,
+             seg_dpl(&cs.s), cpu->cpl);
+  require_ab(cpu, CHK_CALLGATE_CS_PRESENT, seg_present(&cs.s), g.to.sel, seg_present(&cs.s), 0);
   check_ip(cpu, g.to.off, &cs);
   desc_mark_accessed(cpu, &cs);
   commit_cs(cpu, &cs, cpu->cpl);
@@ -172,22 +176,23 @@ static u64 jmp_gate(struct cpu *cpu, u16 sel, struct desc *gate) {
 
 /* ---- JMP and CALL ---- */
 
-/* A system descriptor that control may pass through: in long mode 64-bit call gates only. */
+/* A system descriptor that control may pass through, a busy TSS being judged later; in long mode 64-bit call gates
+ * only. */
 static bool system_ok(const struct cpu *cpu, unsigned type) {
   if (cpu_long(cpu)) return type == SYS_CALL32;
   return type == SYS_CALL16 || type == SYS_CALL32 || type == SYS_TASK_GATE || type == SYS_TSS16 ||
-         type == SYS_TSS32;
+         type == SYS_TSS16_BUSY || type == SYS_TSS32 || type == SYS_TSS32_BUSY;
 }
 
-static u64 far_protected(struct cpu *cpu, const struct far_ptr *p, bool call, u64 next, unsigned bytes) {
+static u64 far_protected(struct cpu *cpu, struct transition *t, const struct far_ptr *p, bool call, u64 next,
+                         unsigned bytes) {
   struct desc d;
-  require(cpu, CHK_FAR_CS_NULL, !sel_is_null(p->sel), 0);
-  require(cpu, CHK_FAR_CS_LIMIT, desc_read(cpu, p->sel, &d), p->sel);
+  require_ab(cpu, CHK_FAR_CS_NULL, !sel_is_null(p->sel), 0, p->sel, 0);
+  require_ab(cpu, CHK_FAR_CS_LIMIT, desc_read(cpu, p->sel, &d), p->sel, p->sel | 7u, table_limit(cpu, p->sel));
   unsigned type = seg_type(&d.s);
   bool system = !(d.s.attr & SEG_S);
-  require(cpu, CHK_FAR_CS_TYPE, system ? system_ok(cpu, type) : seg_is_code(&d.s), p->sel);
-  if (system && type != SYS_CALL16 && type != SYS_CALL32)
-    event_shutdown(cpu, "a far transfer to a TSS or task gate: task switches are not modelled");
+  require_ab(cpu, CHK_FAR_CS_TYPE, system ? system_ok(cpu, type) : seg_is_code(&d.s), p->sel, d.s.attr, 0);
+  if (system && type != SYS_CALL16 && type != SYS_CALL32) return task_far(cpu, t, &d, call, next);
   if (system) return call ? call_gate(cpu, p->sel, &d, next) : jmp_gate(cpu, p->sel, &d);
   if (call) return call_direct(cpu, p, &d, next, bytes);
   check_direct(cpu, p->sel, &d);
@@ -201,7 +206,7 @@ static u64 far_real(struct cpu *cpu, const struct far_ptr *p, bool call, u64 nex
   struct stack st;
   struct frame f;
   if (call) push_return(cpu, next, bytes, false, &st, &f);
-  require(cpu, CHK_FAR_EIP_LIMIT, p->off <= cpu->seg[CS].limit, 0);
+  require_ab(cpu, CHK_FAR_EIP_LIMIT, p->off <= cpu->seg[CS].limit, 0, p->off, cpu->seg[CS].limit);
   if (call) commit_push(cpu, &st, &f);
   seg_load_real(cpu, CS, p->sel);
   return p->off;
@@ -214,7 +219,7 @@ static u64 far_transfer(struct cpu *cpu, const struct insn *i, struct far_ptr p,
   u64 next = insn_next_rip(cpu, i);
   transition_begin(cpu, &t, call ? TR_FAR_CALL : TR_FAR_JMP, call ? next : insn_rip(i));
   u64 rip =
-      cpu_protected(cpu) ? far_protected(cpu, &p, call, next, bytes) : far_real(cpu, &p, call, next, bytes);
+      cpu_protected(cpu) ? far_protected(cpu, &t, &p, call, next, bytes) : far_real(cpu, &p, call, next, bytes);
   cpu_update_mode(cpu);
   transition_end(cpu, &t, rip);
   return rip;
@@ -252,13 +257,13 @@ BODY_1(call_far_M, h_call_far_M)
 
 static u64 retf_protected(struct cpu *cpu, unsigned n, unsigned add) {
   struct desc cs, ss = {.lo = 0};
-  u16 cs_sel = (u16)stack_peek(cpu, n, 2); /* first, and no more of its slot, as on silicon */
-  u64 ip = stack_peek(cpu, 0, n), sp = 0;
+  u16 cs_sel = (u16)stack_peek(cpu, WORD_CS, n, 2); /* first, and no more of its slot, as on silicon */
+  u64 ip = stack_peek(cpu, WORD_IP, 0, n), sp = 0;
   ret_check_cs(cpu, cs_sel, &cs);
   bool outer = sel_rpl(cs_sel) > cpu->cpl, code64 = cpu_long(cpu) && seg_is_code64(&cs.s);
   if (outer) {
-    sp = stack_peek(cpu, 2u * n + add, n);
-    ret_check_ss(cpu, (u16)stack_peek(cpu, 3u * n + add, n), &cs, &ss);
+    sp = stack_peek(cpu, WORD_SP, 2u * n + add, n);
+    ret_check_ss(cpu, (u16)stack_peek(cpu, WORD_SS, 3u * n + add, n), &cs, &ss);
   }
   ret_check_ip(cpu, ip, &cs);
   desc_mark_accessed(cpu, &cs);
@@ -275,9 +280,9 @@ static u64 retf_protected(struct cpu *cpu, unsigned n, unsigned add) {
 }
 
 static u64 retf_real(struct cpu *cpu, unsigned n, unsigned add) {
-  u16 cs = (u16)stack_peek(cpu, n, n);
-  u64 ip = stack_peek(cpu, 0, n);
-  require(cpu, CHK_RET_EIP_LIMIT, ip <= cpu->seg[CS].limit, 0);
+  u16 cs = (u16)stack_peek(cpu, WORD_CS, n, n);
+  u64 ip = stack_peek(cpu, WORD_IP, 0, n);
+  require_ab(cpu, CHK_RET_EIP_LIMIT, ip <= cpu->seg[CS].limit, 0, ip, cpu->seg[CS].limit);
   stack_drop(cpu, 2u * n + add);
   seg_load_real(cpu, CS, cs);
   return ip;

@@ -4,6 +4,7 @@
 #define CPU_FRAME_H
 
 #include "cpu/mem.h"
+#include "cpu/record.h"
 #include "cpu/seg.h"
 
 enum { FRAME_SLOTS = 4 + 31 }; /* a call gate's: SS, ESP, 31 parameters, CS, EIP */
@@ -11,6 +12,7 @@ enum { FRAME_SLOTS = 4 + 31 }; /* a call gate's: SS, ESP, 31 parameters, CS, EIP
 struct frame {
   u64 slot[FRAME_SLOTS]; /* in the order pushed: from high to low addresses */
   u8 n, bytes;           /* slots; size of each */
+  u8 word[FRAME_SLOTS];  /* enum rec_word */
 };
 
 struct stack { /* the current stack, or one about to be switched to */
@@ -24,7 +26,11 @@ static inline void frame_begin(struct frame *f, unsigned bytes) {
   f->n = 0;
   f->bytes = (u8)bytes;
 }
-static inline void frame_add(struct frame *f, u64 v) { f->slot[f->n++] = v; }
+static inline void frame_add(struct frame *f, enum rec_word word, u64 v) {
+  f->word[f->n] = word;
+  f->slot[f->n++] = v;
+}
+static inline unsigned frame_bytes(const struct frame *f) { return (unsigned)f->n * f->bytes; }
 
 static inline struct stack stack_current(const struct cpu *cpu) {
   bool wide = cpu_code64(cpu);
@@ -64,15 +70,20 @@ static inline void frame_probe(struct cpu *cpu, const struct stack *st, const st
 }
 
 static inline void frame_push(struct cpu *cpu, const struct stack *st, const struct frame *f) {
-  for (unsigned k = 0; k < f->n; k++)
-    mem_write_as(cpu, frame_linear(st, f, k), f->slot[k], f->bytes, st->user);
+  for (unsigned k = 0; k < f->n; k++) {
+    u64 la = frame_linear(st, f, k);
+    mem_write_as(cpu, la, f->slot[k], f->bytes, st->user);
+    rec_word(cpu, REC_PUSH, (enum rec_word)f->word[k], la, f->slot[k], f->bytes);
+  }
 }
 
 /* One slot of the current stack: read `off` bytes above its top, write below it, drop. A 16-bit stack pointer
  * leaves the upper bits of ESP alone. */
-static inline u64 stack_peek(struct cpu *cpu, u64 off, unsigned bytes) {
-  u64 at = (cpu->gpr[RSP] + off) & cpu->spmask;
-  return mem_read(cpu, mem_linear(cpu, SS, at, bytes, ACC_READ), bytes);
+static inline u64 stack_peek(struct cpu *cpu, enum rec_word word, u64 off, unsigned bytes) {
+  u64 at = (cpu->gpr[RSP] + off) & cpu->spmask, la = mem_linear(cpu, SS, at, bytes, ACC_READ);
+  u64 v = mem_read(cpu, la, bytes);
+  rec_word(cpu, REC_POP, word, la, v, bytes);
+  return v;
 }
 static inline void stack_drop(struct cpu *cpu, u64 bytes) {
   u64 sp = cpu_code64(cpu) ? cpu->gpr[RSP] : (u32)cpu->gpr[RSP];

@@ -119,13 +119,35 @@ ALWAYS_INLINE void host_store(u8 *p, u64 v, enum width w) {
   }
 }
 
+/* mem_read() and mem_write() with the TLB's hit inlined, for bodies that run outside flat segments. */
+ALWAYS_INLINE u64 mem_read_hit(struct cpu *cpu, u64 la, enum width w) {
+  const u8 *p = mem_hit(cpu, la, WIDTH_BYTES(w), ACC_READ);
+  return likely(p && !(cpu->mode & MODE_ALIGN)) ? host_load(p, w) : mem_read(cpu, la, WIDTH_BYTES(w));
+}
+ALWAYS_INLINE void mem_write_hit(struct cpu *cpu, u64 la, u64 v, enum width w) {
+  u8 *p = mem_hit(cpu, la, WIDTH_BYTES(w), ACC_WRITE);
+  if (likely(p && !(cpu->mode & MODE_ALIGN))) host_store(p, v, w);
+  else mem_write(cpu, la, v, WIDTH_BYTES(w));
+}
+
+/* By a width that is a constant: no dispatch on the size. */
+ALWAYS_INLINE u64 mem_read_w(struct cpu *cpu, u64 la, enum width w) {
+  return w == W8 ? mem_read8(cpu, la) : w == W16 ? mem_read16(cpu, la) : w == W32 ? mem_read32(cpu, la) : mem_read64(cpu, la);
+}
+ALWAYS_INLINE void mem_write_w(struct cpu *cpu, u64 la, u64 v, enum width w) {
+  if (w == W8) mem_write8(cpu, la, (u8)v);
+  else if (w == W16) mem_write16(cpu, la, (u16)v);
+  else if (w == W32) mem_write32(cpu, la, (u32)v);
+  else mem_write64(cpu, la, v);
+}
+
 /* Reads the operand. In form R the register is i->dst when reg_is_dst, else i->src. */
 ALWAYS_INLINE u64 e_load(struct cpu *cpu, const struct insn *i, const struct eref *e, enum width w, enum form form,
                          enum access acc, bool reg_is_dst) {
   if (form == FORM_R || (form == FORM_X && i->seg == SEG_REG)) return reg_get(cpu, reg_is_dst ? i->dst : i->src, w);
   if (IS_FAST(form)) return host_load(e->p, w);
   if (acc == ACC_WRITE) mem_probe(cpu, e->la, WIDTH_BYTES(w), ACC_WRITE);
-  return mem_read(cpu, e->la, WIDTH_BYTES(w));
+  return mem_read_w(cpu, e->la, w);
 }
 /* E is the first operand (destination, or the only one): register in dst. */
 #define e_get(cpu, i, e, w, form, acc) e_load(cpu, i, e, w, form, acc, true)
@@ -136,7 +158,7 @@ ALWAYS_INLINE void e_set(struct cpu *cpu, const struct insn *i, const struct ere
                          enum form form) {
   if (form == FORM_R || (form == FORM_X && i->seg == SEG_REG)) reg_set(cpu, i->dst, v, w);
   else if (IS_FAST(form)) host_store(e->p, v, w);
-  else mem_write(cpu, e->la, v, WIDTH_BYTES(w));
+  else mem_write_w(cpu, e->la, v, w);
 }
 
 /* Atomic read-modify-write in form L: retries until no other processor came between. `expr` computes the new value

@@ -2,6 +2,7 @@
  * SDM 1 18.5 (Protected-Mode I/O); SDM 2 IN, OUT, INS, OUTS, CLI, STI, PUSHF, POPF; SDM 3B 20.4
  * (Protected-Mode Virtual Interrupts). */
 #include "cpu/check.h"
+#include "cpu/debugreg.h"
 #include "cpu/frame.h"
 #include "cpu/rare.h"
 #include "cpu/simd_state.h"
@@ -12,20 +13,26 @@
 /* Two bytes are read, and both lie within the TSS. SDM 1 18.5.2 (I/O Permission Bit Map) */
 static bool port_permitted(struct cpu *cpu, u16 port, unsigned size) {
   if (!(seg_type(&cpu->tr) & 8) || cpu->tr.limit < 103) return false; /* a 16-bit TSS has no map */
-  u32 at = (u32)mem_read_sys(cpu, sys_linear(cpu, cpu->tr.base + 102), 2) + port / 8u;
+  u64 base = sys_linear(cpu, cpu->tr.base + 102);
+  u32 at = (u32)mem_read_sys(cpu, base, 2);
+  rec_word(cpu, REC_TSS, WORD_OTHER, base, at, 2);
+  at += port / 8u;
   if (at + 1 > cpu->tr.limit) return false;
-  u32 map = (u32)mem_read_sys(cpu, sys_linear(cpu, cpu->tr.base + at), 2) >> (port & 7);
-  return !(map & ((1u << size) - 1));
+  u64 la = sys_linear(cpu, cpu->tr.base + at);
+  u32 map = (u32)mem_read_sys(cpu, la, 2);
+  rec_word(cpu, REC_TSS, WORD_OTHER, la, map, 2);
+  return !(map >> (port & 7) & ((1u << size) - 1));
 }
 
 static void require_port(struct cpu *cpu, u16 port, unsigned size) {
   if (!(cpu->mode & MODE_PE)) return;
   if (!cpu_vm86(cpu) && cpu->cpl <= cpu_iopl(cpu)) return;
-  require(cpu, CHK_IO_BITMAP, port_permitted(cpu, port, size), 0);
+  require_ab(cpu, CHK_IO_BITMAP, port_permitted(cpu, port, size), 0, port, cpu->cpl);
 }
 
 static u32 port_in(struct cpu *cpu, u16 port, unsigned size) {
   const struct vm_hooks *h = &cpu->vm->hooks;
+  if (unlikely(cpu->debug.io)) debug_io(cpu, port, size);
   if (!h->in) return 0xffffffff;
   simd_leave(cpu);
   u32 v = h->in(h->opaque, cpu, port, size);
@@ -34,6 +41,7 @@ static u32 port_in(struct cpu *cpu, u16 port, unsigned size) {
 }
 static void port_out(struct cpu *cpu, u16 port, unsigned size, u32 v) {
   const struct vm_hooks *h = &cpu->vm->hooks;
+  if (unlikely(cpu->debug.io)) debug_io(cpu, port, size);
   if (!h->out) return;
   simd_leave(cpu);
   h->out(h->opaque, cpu, port, size, v);
@@ -128,7 +136,7 @@ static const struct insn *h_cli(struct cpu *restrict cpu, const struct insn *res
   if (!(cpu->mode & MODE_PE) || if_permitted(cpu)) {
     cpu->eflags &= ~(u32)EF_IF;
   } else {
-    require(cpu, CHK_CLI_IOPL, uses_vif(cpu), 0);
+    require_ab(cpu, CHK_CLI_IOPL, uses_vif(cpu), 0, cpu->cpl, cpu_iopl(cpu));
     cpu->eflags &= ~(u32)EF_VIF;
   }
   NEXT(cpu, i, FORM_R);
@@ -144,8 +152,8 @@ static const struct insn *h_sti(struct cpu *restrict cpu, const struct insn *res
     cpu_update_mode(cpu);
     return cpu_leave(cpu, i);
   }
-  require(cpu, CHK_CLI_IOPL, uses_vif(cpu), 0);
-  require(cpu, CHK_STI_VIP, !(cpu->eflags & EF_VIP), 0);
+  require_ab(cpu, CHK_CLI_IOPL, uses_vif(cpu), 0, cpu->cpl, cpu_iopl(cpu));
+  require_ab(cpu, CHK_STI_VIP, !(cpu->eflags & EF_VIP), 0, !!(cpu->eflags & EF_VIP), 0);
   cpu->eflags |= EF_VIF;
   NEXT(cpu, i, FORM_R);
 }
@@ -160,7 +168,7 @@ static const struct insn *h_pushf(struct cpu *restrict cpu, const struct insn *r
   u32 image = cpu_eflags(cpu) & ~(u32)(EF_VM | EF_RF);
   cpu->insn = i;
   if (vm86_below_iopl3(cpu)) {
-    require(cpu, CHK_VM86_FLAGS_IOPL, n == 2 && (cpu->cr4 & CR4_VME), 0);
+    require_ab(cpu, CHK_VM86_FLAGS_IOPL, n == 2 && (cpu->cr4 & CR4_VME), 0, cpu_iopl(cpu), n * 8);
     image = vm86_flags_image(cpu);
   }
   stack_push(cpu, image, n);
@@ -181,10 +189,10 @@ static const struct insn *h_popf(struct cpu *restrict cpu, const struct insn *re
   u32 before = cpu->eflags, ef;
   cpu->insn = i;
   if (vm86_below_iopl3(cpu)) {
-    require(cpu, CHK_VM86_FLAGS_IOPL, n == 2 && (cpu->cr4 & CR4_VME), 0);
-    ef = vm86_flags_load(cpu, (u16)stack_peek(cpu, 0, n));
+    require_ab(cpu, CHK_VM86_FLAGS_IOPL, n == 2 && (cpu->cr4 & CR4_VME), 0, cpu_iopl(cpu), n * 8);
+    ef = vm86_flags_load(cpu, (u16)stack_peek(cpu, WORD_FLAGS, 0, n));
   } else {
-    u32 image = (u32)stack_peek(cpu, 0, n), mask = popf_mask(cpu, n);
+    u32 image = (u32)stack_peek(cpu, WORD_FLAGS, 0, n), mask = popf_mask(cpu, n);
     ef = (cpu_eflags(cpu) & ~mask) | (image & mask);
   }
   stack_drop(cpu, n);

@@ -7,6 +7,7 @@
 #include "cpu/frame.h"
 #include "cpu/handler.h"
 #include "cpu/ret.h"
+#include "cpu/task.h"
 #include "cpu/vm86.h"
 
 /* SDM 2A IRET (Operation): which flags an image may change; the CPL is the one before the return. */
@@ -25,10 +26,10 @@ static void load_flags(struct cpu *cpu, u32 image, u32 mask) {
 
 /* Real mode: IRETD keeps VM, VIF and VIP. */
 static u64 iret_real(struct cpu *cpu, unsigned n) {
-  u64 ip = stack_peek(cpu, 0, n);
-  u16 cs = (u16)stack_peek(cpu, n, n);
-  u32 image = (u32)stack_peek(cpu, 2u * n, n);
-  require(cpu, CHK_RET_EIP_LIMIT, ip <= cpu->seg[CS].limit, 0);
+  u64 ip = stack_peek(cpu, WORD_IP, 0, n);
+  u16 cs = (u16)stack_peek(cpu, WORD_CS, n, n);
+  u32 image = (u32)stack_peek(cpu, WORD_FLAGS, 2u * n, n);
+  require_ab(cpu, CHK_RET_EIP_LIMIT, ip <= cpu->seg[CS].limit, 0, ip, cpu->seg[CS].limit);
   stack_drop(cpu, 3u * n);
   seg_load_real(cpu, CS, cs);
   load_flags(cpu, image, n == 2 ? 0xffff : EF_VALID & ~(u32)(EF_VM | EF_VIF | EF_VIP));
@@ -38,11 +39,11 @@ static u64 iret_real(struct cpu *cpu, unsigned n) {
 /* SDM 3B 20.2.7 (Sensitive Instructions): IOPL 3, or a 16-bit IRET with VME. */
 static u64 iret_vm86(struct cpu *cpu, unsigned n) {
   bool iopl3 = cpu_iopl(cpu) == 3;
-  require(cpu, CHK_VM86_IRET_IOPL, iopl3 || (n == 2 && (cpu->cr4 & CR4_VME)), 0);
-  u64 ip = stack_peek(cpu, 0, n);
-  u16 cs = (u16)stack_peek(cpu, n, n);
-  u32 image = (u32)stack_peek(cpu, 2u * n, n);
-  require(cpu, CHK_RET_EIP_LIMIT, ip <= cpu->seg[CS].limit, 0);
+  require_ab(cpu, CHK_VM86_IRET_IOPL, iopl3 || (n == 2 && (cpu->cr4 & CR4_VME)), 0, cpu_iopl(cpu), n * 8);
+  u64 ip = stack_peek(cpu, WORD_IP, 0, n);
+  u16 cs = (u16)stack_peek(cpu, WORD_CS, n, n);
+  u32 image = (u32)stack_peek(cpu, WORD_FLAGS, 2u * n, n);
+  require_ab(cpu, CHK_RET_EIP_LIMIT, ip <= cpu->seg[CS].limit, 0, ip, cpu->seg[CS].limit);
   u32 virtual_flags = iopl3 ? 0 : vm86_flags_load(cpu, (u16)image);
   stack_drop(cpu, 3u * n);
   seg_load_real(cpu, CS, cs);
@@ -56,8 +57,9 @@ static u64 iret_vm86(struct cpu *cpu, unsigned n) {
 /* RETURN-TO-VIRTUAL-8086-MODE: nine doublewords; EIP is taken as it is. */
 static u64 iret_to_vm86(struct cpu *cpu) {
   static const u8 order[] = {CS, SS, ES, DS, FS, GS};
+  static const u8 word[9] = {WORD_IP, WORD_CS, WORD_FLAGS, WORD_SP, WORD_SS, WORD_ES, WORD_DS, WORD_FS, WORD_GS};
   u32 slot[9];
-  for (unsigned k = 0; k < 9; k++) slot[k] = (u32)stack_peek(cpu, k * 4u, 4);
+  for (unsigned k = 0; k < 9; k++) slot[k] = (u32)stack_peek(cpu, (enum rec_word)word[k], k * 4u, 4);
   load_flags(cpu, slot[2], EF_VALID);
   cpu->cpl = 3;
   cpu->gpr[RSP] = slot[3];
@@ -69,15 +71,15 @@ static u64 iret_to_vm86(struct cpu *cpu) {
 
 static u64 iret_protected(struct cpu *cpu, unsigned n) {
   struct desc cs, ss = {.lo = 0};
-  u32 image = (u32)stack_peek(cpu, 2u * n, n), mask = iret_flag_mask(cpu, n); /* in the order of silicon's faults */
-  u16 cs_sel = (u16)stack_peek(cpu, n, 2);
-  u64 ip = stack_peek(cpu, 0, n), sp = 0;
+  u32 image = (u32)stack_peek(cpu, WORD_FLAGS, 2u * n, n), mask = iret_flag_mask(cpu, n); /* in the order of silicon's faults */
+  u16 cs_sel = (u16)stack_peek(cpu, WORD_CS, n, 2);
+  u64 ip = stack_peek(cpu, WORD_IP, 0, n), sp = 0;
   if ((image & EF_VM) && cpu->cpl == 0 && n == 4 && !cpu_long(cpu)) return iret_to_vm86(cpu);
   ret_check_cs(cpu, cs_sel, &cs);
   bool outer = sel_rpl(cs_sel) > cpu->cpl, new_stack = outer || cpu_code64(cpu);
   if (new_stack) {
-    u16 ss_sel = (u16)stack_peek(cpu, 4u * n, 2);
-    sp = stack_peek(cpu, 3u * n, n);
+    u16 ss_sel = (u16)stack_peek(cpu, WORD_SS, 4u * n, 2);
+    sp = stack_peek(cpu, WORD_SP, 3u * n, n);
     ret_check_ss(cpu, ss_sel, &cs, &ss);
   }
   ret_check_ip(cpu, ip, &cs);
@@ -107,9 +109,8 @@ NOINLINE static u64 do_iret(struct cpu *cpu, const struct insn *i) {
   } else if (cpu_vm86(cpu)) {
     ip = iret_vm86(cpu, n);
   } else {
-    if (cpu_long(cpu)) require(cpu, CHK_IRET_NT_LONG, !(cpu->eflags & EF_NT), 0);
-    else if (cpu->eflags & EF_NT) event_shutdown(cpu, "IRET with NT set: task switches are not modelled");
-    ip = iret_protected(cpu, n);
+    if (cpu_long(cpu)) require_ab(cpu, CHK_IRET_NT_LONG, !(cpu->eflags & EF_NT), 0, !!(cpu->eflags & EF_NT), 0);
+    ip = cpu->eflags & EF_NT && !cpu_long(cpu) ? task_iret(cpu, &t, insn_next_rip(cpu, i)) : iret_protected(cpu, n);
   }
   cpu_update_mode(cpu);
   transition_end(cpu, &t, ip);

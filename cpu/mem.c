@@ -1,8 +1,12 @@
 /* Guest memory access behind the software TLB: fills, page crossings, MMIO, and writes to decoded code.
  * SDM 3A 4 (Paging), 5.3 (Limit Checking), 11.6 (Self-Modifying Code). */
+#include "cpu/check.h"
 #include "cpu/code.h"
+#include "cpu/debugreg.h"
 #include "cpu/handler.h"
+#include "cpu/paging.h"
 #include "cpu/vm.h"
+#include "cpu/whatif.h"
 
 /* A page as the slow paths see it. host is NULL for MMIO. */
 struct page {
@@ -12,31 +16,36 @@ struct page {
 };
 
 static bool is_user(const struct cpu *cpu) { return cpu->cpl == 3; }
+static enum mmu_priv priv_now(const struct cpu *cpu) { return paging_priv(cpu, is_user(cpu)); }
 
 /* Translates one page and refills the TLB of that privilege. Returns -1 with *f filled. */
-static int translate(struct cpu *cpu, u64 la, enum access acc, bool user, struct page *pg, struct fault *f) {
-  struct xlat x;
+static int translate(struct cpu *cpu, u64 la, enum access acc, enum mmu_priv priv, struct page *pg, struct fault *f) {
+  struct page_walk w;
   cpu->stat_tlb_misses++;
-  if (mmu_walk(&cpu->vm->mem, &cpu->mmu, la, acc, user, &x, f)) return -1;
-  pg->gpa = x.gpa;
-  pg->region = phys_find(&cpu->vm->mem, x.gpa);
-  pg->host = phys_host(&cpu->vm->mem, x.gpa, PAGE_SIZE);
-  if (!pg->host) return 0;
-  struct tlb_entry *e = tlb_slot(&cpu->tlbs[user], la);
+  if (paging_translate(cpu, la, acc, priv, &w, f)) return -1;
+  pg->gpa = w.gpa;
+  pg->region = phys_find(&cpu->vm->mem, w.gpa);
+  pg->host = phys_host(&cpu->vm->mem, w.gpa, PAGE_SIZE);
+  if (!pg->host || unlikely(debug_watched(cpu, la))) return 0;
+  struct tlb_entry *e = tlb_slot(&cpu->tlbs[priv], la);
   u64 page = la & PAGE_MASK;
   if (e->tag[ACC_READ] != page) e->tag[ACC_WRITE] = TLB_NEVER;
   e->tag[ACC_READ] = page;
-  e->gpa = x.gpa;
+  e->gpa = w.gpa;
   e->addend = (u64)(uintptr_t)pg->host - page;
-  bool direct = x.write && !pg->region->readonly && !code_page_present(cpu->vm, x.gpa);
+  /* A write hits only when its dirty bit is set already. */
+  bool write = acc == ACC_WRITE || (w.dirty && !mmu_broken(&cpu->mmu, &w, ACC_WRITE, priv));
+  bool direct = write && !pg->region->readonly && !code_page_present(cpu->vm, w.gpa) && !cpu->undo;
   e->tag[ACC_WRITE] = direct ? page : TLB_NEVER;
-  if (direct && page != x.gpa) cpu->walias[x.gpa >> PAGE_SHIFT & (XUSED - 1)] = true;
+  if (direct && page != w.gpa) cpu->walias[w.gpa >> PAGE_SHIFT & (XUSED - 1)] = true;
+  if (priv == PRIV_SUPER_AC) cpu->tlb_ac_clean = false;
+  paging_cached(cpu, la, &w);
   return 0;
 }
 
 /* As translate(), from the TLB when it can. Page faults unwind. */
-static void find_page(struct cpu *cpu, u64 la, enum access acc, bool user, struct page *pg) {
-  const struct tlb_entry *e = tlb_slot(&cpu->tlbs[user], la);
+static void find_page(struct cpu *cpu, u64 la, enum access acc, enum mmu_priv priv, struct page *pg) {
+  const struct tlb_entry *e = tlb_slot(&cpu->tlbs[priv], la);
   if (e->tag[acc] == (la & PAGE_MASK)) {
     pg->host = (u8 *)((la & PAGE_MASK) + e->addend);
     pg->gpa = e->gpa;
@@ -44,7 +53,8 @@ static void find_page(struct cpu *cpu, u64 la, enum access acc, bool user, struc
     return;
   }
   struct fault f;
-  if (translate(cpu, la, acc, user, pg, &f)) cpu_raise_fault(cpu, &f);
+  if (unlikely(debug_watched(cpu, la))) debug_approach(cpu);
+  if (translate(cpu, la, acc, priv, pg, &f)) cpu_raise_fault(cpu, &f);
 }
 
 static unsigned page_part(u64 la, unsigned n) {
@@ -52,7 +62,7 @@ static unsigned page_part(u64 la, unsigned n) {
   return n < room ? n : room;
 }
 
-static void page_read(const struct page *pg, unsigned off, u8 *buf, unsigned n) {
+static void page_read(struct cpu *cpu, const struct page *pg, unsigned off, u8 *buf, unsigned n) {
   if (pg->host) {
     const u8 *p = pg->host + off;
     switch (n) { /* one load where the guest made one; a copy of unknown length is `rep movs`, 40 ns */
@@ -64,7 +74,8 @@ static void page_read(const struct page *pg, unsigned off, u8 *buf, unsigned n) 
     }
     return;
   }
-  if (!pg->region || !pg->region->mmio) {
+  if (unlikely(cpu->undo) && pg->region && pg->region->mmio) undo_device(cpu);
+  if (!pg->region || !pg->region->mmio || cpu->undo) {
     memset(buf, 0xff, n); /* nothing answers: the bus floats high */
     return;
   }
@@ -75,6 +86,7 @@ static void page_read(const struct page *pg, unsigned off, u8 *buf, unsigned n) 
 static void page_write(struct cpu *cpu, const struct page *pg, unsigned off, const u8 *buf, unsigned n) {
   if (pg->host) {
     if (pg->region && pg->region->readonly) return;
+    if (unlikely(cpu->undo)) undo_note(cpu, pg->host + off, pg->gpa + off, n);
     switch (n) { /* one store where the guest made one: other processors never see half of it */
       case 1: st8(pg->host + off, buf[0]); break;
       case 2: st16(pg->host + off, ld16(buf)); break;
@@ -86,6 +98,10 @@ static void page_write(struct cpu *cpu, const struct page *pg, unsigned off, con
     return;
   }
   if (!pg->region || !pg->region->mmio) return;
+  if (unlikely(cpu->undo)) {
+    undo_device(cpu);
+    return;
+  }
   u64 v = 0;
   for (unsigned k = 0; k < n && k < 8; k++) v |= (u64)buf[k] << (8 * k);
   pg->region->mmio->write(pg->region->mmio->opaque, pg->gpa + off - pg->region->base, n, v);
@@ -100,68 +116,122 @@ static u64 next_page(const struct cpu *cpu, u64 la) {
 
 /* Alignment checks are made at CPL 3 only. SDM 3A 6.15 (Alignment Check Exception) */
 static void check_align(struct cpu *cpu, u64 la, unsigned size, bool user) {
-  if (unlikely(cpu->mode & MODE_ALIGN) && user && size <= 8 && (la & (size - 1))) cpu_raise_error(cpu, VEC_AC, 0);
+  if (unlikely(cpu->mode & MODE_ALIGN) && user && size <= 8)
+    require_ab(cpu, CHK_ALIGNMENT, !(la & (size - 1)), 0, la, size);
 }
 
-static void read_span(struct cpu *cpu, u64 la, void *buf, unsigned n, bool user) {
+static void read_span(struct cpu *cpu, u64 la, void *buf, unsigned n, enum mmu_priv priv) {
   u8 *out = buf;
   while (n) {
     struct page pg;
     unsigned part = page_part(la, n);
-    find_page(cpu, la, ACC_READ, user, &pg);
-    page_read(&pg, la & 0xfff, out, part);
+    find_page(cpu, la, ACC_READ, priv, &pg);
+    page_read(cpu, &pg, la & 0xfff, out, part);
     out += part;
     n -= part;
     la = next_page(cpu, la);
   }
 }
 
-static void write_span(struct cpu *cpu, u64 la, const void *buf, unsigned n, bool user) {
+static void write_span(struct cpu *cpu, u64 la, const void *buf, unsigned n, enum mmu_priv priv) {
   struct page pg[2];
   unsigned part = page_part(la, n);
-  find_page(cpu, la, ACC_WRITE, user, &pg[0]);
-  if (part < n) find_page(cpu, next_page(cpu, la), ACC_WRITE, user, &pg[1]);
+  find_page(cpu, la, ACC_WRITE, priv, &pg[0]);
+  if (part < n) find_page(cpu, next_page(cpu, la), ACC_WRITE, priv, &pg[1]);
   page_write(cpu, &pg[0], la & 0xfff, buf, part);
   if (part < n) page_write(cpu, &pg[1], 0, (const u8 *)buf + part, n - part);
 }
 
+/* A data breakpoint that a completed access meets. Those to system structures are not looked at. */
+static void watch(struct cpu *cpu, u64 la, unsigned n, bool write) {
+  if (unlikely(cpu->debug.data)) debug_data(cpu, la, n, write);
+}
+
 u64 mem_read_as(struct cpu *cpu, u64 la, unsigned size, bool user) {
   u64 v = 0;
-  read_span(cpu, la, &v, size, user);
+  read_span(cpu, la, &v, size, paging_priv(cpu, user));
+  watch(cpu, la, size, false);
   return v;
 }
-void mem_write_as(struct cpu *cpu, u64 la, u64 v, unsigned size, bool user) { write_span(cpu, la, &v, size, user); }
-u64 mem_read_sys(struct cpu *cpu, u64 la, unsigned size) { return mem_read_as(cpu, la, size, false); }
-void mem_write_sys(struct cpu *cpu, u64 la, u64 v, unsigned size) { mem_write_as(cpu, la, v, size, false); }
+void mem_write_as(struct cpu *cpu, u64 la, u64 v, unsigned size, bool user) {
+  write_span(cpu, la, &v, size, paging_priv(cpu, user));
+  watch(cpu, la, size, true);
+}
+/* Implicit supervisor accesses, which EFLAGS.AC does not excuse. SDM 3A 4.6 (Access Rights) */
+u64 mem_read_sys(struct cpu *cpu, u64 la, unsigned size) {
+  u64 v = 0;
+  read_span(cpu, la, &v, size, PRIV_SUPER);
+  return v;
+}
+void mem_write_sys(struct cpu *cpu, u64 la, u64 v, unsigned size) { write_span(cpu, la, &v, size, PRIV_SUPER); }
 
-u64 mem_read(struct cpu *cpu, u64 la, unsigned size) {
+/* Code whose segments are not flat comes here for every access, so a hit in the TLB is served first. */
+NOINLINE static u64 read_slowly(struct cpu *cpu, u64 la, unsigned size) {
   check_align(cpu, la, size, is_user(cpu));
   return mem_read_as(cpu, la, size, is_user(cpu));
 }
-void mem_write(struct cpu *cpu, u64 la, u64 v, unsigned size) {
+NOINLINE static void write_slowly(struct cpu *cpu, u64 la, u64 v, unsigned size) {
   check_align(cpu, la, size, is_user(cpu));
   mem_write_as(cpu, la, v, size, is_user(cpu));
 }
+static bool aligned_or_unchecked(const struct cpu *cpu, u64 la, unsigned size) {
+  return likely(!(cpu->mode & MODE_ALIGN)) || !(la & (size - 1));
+}
 
 #define MEM_SIZED(n)                                                                                \
-  u##n mem_read##n(struct cpu *cpu, u64 la) { return (u##n)mem_read(cpu, la, (n) / 8); }            \
-  void mem_write##n(struct cpu *cpu, u64 la, u##n v) { mem_write(cpu, la, v, (n) / 8); }
+  u##n mem_read##n(struct cpu *cpu, u64 la) {                                                       \
+    const u8 *p = mem_hit(cpu, la, (n) / 8, ACC_READ);                                              \
+    if (likely(p != NULL) && aligned_or_unchecked(cpu, la, (n) / 8)) return ld##n(p);               \
+    return (u##n)read_slowly(cpu, la, (n) / 8);                                                     \
+  }                                                                                                 \
+  void mem_write##n(struct cpu *cpu, u64 la, u##n v) {                                              \
+    u8 *p = mem_hit(cpu, la, (n) / 8, ACC_WRITE);                                                   \
+    if (likely(p != NULL) && aligned_or_unchecked(cpu, la, (n) / 8)) st##n(p, v);                   \
+    else write_slowly(cpu, la, v, (n) / 8);                                                         \
+  }
 MEM_SIZED(8)
 MEM_SIZED(16)
 MEM_SIZED(32)
 MEM_SIZED(64)
 
-void mem_read_bytes(struct cpu *cpu, u64 la, void *buf, unsigned n) { read_span(cpu, la, buf, n, is_user(cpu)); }
-void mem_write_bytes(struct cpu *cpu, u64 la, const void *buf, unsigned n) {
-  write_span(cpu, la, buf, n, is_user(cpu));
+u64 mem_read(struct cpu *cpu, u64 la, unsigned size) {
+  switch (size) {
+    case 1: return mem_read8(cpu, la);
+    case 2: return mem_read16(cpu, la);
+    case 4: return mem_read32(cpu, la);
+    case 8: return mem_read64(cpu, la);
+    default: return read_slowly(cpu, la, size);
+  }
+}
+void mem_write(struct cpu *cpu, u64 la, u64 v, unsigned size) {
+  switch (size) {
+    case 1: mem_write8(cpu, la, (u8)v); break;
+    case 2: mem_write16(cpu, la, (u16)v); break;
+    case 4: mem_write32(cpu, la, (u32)v); break;
+    case 8: mem_write64(cpu, la, v); break;
+    default: write_slowly(cpu, la, v, size);
+  }
 }
 
-void mem_probe_as(struct cpu *cpu, u64 la, unsigned n, enum access acc, bool user) {
+void mem_read_bytes(struct cpu *cpu, u64 la, void *buf, unsigned n) {
+  read_span(cpu, la, buf, n, priv_now(cpu));
+  watch(cpu, la, n, false);
+}
+void mem_write_bytes(struct cpu *cpu, u64 la, const void *buf, unsigned n) {
+  write_span(cpu, la, buf, n, priv_now(cpu));
+  watch(cpu, la, n, true);
+}
+
+static void probe_span(struct cpu *cpu, u64 la, unsigned n, enum access acc, enum mmu_priv priv) {
   struct page pg;
   if (!n) return;
-  find_page(cpu, la, acc, user, &pg);
-  if (page_part(la, n) < n) find_page(cpu, next_page(cpu, la), acc, user, &pg);
+  find_page(cpu, la, acc, priv, &pg);
+  if (page_part(la, n) < n) find_page(cpu, next_page(cpu, la), acc, priv, &pg);
 }
+void mem_probe_as(struct cpu *cpu, u64 la, unsigned n, enum access acc, bool user) {
+  probe_span(cpu, la, n, acc, paging_priv(cpu, user));
+}
+void mem_probe_sys(struct cpu *cpu, u64 la, unsigned n, enum access acc) { probe_span(cpu, la, n, acc, PRIV_SUPER); }
 void mem_probe(struct cpu *cpu, u64 la, unsigned n, enum access acc) {
   if (acc == ACC_WRITE) check_align(cpu, la, n, is_user(cpu));
   mem_probe_as(cpu, la, n, acc, is_user(cpu));
@@ -172,27 +242,27 @@ void mem_probe(struct cpu *cpu, u64 la, unsigned n, enum access acc) {
 u8 *mem_lock_begin(struct cpu *cpu, u64 la, unsigned size) {
   struct page pg;
   check_align(cpu, la, size, is_user(cpu));
-  find_page(cpu, la, ACC_WRITE, is_user(cpu), &pg);
+  find_page(cpu, la, ACC_WRITE, priv_now(cpu), &pg);
   cpu->lock_la = la;
   bool crosses = page_part(la, size) < size;
-  if (crosses) find_page(cpu, next_page(cpu, la), ACC_WRITE, is_user(cpu), &pg);
+  if (crosses) find_page(cpu, next_page(cpu, la), ACC_WRITE, priv_now(cpu), &pg);
+  watch(cpu, la, size, true);
   if (crosses || !pg.host || (pg.region && pg.region->readonly)) {
-    read_span(cpu, la, cpu->lock_buf, size, is_user(cpu));
+    read_span(cpu, la, cpu->lock_buf, size, priv_now(cpu));
     cpu->lock_gpa = TLB_NEVER;
     return cpu->lock_buf;
   }
   cpu->lock_gpa = pg.gpa + (la & 0xfff);
+  if (unlikely(cpu->undo)) undo_note(cpu, pg.host + (la & 0xfff), cpu->lock_gpa, size);
   return pg.host + (la & 0xfff);
 }
 
 void mem_lock_end(struct cpu *cpu, unsigned size) {
-  if (cpu->lock_gpa == TLB_NEVER) write_span(cpu, cpu->lock_la, cpu->lock_buf, size, is_user(cpu));
+  if (cpu->lock_gpa == TLB_NEVER) write_span(cpu, cpu->lock_la, cpu->lock_buf, size, priv_now(cpu));
   else if (code_page_present(cpu->vm, cpu->lock_gpa & PAGE_MASK)) code_written(cpu, cpu->lock_gpa, size);
 }
 
 /* ---- segmentation ---- */
-
-NORETURN static void seg_fault(struct cpu *cpu, enum sreg s) { cpu_raise_error(cpu, s == SS ? VEC_SS : VEC_GP, 0); }
 
 /* SDM 3A 5.3 (Limit Checking): expand-down segments are valid above the limit, up to FFFFh or FFFFFFFFh by B. Beyond
  * 4 GiB the check is the implementation's choice: none for flat segments, the access wraps (measured on Intel Xeon). */
@@ -210,20 +280,35 @@ static bool type_allows(const struct seg *g, enum access acc) {
   return acc != ACC_WRITE || (g->attr & SEG_WRITABLE);
 }
 
+/* The same rules one by one, for whoever watches, and to raise what is broken. Real and virtual-8086 mode have no types. */
+COLD static void judge_segment(struct cpu *cpu, enum sreg s, u64 off, unsigned size, enum access acc) {
+  const struct seg *g = &cpu->seg[s];
+  if ((cpu->mode & (MODE_PE | MODE_VM)) == MODE_PE) {
+    require_ab(cpu, CHK_SEG_NULL, !(g->attr & SEG_NULL), s, g->sel, 0);
+    if (acc == ACC_WRITE) require_ab(cpu, CHK_SEG_WRITABLE, type_allows(g, acc), s, g->attr, 0);
+    else require_ab(cpu, CHK_SEG_READABLE, type_allows(g, acc), s, g->attr, 0);
+  }
+  require_ab(cpu, CHK_SEG_LIMIT, within_limit(g, off, size), s, off, g->limit);
+}
+
+COLD static void judge_canonical(struct cpu *cpu, enum sreg s, u64 la, unsigned size, unsigned width) {
+  bool first = canonical(la, width), last = canonical(la + size - 1, width);
+  if (first && !last) check_align(cpu, la, size, is_user(cpu)); /* comes first, as before a page fault */
+  require_ab(cpu, CHK_MEM_CANONICAL, first && last, s, la, size);
+}
+
 u64 mem_linear(struct cpu *cpu, enum sreg s, u64 off, unsigned size, enum access acc) {
   const struct seg *g = &cpu->seg[s];
   if ((cpu->mode & MODE_CODE_MASK) == MODE_CODE64) {
     u64 la = s >= FS ? g->base + off : off;
     unsigned width = cpu->cr4 & CR4_LA57 ? 57 : 48;
-    if (unlikely(!canonical(la, width))) seg_fault(cpu, s);
-    if (unlikely(!canonical(la + size - 1, width))) {
-      check_align(cpu, la, size, is_user(cpu)); /* comes first, as before a page fault */
-      seg_fault(cpu, s);
-    }
+    if (unlikely(!canonical(la, width) || !canonical(la + size - 1, width)) || rec_on(cpu))
+      judge_canonical(cpu, s, la, size, width);
     return la;
   }
   bool protected_ = (cpu->mode & (MODE_PE | MODE_VM)) == MODE_PE;
-  if (unlikely((protected_ && !type_allows(g, acc)) || !within_limit(g, off, size))) seg_fault(cpu, s);
+  if (unlikely((protected_ && !type_allows(g, acc)) || !within_limit(g, off, size)) || rec_on(cpu))
+    judge_segment(cpu, s, off, size, acc);
   return (g->base + off) & cpu->lamask;
 }
 
@@ -236,7 +321,7 @@ u64 ea_offset(const struct cpu *cpu, const struct insn *i) {
 
 u64 ea_linear(struct cpu *cpu, const struct insn *i, unsigned size, enum access acc) {
   cpu->insn = i;
-  return mem_linear(cpu, i->seg, ea_offset(cpu, i), size, acc);
+  return mem_linear_quick(cpu, i->seg, ea_offset(cpu, i), size, acc);
 }
 
 /* ---- fetches ---- */
@@ -245,25 +330,13 @@ const struct exec_page *mem_fetch_page(struct cpu *cpu, u64 la) {
   bool user = is_user(cpu);
   struct exec_page *xp = &cpu->xpage[user][la >> PAGE_SHIFT & (XPAGES - 1)];
   if (xp->page == (la & PAGE_MASK)) return xp;
-  struct xlat x;
+  struct page_walk w;
   struct fault f;
-  if (mmu_walk(&cpu->vm->mem, &cpu->mmu, la, ACC_EXEC, user, &x, &f)) cpu_raise_fault(cpu, &f);
+  if (paging_translate(cpu, la, ACC_EXEC, user ? PRIV_USER : PRIV_SUPER, &w, &f)) cpu_raise_fault(cpu, &f);
   cpu->xused[(la >> PAGE_SHIFT & (XUSED - 1)) / 8] |= (u8)(1u << (la >> PAGE_SHIFT & 7));
-  *xp = (struct exec_page){la & PAGE_MASK, x.gpa, phys_host(&cpu->vm->mem, x.gpa, PAGE_SIZE), x.alias};
+  paging_cached(cpu, la, &w);
+  *xp = (struct exec_page){la & PAGE_MASK, w.gpa, phys_host(&cpu->vm->mem, w.gpa, PAGE_SIZE), w.alias};
   return xp;
-}
-
-void cpu_tlb_flush(struct cpu *cpu) {
-  tlb_flush(&cpu->tlbs[0]);
-  tlb_flush(&cpu->tlbs[1]);
-  memset(cpu->walias, 0, sizeof cpu->walias);
-  code_mapping_gone(cpu);
-}
-
-void cpu_tlb_flush_page(struct cpu *cpu, u64 va) {
-  tlb_flush_page(&cpu->tlbs[0], va);
-  tlb_flush_page(&cpu->tlbs[1], va);
-  if (cpu->xused[(va >> PAGE_SHIFT & (XUSED - 1)) / 8] >> (va >> PAGE_SHIFT & 7) & 1) code_mapping_gone(cpu);
 }
 
 /* ---- the host's own view ---- */
@@ -271,15 +344,15 @@ void cpu_tlb_flush_page(struct cpu *cpu, u64 va) {
 static unsigned peek_poke(struct cpu *cpu, u64 la, void *buf, unsigned n, bool write) {
   unsigned done = 0;
   while (done < n) {
-    struct xlat x;
-    struct fault f;
+    struct page_walk w;
     unsigned part = page_part(la, n - done);
-    if (mmu_walk(&cpu->vm->mem, &cpu->mmu, la, ACC_READ, false, &x, &f)) break;
-    u8 *host = phys_host(&cpu->vm->mem, x.gpa, PAGE_SIZE);
+    mmu_walk(&cpu->vm->mem, &cpu->mmu, la, &w);
+    if (w.end != WALK_PAGE) break;
+    u8 *host = phys_host(&cpu->vm->mem, w.gpa, PAGE_SIZE);
     if (!host) break;
     if (write) {
       memcpy(host + (la & 0xfff), (u8 *)buf + done, part);
-      vm_code_changed(cpu->vm, x.gpa + (la & 0xfff), part);
+      vm_code_changed(cpu->vm, w.gpa + (la & 0xfff), part);
     } else {
       memcpy((u8 *)buf + done, host + (la & 0xfff), part);
     }

@@ -18,6 +18,15 @@ ALWAYS_INLINE u8 *mem_hit(struct cpu *cpu, u64 va, unsigned size, enum access ac
  * SDM 3A 5.3 (Limit Checking), 5.4 (Type Checking) */
 u64 mem_linear(struct cpu *cpu, enum sreg seg, u64 off, unsigned size, enum access acc);
 
+/* The same; inlined for what passes in segments of expand-up data outside 64-bit mode. */
+ALWAYS_INLINE u64 mem_linear_quick(struct cpu *cpu, enum sreg seg, u64 off, unsigned size, enum access acc) {
+  const struct seg *g = &cpu->seg[seg];
+  u32 must = acc == ACC_WRITE ? SEG_WRITABLE : 0, must_not = SEG_NULL | SEG_CODE | SEG_DOWN;
+  bool plain = (g->attr & (must_not | must)) == must && off + size - 1 <= g->limit &&
+               (cpu->mode & MODE_CODE_MASK) != MODE_CODE64 && !cpu->recorder;
+  return likely(plain) ? (g->base + off) & cpu->lamask : mem_linear(cpu, seg, off, size, acc);
+}
+
 /* Reads and writes at a linear address with the current privilege; any alignment, page crossing allowed. A faulting
  * write changes nothing. Writes to decoded code set cpu->leave. */
 u8 mem_read8(struct cpu *cpu, u64 la);
@@ -39,6 +48,7 @@ void mem_probe(struct cpu *cpu, u64 la, unsigned n, enum access acc);
 /* As mem_read and mem_write with the privilege given (system structures: descriptor tables, TSS: supervisor). */
 u64 mem_read_sys(struct cpu *cpu, u64 la, unsigned size);
 void mem_write_sys(struct cpu *cpu, u64 la, u64 v, unsigned size);
+void mem_probe_sys(struct cpu *cpu, u64 la, unsigned n, enum access acc);
 void mem_probe_as(struct cpu *cpu, u64 la, unsigned n, enum access acc, bool user);
 void mem_write_as(struct cpu *cpu, u64 la, u64 v, unsigned size, bool user);
 u64 mem_read_as(struct cpu *cpu, u64 la, unsigned size, bool user);

@@ -1,5 +1,8 @@
 /* What derives from control registers, EFER, EFLAGS, CPL and segments: the mode word, address masks, paging state.
  * SDM 3A 2.2 (Modes of Operation), 4.1.1 (Four Paging Modes). */
+#include "cpu/code.h"
+#include "cpu/debugreg.h"
+#include "cpu/paging.h"
 #include "cpu/vm.h"
 
 static bool flat_data(const struct seg *s) {
@@ -35,8 +38,20 @@ static u32 unit_mode(const struct cpu *cpu) {
 
 static void update_paging(struct cpu *cpu, u64 efer) {
   struct mmu_env *e = &cpu->mmu;
+  const struct cpu_model *m = cpu->model;
+  if (cpu->mmu_key.cr0 == cpu->cr0 && cpu->mmu_key.cr3 == cpu->cr3 && cpu->mmu_key.cr4 == cpu->cr4 &&
+      cpu->mmu_key.efer == efer && cpu->mmu_key.pkru == cpu->pkru && cpu->mmu_key.model == m)
+    return;
+  cpu->mmu_key.cr0 = cpu->cr0;
+  cpu->mmu_key.cr3 = cpu->cr3;
+  cpu->mmu_key.cr4 = cpu->cr4;
+  cpu->mmu_key.efer = efer;
+  cpu->mmu_key.pkru = cpu->pkru;
+  cpu->mmu_key.model = m;
   e->cr3 = cpu->cr3;
-  e->maxphyaddr = cpu->model->maxphyaddr;
+  e->pdpte = cpu->pdpte;
+  e->pkru = cpu->pkru;
+  e->maxphyaddr = m->maxphyaddr;
   if (!(cpu->cr0 & CR0_PG)) e->levels = 0;
   else if (efer & EFER_LMA) e->levels = cpu->cr4 & CR4_LA57 ? 5 : 4;
   else e->levels = cpu->cr4 & CR4_PAE ? 3 : 2;
@@ -46,23 +61,50 @@ static void update_paging(struct cpu *cpu, u64 efer) {
   e->pge = cpu->cr4 & CR4_PGE;
   e->smep = cpu->cr4 & CR4_SMEP;
   e->smap = cpu->cr4 & CR4_SMAP;
-  e->gbpages = false;
+  e->keys = (cpu->cr4 & CR4_PKE) && e->levels >= 4;
+  e->pse36 = model_has(m, FEAT_PSE36);
+  e->pat = model_has(m, FEAT_PAT);
+  e->gbpages = model_has(m, FEAT_PDPE1GB) && e->levels >= 4;
+  e->bit8 = model_does(m, RULE_PML4E_BIT8);
+  mmu_configure(e);
+}
+
+/* Decoded code is found by RIP, and its bytes were judged against CS.limit once: so another base or limit is another
+ * mode. When the numbers run out, all code is forgotten. */
+static u32 cs_mode(struct cpu *cpu) {
+  const struct seg *s = &cpu->seg[CS];
+  unsigned k = 0;
+  while (k < cpu->cs_keys && !(cpu->cs_key[k].base == s->base && cpu->cs_key[k].limit == s->limit)) k++;
+  if (k == CS_KEYS) {
+    code_forget(cpu->vm);
+    cpu->leave = 1;
+    k = cpu->cs_keys = 0;
+  }
+  if (k == cpu->cs_keys) {
+    cpu->cs_key[k].base = s->base;
+    cpu->cs_key[k].limit = s->limit;
+    cpu->cs_keys++;
+  }
+  return (u32)(k + 1) << MODE_CS_SHIFT;
 }
 
 void cpu_update_mode(struct cpu *cpu) {
   u64 efer = cpu->msr[MSR_EFER];
   bool lma = efer & EFER_LMA;
   u32 m = segment_mode(cpu, lma) | unit_mode(cpu);
+  if (unlikely((cpu->dr[7] & DR7_ENABLED) || cpu->debug.any)) debug_update(cpu);
+  if (unlikely(!(m & MODE_CS_FLAT))) m |= cs_mode(cpu);
   if (cpu->cpl == 3) m |= MODE_CPL3;
   if (cpu->cr0 & CR0_PE) m |= MODE_PE;
   if (cpu->eflags & EF_VM) m |= MODE_VM;
   if (lma) m |= MODE_LMA;
   if ((cpu->cr0 & CR0_AM) && (cpu->eflags & EF_AC) && cpu->cpl == 3) m |= MODE_ALIGN;
-  if ((cpu->eflags & EF_TF) || cpu->inhibit || cpu->step_request || cpu->step_last) m |= MODE_STEP;
+  if ((cpu->eflags & EF_TF) || cpu->inhibit || cpu->step_request || cpu->step_last || cpu->debug.step)
+    m |= MODE_STEP;
   cpu->mode = m;
   bool code64 = (m & MODE_CODE_MASK) == MODE_CODE64;
   cpu->lamask = code64 ? ~UINT64_C(0) : 0xffffffff;
   cpu->spmask = code64 ? ~UINT64_C(0) : m & MODE_STACK32 ? 0xffffffff : 0xffff;
-  cpu->tlb = &cpu->tlbs[cpu->cpl == 3];
   update_paging(cpu, efer);
+  cpu->tlb = &cpu->tlbs[paging_priv(cpu, cpu->cpl == 3)];
 }

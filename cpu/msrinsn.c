@@ -48,16 +48,16 @@ static void msr_store(struct cpu *cpu, const struct msr_row *row, u64 old, u64 v
 
 static const struct msr_row *msr_addressed(struct cpu *cpu, const struct insn *i) {
   cpu->insn = i;
-  require(cpu, CHK_CPL0, cpu->cpl == 0, 0);
+  require_ab(cpu, CHK_CPL0, cpu->cpl == 0, 0, cpu->cpl, 0);
   const struct msr_row *row = msr_find(cpu->model, (u32)cpu->gpr[RCX]);
-  require(cpu, CHK_MSR_EXISTS, row != NULL, 0);
+  require_ab(cpu, CHK_MSR_EXISTS, row != NULL, 0, (u32)cpu->gpr[RCX], 0);
   if (!row) check_failed(cpu, CHK_MSR_EXISTS, 0); /* inverted: there is still nothing to access */
   return row;
 }
 
 static const struct insn *h_rdmsr(struct cpu *restrict cpu, const struct insn *restrict i) {
   const struct msr_row *row = msr_addressed(cpu, i);
-  require(cpu, CHK_MSR_READ, msr_check_read(row) == MSR_OK, 0);
+  require_ab(cpu, CHK_MSR_READ, msr_check_read(row) == MSR_OK, 0, (u32)cpu->gpr[RCX], 0);
   set_edx_eax(cpu, msr_value(cpu, row));
   NEXT(cpu, i, FORM_R);
 }
@@ -70,7 +70,7 @@ NOINLINE static void do_wrmsr(struct cpu *cpu, const struct insn *i) {
   u64 old = msr_value(cpu, row), v = 0, given = cpu->gpr[RDX] << 32 | (u32)cpu->gpr[RAX];
   u32 effects = 0;
   bool ok = msr_check_write(&env, row, old, given, &v, &effects) == MSR_OK;
-  require(cpu, CHK_MSR_WRITE, ok, 0);
+  require_ab(cpu, CHK_MSR_WRITE, ok, 0, (u32)cpu->gpr[RCX], given);
   if (ok) msr_store(cpu, row, old, v, effects);
 }
 
@@ -84,7 +84,7 @@ BODY_1(wrmsr, h_wrmsr)
 
 static void require_tsd(struct cpu *cpu, const struct insn *i) {
   cpu->insn = i;
-  require(cpu, CHK_TSD, !(cpu->cr4 & CR4_TSD) || cpu->cpl == 0, 0);
+  require_ab(cpu, CHK_TSD, !(cpu->cr4 & CR4_TSD) || cpu->cpl == 0, 0, cpu->cpl, !!(cpu->cr4 & CR4_TSD));
 }
 
 static const struct insn *h_rdtsc(struct cpu *restrict cpu, const struct insn *restrict i) {
@@ -108,11 +108,12 @@ static const struct insn *h_rdpid(struct cpu *restrict cpu, const struct insn *r
 }
 BODY_1(rdpid, h_rdpid)
 
-/* No model has a counter, so every index is #GP(0); CR4.PCE is looked at first. */
+/* AMD's processors have four counters whatever CPUID says. The registers that would start them are not modelled, so
+ * they read as 0. CR4.PCE is looked at first. */
 static const struct insn *h_rdpmc(struct cpu *restrict cpu, const struct insn *restrict i) {
   cpu->insn = i;
-  require(cpu, CHK_PCE, (cpu->cr4 & CR4_PCE) || cpu->cpl == 0, 0);
-  require(cpu, CHK_PMC_EXISTS, false, 0);
+  require_ab(cpu, CHK_PCE, (cpu->cr4 & CR4_PCE) || cpu->cpl == 0, 0, cpu->cpl, !!(cpu->cr4 & CR4_PCE));
+  require_ab(cpu, CHK_PMC_EXISTS, model_does(cpu->model, RULE_RDPMC_LEGACY) && (u32)cpu->gpr[RCX] < 4, 0, (u32)cpu->gpr[RCX], 0);
   set_edx_eax(cpu, 0);
   NEXT(cpu, i, FORM_R);
 }
@@ -150,7 +151,7 @@ BODY_1(cpuid, h_cpuid)
 static const struct insn *h_swapgs(struct cpu *restrict cpu, const struct insn *restrict i) {
   u64 base = cpu->seg[GS].base;
   cpu->insn = i;
-  require(cpu, CHK_CPL0, cpu->cpl == 0, 0);
+  require_ab(cpu, CHK_CPL0, cpu->cpl == 0, 0, cpu->cpl, 0);
   cpu->seg[GS].base = cpu->msr[MSR_KERNEL_GS_BASE];
   cpu->msr[MSR_KERNEL_GS_BASE] = base;
   NEXT(cpu, i, FORM_R);
@@ -159,7 +160,7 @@ BODY_1(swapgs, h_swapgs)
 
 INLINE_BODY rdbase(struct cpu *restrict cpu, const struct insn *restrict i, enum sreg r) {
   cpu->insn = i;
-  require(cpu, CHK_FSGSBASE, cpu->cr4 & CR4_FSGSBASE, 0);
+  require_ab(cpu, CHK_FSGSBASE, cpu->cr4 & CR4_FSGSBASE, 0, !!(cpu->cr4 & CR4_FSGSBASE), 0);
   reg_set(cpu, i->dst, cpu->seg[r].base, insn_osize(i));
   NEXT(cpu, i, FORM_R);
 }
@@ -167,8 +168,8 @@ INLINE_BODY rdbase(struct cpu *restrict cpu, const struct insn *restrict i, enum
 INLINE_BODY wrbase(struct cpu *restrict cpu, const struct insn *restrict i, enum sreg r) {
   u64 v = reg_get(cpu, i->dst, insn_osize(i));
   cpu->insn = i;
-  require(cpu, CHK_FSGSBASE, cpu->cr4 & CR4_FSGSBASE, 0);
-  require(cpu, CHK_BASE_CANONICAL, cpu_canonical_max(cpu, v), 0);
+  require_ab(cpu, CHK_FSGSBASE, cpu->cr4 & CR4_FSGSBASE, 0, !!(cpu->cr4 & CR4_FSGSBASE), 0);
+  require_ab(cpu, CHK_BASE_CANONICAL, cpu_canonical_max(cpu, v), 0, v, 0);
   cpu->seg[r].base = v;
   NEXT(cpu, i, FORM_R);
 }

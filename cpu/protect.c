@@ -8,8 +8,8 @@ static void set_zf(struct cpu *cpu, bool zf) { cpu->hf = (u16)((cpu->hf & ~HF_ZF
 
 /* Reads the descriptor if there is one; in long mode with the second half of a system descriptor. */
 static bool find(struct cpu *cpu, u16 sel, struct desc *d) {
-  if (!check(cpu, CHK_ASK_NULL, !sel_is_null(sel))) return false;
-  return check(cpu, CHK_ASK_LIMIT, desc_read(cpu, sel, d));
+  if (!check_ab(cpu, CHK_ASK_NULL, !sel_is_null(sel), sel, 0)) return false;
+  return check_ab(cpu, CHK_ASK_LIMIT, desc_read(cpu, sel, d), sel | 7u, table_limit(cpu, sel));
 }
 
 /* Types that LAR (gates too) and LSL know. SDM 2A LAR, Table 3-53; LSL, Table 3-56 */
@@ -25,29 +25,29 @@ static bool type_known(struct cpu *cpu, struct desc *d, bool gates) {
   return !lm || (desc_read_high(cpu, d) && !bits(d->hi, 44, 40));
 }
 
+static u8 level(const struct cpu *cpu, u16 sel) { return sel_rpl(sel) > cpu->cpl ? sel_rpl(sel) : cpu->cpl; }
 static bool visible(const struct cpu *cpu, u16 sel, const struct desc *d) {
-  u8 level = sel_rpl(sel) > cpu->cpl ? sel_rpl(sel) : cpu->cpl;
-  return seg_is_conforming(&d->s) || seg_dpl(&d->s) >= level;
+  return seg_is_conforming(&d->s) || seg_dpl(&d->s) >= level(cpu, sel);
 }
 
 /* The answers, or -1. Out of line: a descriptor on the stack would cost the handlers their tail calls. */
 NOINLINE static s64 access_rights(struct cpu *cpu, u16 sel) {
   struct desc d;
-  bool ok = find(cpu, sel, &d) && check(cpu, CHK_LAR_TYPE, type_known(cpu, &d, true)) &&
-            check(cpu, CHK_ASK_DPL, visible(cpu, sel, &d));
+  bool ok = find(cpu, sel, &d) && check_ab(cpu, CHK_LAR_TYPE, type_known(cpu, &d, true), d.s.attr, 0) &&
+            check_ab(cpu, CHK_ASK_DPL, visible(cpu, sel, &d), seg_dpl(&d.s), level(cpu, sel));
   return ok ? (s64)(d.lo >> 32 & 0x00ffff00) : -1;
 }
 NOINLINE static s64 segment_limit(struct cpu *cpu, u16 sel) {
   struct desc d;
-  bool ok = find(cpu, sel, &d) && check(cpu, CHK_LSL_TYPE, type_known(cpu, &d, false)) &&
-            check(cpu, CHK_ASK_DPL, visible(cpu, sel, &d));
+  bool ok = find(cpu, sel, &d) && check_ab(cpu, CHK_LSL_TYPE, type_known(cpu, &d, false), d.s.attr, 0) &&
+            check_ab(cpu, CHK_ASK_DPL, visible(cpu, sel, &d), seg_dpl(&d.s), level(cpu, sel));
   return ok ? (s64)d.s.limit : -1;
 }
 NOINLINE static bool may_access(struct cpu *cpu, u16 sel, bool write) {
   struct desc d;
   return find(cpu, sel, &d) &&
-         check(cpu, CHK_VERIFY_TYPE, write ? seg_is_writable(&d.s) : seg_is_readable(&d.s)) &&
-         check(cpu, CHK_ASK_DPL, visible(cpu, sel, &d));
+         check_ab(cpu, CHK_VERIFY_TYPE, write ? seg_is_writable(&d.s) : seg_is_readable(&d.s), d.s.attr, 0) &&
+         check_ab(cpu, CHK_ASK_DPL, visible(cpu, sel, &d), seg_dpl(&d.s), level(cpu, sel));
 }
 
 INLINE_BODY ask(struct cpu *restrict cpu, const struct insn *restrict i, enum form form,

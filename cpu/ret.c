@@ -6,14 +6,14 @@
 
 void ret_check_cs(struct cpu *cpu, u16 sel, struct desc *cs) {
   u8 rpl = sel_rpl(sel);
-  require(cpu, CHK_RET_CS_NULL, !sel_is_null(sel), 0);
-  require(cpu, CHK_RET_CS_LIMIT, desc_read(cpu, sel, cs), sel);
-  require(cpu, CHK_RET_CS_TYPE, seg_is_code(&cs->s), sel);
-  require(cpu, CHK_RET_CS_RPL, rpl >= cpu->cpl, sel);
-  if (seg_is_conforming(&cs->s)) require(cpu, CHK_RET_CS_CONFORMING, seg_dpl(&cs->s) <= rpl, sel);
-  else require(cpu, CHK_RET_CS_DPL, seg_dpl(&cs->s) == rpl, sel);
-  if (cpu_long(cpu)) require(cpu, CHK_RET_CS_LD, !seg_l_and_d(&cs->s), sel);
-  require(cpu, CHK_RET_CS_PRESENT, seg_present(&cs->s), sel);
+  require_ab(cpu, CHK_RET_CS_NULL, !sel_is_null(sel), 0, sel, 0);
+  require_ab(cpu, CHK_RET_CS_LIMIT, desc_read(cpu, sel, cs), sel, sel | 7u, table_limit(cpu, sel));
+  require_ab(cpu, CHK_RET_CS_TYPE, seg_is_code(&cs->s), sel, cs->s.attr, 0);
+  require_ab(cpu, CHK_RET_CS_RPL, rpl >= cpu->cpl, sel, rpl, cpu->cpl);
+  if (seg_is_conforming(&cs->s)) require_ab(cpu, CHK_RET_CS_CONFORMING, seg_dpl(&cs->s) <= rpl, sel, seg_dpl(&cs->s), rpl);
+  else require_ab(cpu, CHK_RET_CS_DPL, seg_dpl(&cs->s) == rpl, sel, seg_dpl(&cs->s), rpl);
+  if (cpu_long(cpu)) require_ab(cpu, CHK_RET_CS_LD, !seg_l_and_d(&cs->s), sel, seg_is_code64(&cs->s), seg_is_db(&cs->s));
+  require_ab(cpu, CHK_RET_CS_PRESENT, seg_present(&cs->s), sel, seg_present(&cs->s), 0);
 }
 
 static bool to_code64(const struct cpu *cpu, const struct desc *cs) {
@@ -23,20 +23,20 @@ static bool to_code64(const struct cpu *cpu, const struct desc *cs) {
 void ret_check_ss(struct cpu *cpu, u16 sel, const struct desc *cs, struct desc *ss) {
   u8 cpl = sel_rpl(cs->s.sel);
   if (sel_is_null(sel)) {
-    require(cpu, CHK_RET_SS_NULL, to_code64(cpu, cs) && cpl < 3 && sel_rpl(sel) == cpl, 0);
+    require_ab(cpu, CHK_RET_SS_NULL, to_code64(cpu, cs) && cpl < 3 && sel_rpl(sel) == cpl, 0, sel, cpl);
     *ss = (struct desc){.s = seg_null_stack(sel, cpl)};
     return;
   }
-  require(cpu, CHK_RET_SS_LIMIT, desc_read(cpu, sel, ss), sel);
-  require(cpu, CHK_RET_SS_RPL, sel_rpl(sel) == cpl, sel);
-  require(cpu, CHK_RET_SS_TYPE, seg_is_writable(&ss->s), sel);
-  require(cpu, CHK_RET_SS_DPL, seg_dpl(&ss->s) == cpl, sel);
-  require(cpu, CHK_RET_SS_PRESENT, seg_present(&ss->s), sel);
+  require_ab(cpu, CHK_RET_SS_LIMIT, desc_read(cpu, sel, ss), sel, sel | 7u, table_limit(cpu, sel));
+  require_ab(cpu, CHK_RET_SS_RPL, sel_rpl(sel) == cpl, sel, sel_rpl(sel), cpl);
+  require_ab(cpu, CHK_RET_SS_TYPE, seg_is_writable(&ss->s), sel, ss->s.attr, 0);
+  require_ab(cpu, CHK_RET_SS_DPL, seg_dpl(&ss->s) == cpl, sel, seg_dpl(&ss->s), cpl);
+  require_ab(cpu, CHK_RET_SS_PRESENT, seg_present(&ss->s), sel, seg_present(&ss->s), 0);
 }
 
 void ret_check_ip(struct cpu *cpu, u64 ip, const struct desc *cs) {
-  if (to_code64(cpu, cs)) require(cpu, CHK_RET_RIP_CANONICAL, cpu_canonical(cpu, ip), 0);
-  else require(cpu, CHK_RET_EIP_LIMIT, (u32)ip <= cs->s.limit, 0);
+  if (to_code64(cpu, cs)) require_ab(cpu, CHK_RET_RIP_CANONICAL, cpu_canonical(cpu, ip), 0, ip, 0);
+  else require_ab(cpu, CHK_RET_EIP_LIMIT, (u32)ip <= cs->s.limit, 0, (u32)ip, cs->s.limit);
 }
 
 void ret_commit_cs(struct cpu *cpu, const struct desc *cs) {

@@ -1,6 +1,8 @@
 /* The run loop: boundaries between blocks, budgets, stops, single steps, and where faults unwind to.
  * SDM 3A 6.9 (Prioritization of Concurrent Events). */
+#include "cpu/check.h"
 #include "cpu/code.h"
+#include "cpu/debugreg.h"
 #include "cpu/event.h"
 #include "cpu/simd_state.h"
 
@@ -42,7 +44,7 @@ const struct insn *block_stopped(struct cpu *cpu, const struct insn *t) {
 
 /* Everything is settled and cpu->rip says where: goes on there unless the run loop has work to do. */
 static const struct insn *go_on(struct cpu *cpu) {
-  if ((cpu->mode & MODE_STEP) || cpu->leave || cpu->stop) return NULL;
+  if ((cpu->mode & MODE_STEP) || cpu->leave || cpu->stop || cpu->pending) return NULL;
   const struct insn *t = code_lookup(cpu);
   if (!t) return NULL;
   ENTER(cpu, t);
@@ -60,9 +62,9 @@ const struct insn *cpu_jump_mode(struct cpu *cpu, const struct insn *i, u64 rip)
 void cpu_check_target(struct cpu *cpu, const struct insn *i, u64 rip) {
   cpu->insn = i;
   if ((cpu->mode & MODE_CODE_MASK) == MODE_CODE64) {
-    if (!canonical(rip, cpu->cr4 & CR4_LA57 ? 57 : 48)) cpu_raise_error(cpu, VEC_GP, 0);
-  } else if (rip > cpu->seg[CS].limit) {
-    cpu_raise_error(cpu, VEC_GP, 0);
+    require_ab(cpu, CHK_BRANCH_CANONICAL, canonical(rip, cpu->cr4 & CR4_LA57 ? 57 : 48), 0, rip, 0);
+  } else {
+    require_ab(cpu, CHK_BRANCH_LIMIT, rip <= cpu->seg[CS].limit, 0, rip, cpu->seg[CS].limit);
   }
 }
 
@@ -115,6 +117,25 @@ RAISER(raise_de, cpu_raise(cpu, VEC_DE))
 RAISER(raise_br, cpu_raise(cpu, VEC_BR))
 RAISER(raise_gp0, cpu_raise_error(cpu, VEC_GP, 0))
 
+/* The traps at the boundary that was just reached. SDM 3B 17.3.1.2 (Data Memory and I/O Breakpoint Exception
+ * Conditions), 17.3.1.4 (Single-Step Exception Condition). Behind MOV SS and POP SS a breakpoint waits for the next
+ * boundary, and a single step is lost: SDM 3A 6.8.3 (Masking Exceptions and Interrupts When Switching Stacks). */
+static void boundary_trap(struct cpu *cpu, bool tf_before) {
+  enum step_trap how = cpu->step_trap;
+  cpu->step_trap = STEP_BY_TF;
+  bool single = how == STEP_NOW || (how == STEP_BY_TF && tf_before);
+  cpu->dr6_pending |= cpu->debug.hits;
+  cpu->debug.hits = 0;
+  if (cpu->inhibit & INHIBIT_DEBUG) return;
+  if (single) cpu->dr6_pending |= DR6_BS;
+  if (cpu->dr6_pending) event_debug_trap(cpu);
+}
+
+static void set_step_once(struct cpu *cpu, bool on) {
+  cpu->debug.step = (u8)((cpu->debug.step & ~DEBUG_STEP_ONCE) | (on ? DEBUG_STEP_ONCE : 0));
+  cpu_update_mode(cpu);
+}
+
 /* The instruction in progress did not happen: its RIP, and the budget of it and those behind it, come back. */
 static void take_fault(struct cpu *cpu) {
   if (cpu->insn) {
@@ -123,6 +144,14 @@ static void take_fault(struct cpu *cpu) {
     cpu->insn = NULL;
   }
   cpu->step_trap = STEP_BY_TF;
+  cpu->debug.hits = 0;
+  if (unlikely(cpu->debug.retry)) { /* no fault: once more, as a step */
+    cpu->debug.retry = false;
+    cpu->event_class = EVENT_NONE;
+    set_step_once(cpu, true);
+    return;
+  }
+  if (unlikely(cpu->debug.step & DEBUG_STEP_ONCE)) set_step_once(cpu, false);
   if (cpu->inhibit_before) cpu->inhibit_before = cpu->inhibit = 0;
   event_deliver_fault(cpu, &cpu->fault);
 }
@@ -147,21 +176,11 @@ static bool refill(struct cpu *cpu) {
   return part > 0;
 }
 
-/* The single-step trap at the boundary that was just reached. SDM 3B 17.3.1.4 (Single-Step Exception Condition);
- * lost behind MOV SS and POP SS: SDM 3A 6.8.3 (Masking Exceptions and Interrupts When Switching Stacks). */
-static void boundary_trap(struct cpu *cpu, bool tf_before) {
-  enum step_trap how = cpu->step_trap;
-  cpu->step_trap = STEP_BY_TF;
-  bool single = how == STEP_NOW || (how == STEP_BY_TF && tf_before);
-  if (cpu->inhibit & INHIBIT_DEBUG) return;
-  if (single) cpu->dr6_pending |= DR6_BS;
-  if (cpu->dr6_pending) event_debug_trap(cpu);
-}
-
 /* One instruction, and the trap behind it. What the one before held off is over once it is complete. */
 static void step(struct cpu *cpu) {
   bool tf = cpu->eflags & EF_TF;
   u8 inhibit = cpu->inhibit;
+  if (unlikely(cpu->debug.exec)) debug_fetch(cpu);
   if (cpu->vm->hooks.insn) {
     simd_leave(cpu);
     cpu->vm->hooks.insn(cpu->vm->hooks.watcher, cpu);
@@ -169,12 +188,16 @@ static void step(struct cpu *cpu) {
   }
   const struct insn *i = code_lookup(cpu);
   if (!i) return;
+  u64 next = insn_next_rip(cpu, i);
+  bool branches = cpu->msr[MSR_DEBUGCTL] & DEBUGCTL_BTF; /* single steps are of branches only */
   cpu->rep_partial = false;
   cpu->inhibit = 0;
   cpu->inhibit_before = inhibit;
+  if (unlikely(cpu->dr6_pending)) cpu->leave = 1; /* a trap waits for the end of this one, wherever it leads */
   execute(cpu, i);
-  if (inhibit && !cpu->inhibit) cpu_update_mode(cpu);
-  boundary_trap(cpu, tf);
+  if (unlikely(cpu->debug.step & DEBUG_STEP_ONCE)) set_step_once(cpu, false);
+  else if (inhibit && !cpu->inhibit) cpu_update_mode(cpu);
+  boundary_trap(cpu, tf && !(branches && (cpu->rip == next || cpu->rep_partial)));
 }
 
 static bool stop_requested(struct cpu *cpu) {
@@ -185,6 +208,38 @@ static bool stop_requested(struct cpu *cpu) {
     simd_enter(cpu);
   }
   return stop & STOP_REQUEST;
+}
+
+/* ---- interrupts ----
+ *
+ * Whoever opens a window for one (STI, POPF, IRET, a task switch) leaves the blocks while cpu->pending is set. */
+
+static int acknowledge(struct cpu *cpu) {
+  const struct vm_hooks *h = &cpu->vm->hooks;
+  if (!h->inta) return -1;
+  simd_leave(cpu);
+  int vector = h->inta(h->opaque, cpu);
+  simd_enter(cpu);
+  return vector;
+}
+
+/* NMI before INTR: SDM 3A 6.9 (Prioritization of Concurrent Events). MOV SS and POP SS hold off both, STI holds off
+ * INTR: SDM 3A 6.8.1 (Masking Maskable Hardware Interrupts), 6.8.3 (Masking Exceptions and Interrupts When
+ * Switching Stacks). True: one was delivered. */
+static bool take_interrupt(struct cpu *cpu) {
+  if ((cpu->pending & PENDING_NMI) && !cpu->nmi_blocked && !(cpu->inhibit & INHIBIT_DEBUG)) {
+    __atomic_fetch_and(&cpu->pending, (u8)~PENDING_NMI, __ATOMIC_ACQ_REL);
+    event_nmi(cpu);
+    return true;
+  }
+  if (!(cpu->pending & PENDING_INTR) || !(cpu->eflags & EF_IF) || cpu->inhibit) return false;
+  int vector = acknowledge(cpu);
+  if (vector < 0) {
+    __atomic_fetch_and(&cpu->pending, (u8)~PENDING_INTR, __ATOMIC_ACQ_REL);
+    return false;
+  }
+  event_interrupt(cpu, (u8)vector);
+  return true;
 }
 
 enum cpu_exit cpu_run(struct cpu *cpu, u64 limit) {
@@ -198,6 +253,11 @@ enum cpu_exit cpu_run(struct cpu *cpu, u64 limit) {
     if (cpu->shutdown) { why = CPU_EXIT_SHUTDOWN; break; }
     if (cpu->stop && stop_requested(cpu)) { why = CPU_EXIT_STOP; break; }
     if (!refill(cpu)) { why = CPU_EXIT_BUDGET; break; }
+    if (unlikely(cpu->dr6_pending | cpu->debug.hits) && !(cpu->inhibit & INHIBIT_DEBUG)) { /* by a delivery */
+      boundary_trap(cpu, false);
+      continue;
+    }
+    if (cpu->pending && take_interrupt(cpu)) continue;
     if (cpu->halted) { why = CPU_EXIT_HALT; break; }
     bool single = cpu->budget < BLOCK_MAX_INSNS;
     if (single != cpu->step_last) {
@@ -212,7 +272,7 @@ enum cpu_exit cpu_run(struct cpu *cpu, u64 limit) {
     const struct insn *i = code_lookup(cpu);
     cpu->rep_partial = false;
     if (i) execute(cpu, i);
-    if (cpu->step_trap == STEP_NOW) boundary_trap(cpu, false);
+    if (unlikely(cpu->step_trap == STEP_NOW || cpu->dr6_pending || cpu->debug.hits)) boundary_trap(cpu, false);
   }
   if (cpu->step_last) {
     cpu->step_last = false;
@@ -226,3 +286,17 @@ enum cpu_exit cpu_run(struct cpu *cpu, u64 limit) {
 }
 
 void cpu_stop(struct cpu *cpu) { __atomic_fetch_or(&cpu->stop, STOP_REQUEST, __ATOMIC_RELEASE); }
+
+void cpu_set_intr(struct cpu *cpu, bool asserted) {
+  if (!asserted) {
+    __atomic_fetch_and(&cpu->pending, (u8)~PENDING_INTR, __ATOMIC_ACQ_REL);
+    return;
+  }
+  __atomic_fetch_or(&cpu->pending, PENDING_INTR, __ATOMIC_RELEASE);
+  __atomic_fetch_or(&cpu->stop, STOP_EVENT, __ATOMIC_RELEASE);
+}
+
+void cpu_send_nmi(struct cpu *cpu) {
+  __atomic_fetch_or(&cpu->pending, PENDING_NMI, __ATOMIC_RELEASE);
+  __atomic_fetch_or(&cpu->stop, STOP_EVENT, __ATOMIC_RELEASE);
+}

@@ -6,13 +6,10 @@
 #include "cpu/check.h"
 #include "cpu/mem.h"
 
-static void desc_decode(struct desc *d, u16 sel) {
-  u64 v = d->lo;
-  u32 limit = (u32)(bits(v, 15, 0) | bits(v, 51, 48) << 16);
-  d->s.sel = sel;
-  d->s.attr = (u32)(v >> 40) & 0xf0ff;
-  d->s.limit = d->s.attr & SEG_G ? limit << 12 | 0xfff : limit;
-  d->s.base = bits(v, 39, 16) | bits(v, 63, 56) << 24;
+struct seg desc_segment(u64 v, u16 sel) {
+  u32 limit = (u32)(bits(v, 15, 0) | bits(v, 51, 48) << 16), attr = (u32)(v >> 40) & 0xf0ff;
+  return (struct seg){.sel = sel, .attr = attr, .limit = attr & SEG_G ? limit << 12 | 0xfff : limit,
+                      .base = bits(v, 39, 16) | bits(v, 63, 56) << 24};
 }
 
 /* The table that sel names; false for an LDT that is not loaded. */
@@ -28,6 +25,12 @@ static bool table_of(const struct cpu *cpu, u16 sel, u64 *base, u32 *limit) {
   return true;
 }
 
+u32 table_limit(const struct cpu *cpu, u16 sel) {
+  u64 base;
+  u32 limit;
+  return table_of(cpu, sel, &base, &limit) ? limit : 0;
+}
+
 bool desc_read(struct cpu *cpu, u16 sel, struct desc *d) {
   u64 base;
   u32 limit, index = sel & 0xfff8u;
@@ -35,7 +38,9 @@ bool desc_read(struct cpu *cpu, u16 sel, struct desc *d) {
   if (!table_of(cpu, sel, &base, &limit) || index + 7 > limit) return false;
   d->la = sys_linear(cpu, base + index);
   d->lo = mem_read_sys(cpu, d->la, 8);
-  desc_decode(d, sel);
+  if (rec_on(cpu))
+    rec_add(cpu, (struct rec_step){.kind = REC_DESC, .id = sel, .at = d->la, .a = d->lo, .bytes = 8, .ok = true});
+  d->s = desc_segment(d->lo, sel);
   return true;
 }
 
@@ -44,12 +49,17 @@ bool desc_read_high(struct cpu *cpu, struct desc *d) {
   u32 limit;
   if (!table_of(cpu, d->s.sel, &base, &limit) || (d->s.sel & 0xfff8u) + 15 > limit) return false;
   d->hi = mem_read_sys(cpu, d->la + 8, 8);
+  if (rec_on(cpu))
+    rec_add(cpu, (struct rec_step){.kind = REC_DESC, .id = d->s.sel, .at = d->la, .a = d->lo, .b = d->hi, .bytes = 16,
+                                   .ok = true});
   return true;
 }
 
 static void desc_set_type_bit(struct cpu *cpu, struct desc *d, u32 bit) {
   u64 at = sys_linear(cpu, d->la + 5);
-  mem_write_sys(cpu, at, mem_read_sys(cpu, at, 1) | bit, 1);
+  u8 v = (u8)(mem_read_sys(cpu, at, 1) | bit);
+  mem_write_sys(cpu, at, v, 1);
+  rec_store(cpu, bit == SEG_ACCESSED ? "accessed bit" : "busy bit", at, v, 1);
   d->s.attr |= bit;
 }
 
@@ -115,15 +125,15 @@ static void load_null(struct cpu *cpu, enum sreg r, u16 sel) {
 static void load_stack(struct cpu *cpu, u16 sel) {
   struct desc d;
   if (sel_is_null(sel)) {
-    require(cpu, CHK_SS_NULL, cpu_code64(cpu) && cpu->cpl < 3 && sel_rpl(sel) == cpu->cpl, 0);
+    require_ab(cpu, CHK_SS_NULL, cpu_code64(cpu) && cpu->cpl < 3 && sel_rpl(sel) == cpu->cpl, 0, sel, cpu->cpl);
     load_null(cpu, SS, sel);
     return;
   }
-  require(cpu, CHK_SS_LIMIT, desc_read(cpu, sel, &d), sel);
-  require(cpu, CHK_SS_RPL, sel_rpl(sel) == cpu->cpl, sel);
-  require(cpu, CHK_SS_TYPE, seg_is_writable(&d.s), sel);
-  require(cpu, CHK_SS_DPL, seg_dpl(&d.s) == cpu->cpl, sel);
-  require(cpu, CHK_SS_PRESENT, seg_present(&d.s), sel);
+  require_ab(cpu, CHK_SS_LIMIT, desc_read(cpu, sel, &d), sel, sel | 7u, table_limit(cpu, sel));
+  require_ab(cpu, CHK_SS_RPL, sel_rpl(sel) == cpu->cpl, sel, sel_rpl(sel), cpu->cpl);
+  require_ab(cpu, CHK_SS_TYPE, seg_is_writable(&d.s), sel, d.s.attr, 0);
+  require_ab(cpu, CHK_SS_DPL, seg_dpl(&d.s) == cpu->cpl, sel, seg_dpl(&d.s), cpu->cpl);
+  require_ab(cpu, CHK_SS_PRESENT, seg_present(&d.s), sel, seg_present(&d.s), 0);
   desc_mark_accessed(cpu, &d);
   cpu->seg[SS] = d.s;
 }
@@ -142,11 +152,11 @@ void seg_load(struct cpu *cpu, enum sreg r, u16 sel) {
     load_null(cpu, r, sel);
     return;
   }
-  require(cpu, CHK_DS_LIMIT, desc_read(cpu, sel, &d), sel);
-  require(cpu, CHK_DS_TYPE, seg_is_readable(&d.s), sel);
+  require_ab(cpu, CHK_DS_LIMIT, desc_read(cpu, sel, &d), sel, sel | 7u, table_limit(cpu, sel));
+  require_ab(cpu, CHK_DS_TYPE, seg_is_readable(&d.s), sel, d.s.attr, 0);
   u8 level = sel_rpl(sel) > cpu->cpl ? sel_rpl(sel) : cpu->cpl;
-  require(cpu, CHK_DS_DPL, seg_is_conforming(&d.s) || seg_dpl(&d.s) >= level, sel);
-  require(cpu, CHK_DS_PRESENT, seg_present(&d.s), sel);
+  require_ab(cpu, CHK_DS_DPL, seg_is_conforming(&d.s) || seg_dpl(&d.s) >= level, sel, seg_dpl(&d.s), level);
+  require_ab(cpu, CHK_DS_PRESENT, seg_present(&d.s), sel, seg_present(&d.s), 0);
   desc_mark_accessed(cpu, &d);
   cpu->seg[r] = d.s;
 }

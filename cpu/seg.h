@@ -37,6 +37,7 @@ static inline bool seg_is_readable(const struct seg *s) {
 }
 /* L and D of a code segment; both set is reserved in long mode. */
 static inline bool seg_is_code64(const struct seg *s) { return s->attr & SEG_L; }
+static inline bool seg_is_db(const struct seg *s) { return s->attr & SEG_DB; }
 static inline bool seg_l_and_d(const struct seg *s) { return (s->attr & SEG_L) && (s->attr & SEG_DB); }
 
 static inline bool cpu_code64(const struct cpu *cpu) { return (cpu->mode & MODE_CODE_MASK) == MODE_CODE64; }
@@ -66,8 +67,12 @@ struct desc {
   u64 la;       /* where it is */
 };
 
+/* The first 8 bytes of a descriptor as a segment. */
+struct seg desc_segment(u64 v, u16 sel);
 /* Reads the descriptor that sel names in the GDT or LDT. False: beyond the table. sel must not be NULL. */
 MUST_CHECK bool desc_read(struct cpu *cpu, u16 sel, struct desc *d);
+/* The limit of the table that sel names; 0 for an LDT that is not loaded. */
+u32 table_limit(const struct cpu *cpu, u16 sel);
 /* The second half of a 16-byte descriptor in long mode. False: it is beyond the table. */
 MUST_CHECK bool desc_read_high(struct cpu *cpu, struct desc *d);
 /* Sets the accessed bit in memory (and in d) if it is clear. May fault: before the commit. */

@@ -45,7 +45,7 @@ INLINE_BODY pop_S(struct cpu *restrict cpu, const struct insn *restrict i, enum 
   unsigned n = WIDTH_BYTES(insn_osize(i));
   u64 mask = cpu->spmask, sp = cpu->gpr[RSP];
   cpu->insn = i;
-  seg_load(cpu, r, (u16)stack_peek(cpu, 0, 2)); /* no more of the slot, as on silicon */
+  seg_load(cpu, r, (u16)stack_peek(cpu, WORD_OTHER, 0, 2)); /* no more of the slot, as on silicon */
   if (mask == 0xffffffff) sp = (u32)sp;
   cpu->gpr[RSP] = (sp & ~mask) | ((sp + n) & mask); /* by the old SS */
   if (r == SS) hold_off_events(cpu);

@@ -7,13 +7,13 @@ static u64 sp_moved(const struct cpu *cpu, u64 sp, s64 delta) {
   return (sp & ~cpu->spmask) | ((sp + (u64)delta) & cpu->spmask);
 }
 static u64 stack_linear(struct cpu *cpu, u64 sp, enum width w, enum access acc) {
-  return mem_linear(cpu, SS, sp & cpu->spmask, WIDTH_BYTES(w), acc);
+  return mem_linear_quick(cpu, SS, sp & cpu->spmask, WIDTH_BYTES(w), acc);
 }
 static void stack_write(struct cpu *cpu, u64 sp, u64 v, enum width w) {
-  mem_write(cpu, stack_linear(cpu, sp, w, ACC_WRITE), v, WIDTH_BYTES(w));
+  mem_write_hit(cpu, stack_linear(cpu, sp, w, ACC_WRITE), v, w);
 }
 static u64 stack_read(struct cpu *cpu, u64 sp, enum width w) {
-  return mem_read(cpu, stack_linear(cpu, sp, w, ACC_READ), WIDTH_BYTES(w));
+  return mem_read_hit(cpu, stack_linear(cpu, sp, w, ACC_READ), w);
 }
 
 /* On a flat stack; 64-bit operands exist in 64-bit mode only, where nothing is masked. */

@@ -6,11 +6,11 @@
 
 static void require_cpl0(struct cpu *cpu, const struct insn *i) {
   cpu->insn = i;
-  require(cpu, CHK_CPL0, cpu->cpl == 0, 0);
+  require_ab(cpu, CHK_CPL0, cpu->cpl == 0, 0, cpu->cpl, 0);
 }
 static void require_umip(struct cpu *cpu, const struct insn *i) {
   cpu->insn = i;
-  require(cpu, CHK_UMIP, !(cpu->cr4 & CR4_UMIP) || cpu->cpl == 0, 0);
+  require_ab(cpu, CHK_UMIP, !(cpu->cr4 & CR4_UMIP) || cpu->cpl == 0, 0, cpu->cpl, !!(cpu->cr4 & CR4_UMIP));
 }
 
 /* In memory: 16 bits of limit, then 32 bits of base (24 with a 16-bit operand size; 64 in 64-bit mode). */
@@ -20,7 +20,7 @@ static const struct insn *load_table(struct cpu *cpu, const struct insn *i, stru
   u64 la = ea_linear(cpu, i, 2 + n, ACC_READ);
   u16 limit = mem_read16(cpu, la);
   u64 base = mem_read(cpu, (la + 2) & cpu->lamask, n);
-  if (n == 8) require(cpu, CHK_TABLE_CANONICAL, cpu_canonical_max(cpu, base), 0);
+  if (n == 8) require_ab(cpu, CHK_TABLE_CANONICAL, cpu_canonical_max(cpu, base), 0, base, 0);
   else if (insn_osize(i) == W16) base &= 0xffffff;
   *t = (struct dtable){.base = base, .limit = limit};
   NEXT(cpu, i, FORM_X);
@@ -56,10 +56,10 @@ TABLE_BODY(sidt, store_table, idtr)
  * zero. */
 static void system_high(struct cpu *cpu, u16 sel, struct desc *d) {
   if (!cpu_long(cpu)) return;
-  require(cpu, CHK_SYSTEM_HIGH_LIMIT, desc_read_high(cpu, d), sel);
-  require(cpu, CHK_SYSTEM_HIGH_TYPE, !bits(d->hi, 44, 40), sel);
+  require_ab(cpu, CHK_SYSTEM_HIGH_LIMIT, desc_read_high(cpu, d), sel, (sel & 0xfff8u) + 15, table_limit(cpu, sel));
+  require_ab(cpu, CHK_SYSTEM_HIGH_TYPE, !bits(d->hi, 44, 40), sel, bits(d->hi, 44, 40), 0);
   d->s.base |= d->hi << 32;
-  require(cpu, CHK_SYSTEM_CANONICAL, cpu_canonical_max(cpu, d->s.base), sel);
+  require_ab(cpu, CHK_SYSTEM_CANONICAL, cpu_canonical_max(cpu, d->s.base), sel, d->s.base, 0);
 }
 
 /* Out of line: a descriptor on the stack would cost the handlers their tail calls. */
@@ -70,23 +70,23 @@ NOINLINE static void load_ldt(struct cpu *cpu, u16 sel) {
     cpu->ldtr.attr = SEG_NULL;
     return;
   }
-  require(cpu, CHK_LLDT_TI, !(sel & SEL_TI), sel);
-  require(cpu, CHK_LLDT_LIMIT, desc_read(cpu, sel, &d), sel);
-  require(cpu, CHK_LLDT_TYPE, !(d.s.attr & SEG_S) && seg_type(&d.s) == SYS_LDT, sel);
-  require(cpu, CHK_LLDT_PRESENT, seg_present(&d.s), sel);
+  require_ab(cpu, CHK_LLDT_TI, !(sel & SEL_TI), sel, sel, 0);
+  require_ab(cpu, CHK_LLDT_LIMIT, desc_read(cpu, sel, &d), sel, sel | 7u, table_limit(cpu, sel));
+  require_ab(cpu, CHK_LLDT_TYPE, !(d.s.attr & SEG_S) && seg_type(&d.s) == SYS_LDT, sel, d.s.attr, 0);
+  require_ab(cpu, CHK_LLDT_PRESENT, seg_present(&d.s), sel, seg_present(&d.s), 0);
   system_high(cpu, sel, &d);
   cpu->ldtr = d.s;
 }
 
 NOINLINE static void load_task(struct cpu *cpu, u16 sel) {
   struct desc d;
-  require(cpu, CHK_LTR_NULL, !sel_is_null(sel), 0);
-  require(cpu, CHK_LTR_TI, !(sel & SEL_TI), sel);
-  require(cpu, CHK_LTR_LIMIT, desc_read(cpu, sel, &d), sel);
+  require_ab(cpu, CHK_LTR_NULL, !sel_is_null(sel), 0, sel, 0);
+  require_ab(cpu, CHK_LTR_TI, !(sel & SEL_TI), sel, sel, 0);
+  require_ab(cpu, CHK_LTR_LIMIT, desc_read(cpu, sel, &d), sel, sel | 7u, table_limit(cpu, sel));
   unsigned type = seg_type(&d.s);
   bool tss = !(d.s.attr & SEG_S) && (type == SYS_TSS32 || (type == SYS_TSS16 && !cpu_long(cpu)));
-  require(cpu, CHK_LTR_TYPE, tss, sel);
-  require(cpu, CHK_LTR_PRESENT, seg_present(&d.s), sel);
+  require_ab(cpu, CHK_LTR_TYPE, tss, sel, d.s.attr, 0);
+  require_ab(cpu, CHK_LTR_PRESENT, seg_present(&d.s), sel, seg_present(&d.s), 0);
   system_high(cpu, sel, &d);
   desc_mark_busy(cpu, &d);
   cpu->tr = d.s;

@@ -27,9 +27,12 @@ struct tr_point transition_point(const struct cpu *cpu, u64 rip, bool after) {
 
 void transition_tell(struct cpu *cpu, struct transition *t, u64 rip) {
   t->to = transition_point(cpu, rip, true);
-  simd_leave(cpu);
-  cpu->vm->hooks.transition(cpu->vm->hooks.watcher, cpu, t);
-  simd_enter(cpu);
+  if (cpu->vm->hooks.transition) {
+    simd_leave(cpu);
+    cpu->vm->hooks.transition(cpu->vm->hooks.watcher, cpu, t);
+    simd_enter(cpu);
+  }
+  if (cpu->recorder) rec_end(cpu);
 }
 
 const char *transition_name(enum transition_kind kind) {

@@ -3,6 +3,7 @@
 #ifndef CPU_TRANSITION_H
 #define CPU_TRANSITION_H
 
+#include "cpu/record.h"
 #include "cpu/vm.h"
 
 enum transition_kind {
@@ -31,6 +32,7 @@ struct tr_point { /* one side of a transition */
 
 struct transition {
   enum transition_kind kind;
+  enum transition_kind cause; /* TR_TASK: what switched tasks */
   u8 vector;      /* TR_INT, TR_EXCEPTION, TR_INTERRUPT */
   bool has_error;
   u32 error;
@@ -49,6 +51,7 @@ const char *transition_name(enum transition_kind kind);
 static inline void transition_begin(struct cpu *cpu, struct transition *t, enum transition_kind kind,
                                     u64 rip) {
   t->kind = kind;
+  if (rec_on(cpu)) rec_begin(cpu);
   if (likely(!cpu->vm->hooks.transition)) return;
   t->vector = 0;
   t->has_error = false;
@@ -60,7 +63,7 @@ static inline void transition_begin(struct cpu *cpu, struct transition *t, enum 
  * stat_transitions, and tells the listener. */
 static inline void transition_end(struct cpu *cpu, struct transition *t, u64 rip) {
   cpu->stat_transitions[t->kind]++;
-  if (unlikely(cpu->vm->hooks.transition != NULL)) transition_tell(cpu, t, rip);
+  if (unlikely(cpu->vm->hooks.transition != NULL) || rec_on(cpu)) transition_tell(cpu, t, rip);
 }
 
 #endif

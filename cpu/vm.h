@@ -12,7 +12,7 @@ struct transition;
 enum { VM_MAX_CPUS = 64 };
 
 struct vm_hooks {
-  void *opaque;  /* the owner's: hypercall, event, in, out, tsc */
+  void *opaque;  /* the owner's: hypercall, event, in, out, inta, tsc */
   void *watcher; /* of transition, fault and insn, who only look */
   /* VMCALL at CPL 0 with RIP inside [hypercall_first, hypercall_last]; elsewhere VMCALL does what the manual says. */
   void (*hypercall)(void *opaque, struct cpu *cpu);
@@ -28,6 +28,8 @@ struct vm_hooks {
   /* Port I/O. NULL: reads give all ones, writes vanish. */
   u32 (*in)(void *opaque, struct cpu *cpu, u16 port, unsigned size);
   void (*out)(void *opaque, struct cpu *cpu, u16 port, unsigned size, u32 value);
+  /* The interrupt controller's acknowledge cycle: the vector, or -1 when the request is gone. NULL: -1. */
+  int (*inta)(void *opaque, struct cpu *cpu);
   /* RDTSC's clock in ticks; NULL: the instruction count. */
   u64 (*tsc)(void *opaque);
 };
@@ -40,7 +42,6 @@ struct vm {
   unsigned cpus;
   struct decoder *decoder;   /* the opcode table, indexed */
   struct code_cache *code;   /* decoded blocks */
-  const char *invert_check;  /* reserved for `check --invert` */
 };
 
 MUST_CHECK struct vm *vm_create(void);

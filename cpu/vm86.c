@@ -13,39 +13,39 @@ u32 vm86_flags_image(const struct cpu *cpu) {
 
 u32 vm86_flags_load(struct cpu *cpu, u16 image) {
   const u32 change = EF_STATUS | EF_TF | EF_DF | EF_NT;
-  require(cpu, CHK_VME_POP_TF, !(image & EF_TF), 0);
-  require(cpu, CHK_VME_POP_IF_VIP, !((image & EF_IF) && (cpu->eflags & EF_VIP)), 0);
+  require_ab(cpu, CHK_VME_POP_TF, !(image & EF_TF), 0, image, 0);
+  require_ab(cpu, CHK_VME_POP_IF_VIP, !((image & EF_IF) && (cpu->eflags & EF_VIP)), 0, image, cpu->eflags);
   u32 ef = (cpu_eflags(cpu) & ~(change | EF_VIF)) | (image & change);
   return ef | (image & EF_IF ? (u32)EF_VIF : 0);
 }
 
 /* The bit for a vector in the 32 bytes below the I/O permission map. SDM 3A Figure 7-2, SDM 3B Figure 20-5 */
 static bool redirected_to_idt(struct cpu *cpu, u8 vector) {
-  require(cpu, CHK_VME_TSS, (seg_type(&cpu->tr) & 8) && cpu->tr.limit >= 103, 0);
+  require_ab(cpu, CHK_VME_TSS, (seg_type(&cpu->tr) & 8) && cpu->tr.limit >= 103, 0, cpu->tr.attr, cpu->tr.limit);
   u32 map = (u32)mem_read_sys(cpu, sys_linear(cpu, cpu->tr.base + 102), 2);
   u32 at = map - 32 + vector / 8;
-  require(cpu, CHK_VME_BITMAP, map >= 32 && at <= cpu->tr.limit, 0);
+  require_ab(cpu, CHK_VME_BITMAP, map >= 32 && at <= cpu->tr.limit, 0, at, cpu->tr.limit);
   return mem_read_sys(cpu, sys_linear(cpu, cpu->tr.base + at), 1) >> (vector & 7) & 1;
 }
 
 bool vm86_int(struct cpu *cpu, u8 vector, u64 next, u64 *rip) {
   bool iopl3 = cpu_iopl(cpu) == 3;
   if (!(cpu->cr4 & CR4_VME)) {
-    require(cpu, CHK_VM86_INT_IOPL, iopl3, 0);
+    require_ab(cpu, CHK_VM86_INT_IOPL, iopl3, 0, cpu_iopl(cpu), 0);
     return false;
   }
   if (redirected_to_idt(cpu, vector)) {
-    require(cpu, CHK_VM86_INT_IOPL, iopl3, 0);
+    require_ab(cpu, CHK_VM86_INT_IOPL, iopl3, 0, cpu_iopl(cpu), 0);
     return false;
   }
   u32 entry = mem_read32(cpu, vector * 4u);
   struct stack st = stack_current(cpu);
   struct frame f;
   frame_begin(&f, 2);
-  frame_add(&f, iopl3 ? cpu_eflags(cpu) : vm86_flags_image(cpu));
-  frame_add(&f, cpu->seg[CS].sel);
-  frame_add(&f, next);
-  require(cpu, CHK_INT_ROOM, frame_fits(cpu, &st, &f), 0);
+  frame_add(&f, WORD_FLAGS, iopl3 ? cpu_eflags(cpu) : vm86_flags_image(cpu));
+  frame_add(&f, WORD_CS, cpu->seg[CS].sel);
+  frame_add(&f, WORD_IP, next);
+  require_ab(cpu, CHK_INT_ROOM, frame_fits(cpu, &st, &f), 0, st.sp, frame_bytes(&f));
   frame_probe(cpu, &st, &f);
 
   frame_push(cpu, &st, &f);

@@ -58,6 +58,7 @@ struct cpu_model {
   u8 maxphyaddr;
   u8 unlike[RULE_COUNT]; /* rules in which it differs from its vendor's column */
   u8 has[FEAT_COUNT];
+  u16 lost_with[FEAT_COUNT]; /* 1 + the feature whose removal by model_parse() took this one; 0: none did */
 };
 
 /* The models, by place (NULL past the end) and by name (NULL: none). */
@@ -74,6 +75,9 @@ MUST_CHECK int vendor_parse(const char *s, enum vendor *out);
  * enumerator, case ignored. Adding a feature adds what it needs; removing one removes what needs it. Only
  * features that some model has can be added. Returns 0, or -1 with one line without newline in err[0..n). */
 MUST_CHECK int model_parse(const char *spec, struct cpu_model *out, char *err, size_t n);
+
+/* The feature by that name, as in /proc/cpuinfo or its enumerator, case ignored; FEAT_NONE: there is none. */
+int model_feature(const char *word);
 
 /* Makes *m a processor of the vendor named, with the identity and behaviour of that vendor's default model.
  * Features that only one of the vendors has are dropped, or taken from that model; the others stay.

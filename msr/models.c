@@ -36,16 +36,27 @@ static const struct {
   HAS(FXSR), HAS(SSE), HAS(SSE2), HAS(SYSCALL), HAS(NX), HAS(LM), HAS(RDTSCP), HAS(LAHF64), HAS(CX16),  \
   HAS(FSGSBASE)
 #define FEATURES_AMD HAS(MMXEXT), HAS(TOPOEXT), HAS(NO_LMSLE)
+#define FEATURES_PAGING HAS(SMEP), HAS(SMAP), HAS(PDPE1GB)
+#define FEATURES_PCID HAS(PCID), HAS(INVPCID), HAS(PKU)
+#define FEATURES_LA57 HAS(LA57), HAS(UMIP), HAS(RDPID)
 
-/* The identities are those of real processors (06_55H stepping 4, 17h model 01h stepping 1) that follow their
- * vendor's column of rules.def, for software that looks at family and model; the features are fewer. */
+/* The identities are those of real processors (06_55H stepping 4, 17h model 01h stepping 1; 06_6AH stepping 6, 19h
+ * model 11h stepping 1) that follow their vendor's column of rules.def or say in `unlike` where not, for software
+ * that looks at family and model; the features are fewer. */
 static const struct cpu_model models[] = {
   {.name = "intel", .description = "64-bit Intel processor with SSE2", .brand = "ringwalk Intel 64 processor",
    .vendor = VENDOR_INTEL, .family = 6, .model = 0x55, .stepping = 4, .maxphyaddr = 46,
-   .has = {FEATURES_64BIT}},
+   .has = {FEATURES_64BIT, FEATURES_PAGING, FEATURES_PCID}},
   {.name = "amd", .description = "64-bit AMD processor with SSE2", .brand = "ringwalk AMD64 processor",
    .vendor = VENDOR_AMD, .family = 0x17, .model = 1, .stepping = 1, .maxphyaddr = 48,
-   .has = {FEATURES_64BIT, FEATURES_AMD}},
+   .has = {FEATURES_64BIT, FEATURES_AMD, FEATURES_PAGING}},
+  {.name = "icelake", .description = "Intel processor with 5-level paging", .brand = "ringwalk Intel 64 processor",
+   .vendor = VENDOR_INTEL, .family = 6, .model = 0x6a, .stepping = 6, .maxphyaddr = 46,
+   .has = {FEATURES_64BIT, FEATURES_PAGING, FEATURES_PCID, FEATURES_LA57}},
+  {.name = "zen4", .description = "AMD processor with 5-level paging", .brand = "ringwalk AMD64 processor",
+   .vendor = VENDOR_AMD, .family = 0x19, .model = 0x11, .stepping = 1, .maxphyaddr = 52,
+   .unlike = {[RULE_NULL_CLEARS_BASE] = 1},
+   .has = {FEATURES_64BIT, FEATURES_AMD, FEATURES_PAGING, FEATURES_PCID, FEATURES_LA57, HAS(NULL_SEL_CLR_BASE)}},
 };
 
 const struct cpu_model *model_at(unsigned i) { return i < ARRAY_SIZE(models) ? &models[i] : NULL; }
@@ -149,7 +160,7 @@ int model_for_vendor(struct cpu_model *m, const char *vendor, char *err, size_t 
 
 enum { NAME_MAX_LEN = 40 }; /* longer words in a specification are unknown without looking */
 
-static int find_feature(const char *word) {
+int model_feature(const char *word) {
   for (int f = 0; f < FEAT_COUNT; f++)
     if (!strcasecmp(feature_rows[f].name, word) || !strcasecmp(feature_rows[f].id, word)) return f;
   return FEAT_NONE;
@@ -174,12 +185,14 @@ static unsigned distance(const char *a, const char *b) {
   return row[nb];
 }
 
+/* A feature that a person can have meant: an emulated one, more than half of whose letters are right; or
+ * NULL. */
 static const char *nearest_feature(const char *word) {
-  const char *nearest = feature_rows[0].name;
-  unsigned least = ~0u;
+  const char *nearest = NULL;
+  unsigned least = ((unsigned)strlen(word) + 1) / 2;
   for (int f = 0; f < FEAT_COUNT; f++) {
     const char *names[] = {feature_rows[f].name, feature_rows[f].id};
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < 2 && implemented((enum feature)f); k++) {
       unsigned d = distance(word, names[k]);
       if (d < least) least = d, nearest = names[k];
     }
@@ -187,19 +200,28 @@ static const char *nearest_feature(const char *word) {
   return nearest;
 }
 
+static int unknown_feature(const char *word, char *err, size_t n) {
+  const char *nearest = nearest_feature(word);
+  if (!nearest) return fail(err, n, "unknown CPU feature '%s'; ringwalk info cpuid lists them", word);
+  return fail(err, n, "unknown CPU feature '%s'; did you mean '%s'?", word, nearest);
+}
+
 static int parse_change(struct cpu_model *m, const char *word, char *err, size_t n) {
   if (*word != '+' && *word != '-')
     return fail(err, n, "CPU option '%s' does not begin with + or -: write +%s or -%s", word, word, word);
   bool on = *word++ == '+';
-  int f = find_feature(word);
+  int f = model_feature(word);
   if (!*word) return fail(err, n, "a CPU feature name is missing after '%c'", word[-1]);
-  if (f < 0) return fail(err, n, "unknown CPU feature '%s'; did you mean '%s'?", word, nearest_feature(word));
+  if (f < 0) return unknown_feature(word, err, n);
   if (on && !vendor_has(m, (enum feature)f))
     return fail(err, n, "CPU feature '%s' does not exist on vendor %s", word, vendor_name(m->vendor));
   if (on && !implemented((enum feature)f))
     return fail(err, n, "CPU feature '%s' is not emulated: no model has it", word);
+  struct cpu_model before = *m;
   if (!model_set(m, (enum feature)f, on))
     return fail(err, n, "CPU feature '%s' needs one that %s does not have", word, vendor_name(m->vendor));
+  for (int k = 0; k < FEAT_COUNT; k++)
+    if (before.has[k] && !m->has[k]) m->lost_with[k] = (u16)(f + 1);
   return 0;
 }
 

@@ -54,6 +54,8 @@ static void apply_seg(const struct venv *env, const struct stmt *s, struct vstat
   case SK_CODE64: *r = (struct seg){.attr = flat | SEG_CODE | SEG_L, .limit = 0xffffffff}; break;
   case SK_CODE32: *r = (struct seg){.attr = flat | SEG_CODE | SEG_DB, .limit = 0xffffffff}; break;
   case SK_DATA: *r = (struct seg){.attr = flat | SEG_DB, .limit = 0xffffffff}; break;
+  case SK_REAL:
+  case SK_V86: *r = vstate_segment8086((u16)sel, s->sub == SK_V86); break;
   }
   r->sel = (u16)sel;
   r->base = field(env, s, SG_BASE, r->base);
@@ -61,14 +63,30 @@ static void apply_seg(const struct venv *env, const struct stmt *s, struct vstat
   r->attr = (u32)field(env, s, SG_ATTR, r->attr);
 }
 
+/* A call or task gate in a descriptor table; in long mode of 16 bytes, but with the selector as `base` only the
+ * first 8 are written. SDM 3A 5.8.3 (Call Gates), 7.2.5 (Task-Gate Descriptor) */
+static int apply_gate(const struct venv *env, const struct stmt *s, struct vstate *st, u64 at,
+                      struct vec_error *err) {
+  bool wide = mode_long(env->c->mode) && !has_field(env, s, GD_BASE);
+  u64 usual = field(env, s, GD_BASE, mode_long(env->c->mode) ? VM_CS64_0 : VM_CS32_0);
+  u64 sel = field(env, s, GD_SEL, usual), off = field(env, s, GD_OFFSET, 0);
+  u64 lo = (off & 0xffff) | (sel & 0xffff) << 16 | (field(env, s, GD_COUNT, 0) & 0xff) << 32 |
+           (field(env, s, GD_TYPE, 12) & 15) << 40 | (field(env, s, GD_S, 0) & 1) << 44 |
+           (field(env, s, GD_DPL, 0) & 3) << 45 | (field(env, s, GD_P, 1) & 1) << 47 |
+           (off >> 16 & 0xffff) << 48;
+  if (!vstate_write(st, at, 8, lo)) return outside(err, env, s, at);
+  return !wide || vstate_write(st, at + 8, 8, off >> 32) ? 0 : outside(err, env, s, at + 8);
+}
+
 static int apply_gdt(const struct venv *env, const struct stmt *s, struct vstate *st, struct vec_error *err) {
   static const struct { u8 type, s, l, d, g; } kind[] = {
       [GK_RAW] = {0, 0, 0, 0, 0}, [GK_CODE64] = {0xb, 1, 1, 0, 1}, [GK_CODE32] = {0xb, 1, 0, 1, 1},
       [GK_CODE16] = {0xb, 1, 0, 0, 0}, [GK_DATA] = {3, 1, 0, 1, 1}, [GK_LDT] = {2, 0, 0, 0, 0},
-      [GK_TSS] = {9, 0, 0, 0, 0}, [GK_GATE] = {0xc, 0, 0, 0, 0},
+      [GK_TSS] = {9, 0, 0, 0, 0},
   };
   unsigned k = s->sub;
   u64 table = vec_eval(env, s->at) & SEL_TI ? VM_LDT : VM_GDT, at = table + (vec_eval(env, s->at) & 0xfff8);
+  if (k == GK_GATE) return apply_gate(env, s, st, at, err);
   u64 base = field(env, s, GD_BASE, k == GK_TSS ? VM_TSS : k == GK_LDT ? VM_LDT : 0);
   u64 limit = field(env, s, GD_LIMIT,
                     k == GK_TSS   ? VM_TSS_LIMIT
@@ -89,13 +107,16 @@ static void apply_idt(const struct venv *env, const struct stmt *s, struct vstat
   static const u8 type[] = {[IK_INTERRUPT] = 14, [IK_TRAP] = 15, [IK_INTERRUPT16] = 6, [IK_TRAP16] = 7,
                             [IK_TASK] = 5, [IK_CALLGATE] = 12, [IK_GATE] = 14};
   unsigned vec = (u8)vec_eval(env, s->at);
-  u64 sel = field(env, s, ID_SEL, env->c->mode == VM_PROT32 ? VM_CS32_0 : VM_CS64_0);
-  u64 off = field(env, s, ID_OFFSET, vm_handler(vec));
+  enum vec_mode mode = env->c->mode;
+  bool real = mode == VM_REAL;
+  u64 sel = field(env, s, ID_SEL, real ? VM_HANDLERS >> 4 : mode_long(mode) ? VM_CS64_0 : VM_CS32_0);
+  u64 off = field(env, s, ID_OFFSET, real ? vec * 16 : vm_handler(vec));
   u64 lo = (off & 0xffff) | (sel & 0xffff) << 16 | (field(env, s, ID_IST, 0) & 7) << 32 |
            (field(env, s, ID_TYPE, type[s->sub]) & 15) << 40 | (field(env, s, ID_S, 0) & 1) << 44 |
            (field(env, s, ID_DPL, 0) & 3) << 45 | (field(env, s, ID_P, 1) & 1) << 47 |
            (off >> 16 & 0xffff) << 48;
-  vstate_gate(st, mode_gate_size(env->c->mode), vec, lo, off >> 32);
+  if (real) lo = (off & 0xffff) | (sel & 0xffff) << 16;
+  vstate_gate(st, mode, vec, lo, off >> 32);
 }
 
 static int apply_page(const struct venv *env, const struct stmt *s, struct vstate *st,
@@ -104,8 +125,8 @@ static int apply_page(const struct venv *env, const struct stmt *s, struct vstat
       [PG_P] = PTE_P, [PG_RW] = PTE_RW, [PG_US] = PTE_US, [PG_A] = PTE_A, [PG_D] = PTE_D, [PG_NX] = PTE_NX};
   u64 at = vec_eval(env, s->at), where = VM_PT + (at >> PAGE_SHIFT) * 8;
   if (at >= VM_RAM) return outside(err, env, s, at);
-  if (env->c->mode == VM_PROT32) {
-    vec_case_error(err, env->c->file, s, "mode prot32 has no page tables yet");
+  if (!mode_long(env->c->mode)) {
+    vec_case_error(err, env->c->file, s, "mode %s has no page tables yet", vec_mode_name(env->c->mode));
     return -1;
   }
   u64 e = vstate_read(st, where, 8);
@@ -114,7 +135,8 @@ static int apply_page(const struct venv *env, const struct stmt *s, struct vstat
   return vstate_write(st, where, 8, e) ? 0 : outside(err, env, s, where);
 }
 
-/* Words below TOP, the first the highest, and the stack pointer at the last. */
+/* Words below the linear address TOP, the first the highest, and the stack pointer at the last. 64-bit code
+ * ignores the base of SS. */
 static int apply_frame(const struct venv *env, const struct stmt *s, struct vstate *st,
                        struct vec_error *err) {
   u64 at = vec_eval(env, s->at);
@@ -123,7 +145,8 @@ static int apply_frame(const struct venv *env, const struct stmt *s, struct vsta
     if (!vstate_write(st, at, s->index, vec_eval(env, arg_at(env, s, k)->value)))
       return outside(err, env, s, at);
   }
-  st->gpr[RSP] = at;
+  bool code64 = (st->msr[MSR_EFER] & EFER_LMA) && (st->seg[CS].attr & SEG_L);
+  st->gpr[RSP] = at - (code64 ? 0 : st->seg[SS].base);
   return 0;
 }
 
@@ -151,6 +174,8 @@ int vec_apply(const struct venv *env, const struct stmt *s, struct vstate *st, s
   case ST_IDT: apply_idt(env, s, st); return 0;
   case ST_PAGE: return apply_page(env, s, st, err);
   case ST_FRAME: return apply_frame(env, s, st, err);
+  case ST_TASK:
+  case ST_SAVED: return vec_apply_task(env, s, st, err);
   default: return 0;
   }
 }

@@ -17,7 +17,8 @@ struct assembled {
 };
 
 struct vec_assembler {
-  bool present;
+  bool present, probed;
+  bool only_where_needed;
   struct assembled *list;
   char dir[32];
 };
@@ -40,23 +41,21 @@ static void in_dir(const struct vec_assembler *as, const char *name, char *out, 
   snprintf(out, n, "%s/%s", as->dir, name);
 }
 
-static int write_source(const struct vec_assembler *as, const char *text) {
+static int write_source(const struct vec_assembler *as, const char *text, unsigned bits) {
   char path[64];
   in_dir(as, "a.s", path, sizeof path);
   FILE *f = fopen(path, "w");
   if (!f) return -1;
-  fprintf(f, ".text\n");
+  fprintf(f, bits == 16 ? ".code16\n.text\n" : ".text\n");
   for (const char *p = text; *p; p++) fputc(*p == ';' ? '\n' : *p, f);
   fputc('\n', f);
   return fclose(f);
 }
 
-struct vec_assembler *vec_assembler_new(void) {
+struct vec_assembler *vec_assembler_new(bool only_where_needed) {
   struct vec_assembler *as = calloc(1, sizeof *as);
   if (!as) return NULL;
-  strcpy(as->dir, "/tmp/ringwalk-asXXXXXX");
-  if (!mkdtemp(as->dir)) *as->dir = 0;
-  else as->present = !write_source(as, "nop") && run_as(as, "--64") == 0;
+  as->only_where_needed = only_where_needed;
   return as;
 }
 
@@ -77,7 +76,16 @@ void vec_assembler_free(struct vec_assembler *as) {
   free(as);
 }
 
-bool vec_assembler_present(const struct vec_assembler *as) { return as && as->present; }
+/* Looked for when it is first needed. */
+bool vec_assembler_present(struct vec_assembler *as) {
+  if (!as || as->probed) return as && as->present;
+  as->probed = true;
+  strcpy(as->dir, "/tmp/ringwalk-asXXXXXX");
+  if (!mkdtemp(as->dir)) *as->dir = 0;
+  else as->present = !write_source(as, "nop", 64) && run_as(as, "--64") == 0;
+  return as->present;
+}
+bool vec_assembler_compares(const struct vec_assembler *as) { return as && !as->only_where_needed; }
 
 static size_t slurp(const struct vec_assembler *as, const char *name, u8 *buf, size_t n) {
   char path[64];
@@ -118,7 +126,7 @@ static struct assembled *assemble(struct vec_assembler *as, const char *text, un
     strcpy(a->text, text);
     a->bits = bits;
     a->len = -1;
-    if (!write_source(as, text) && run_as(as, bits == 64 ? "--64" : "--32") == 0) {
+    if (!write_source(as, text, bits) && run_as(as, bits == 64 ? "--64" : "--32") == 0) {
       size_t n = slurp(as, "a.o", object, OBJECT);
       a->len = n > EI_CLASS && object[EI_CLASS] == ELFCLASS64 ? find_text64(object, n, a->code)
                                                               : find_text32(object, n, a->code);

@@ -51,7 +51,7 @@ static void settle_null(const struct vec_case *c, unsigned s, const struct seg *
   if (!(want->attr & found->attr & SEG_NULL)) return;
   found->attr = want->attr;
   found->limit = want->limit;
-  if ((s != FS && s != GS) || c->mode == VM_PROT32) found->base = want->base;
+  if ((s != FS && s != GS) || !mode_long(c->mode)) found->base = want->base;
 }
 
 static void diff_pieces(struct text *t, const struct vec_case *c, const struct vstate *want,

@@ -18,8 +18,8 @@ static const struct {
     {"*", OP_MUL, 10}, {"/", OP_DIV, 10}, {"%", OP_MOD, 10},
 };
 
-static const char *const functions[FN_COUNT + 1] = {"cs32", "cs64", "ds", "handler", "pte",
-                                                    "desc", "gate", "ist", "tss_stack", NULL};
+static const char *const functions[FN_COUNT + 1] = {
+    "cs32", "cs64", "cs16", "ds", "ss16", "ds16", "handler", "pte", "desc", "gate", "ist", "tss_stack", NULL};
 
 static const struct {
   const char *name;
@@ -27,10 +27,21 @@ static const struct {
 } constants[] = {
     {"stack", VM_STACK}, {"code", VM_CODE}, {"data", VM_DATA},     {"gdt", VM_GDT},         {"idt", VM_IDT},
     {"tss", VM_TSS},     {"ldt", VM_LDT},   {"free", VM_FREE_SEL}, {"tss_sel", VM_TSS_SEL}, {"ram", VM_RAM},
+    {"iomap", VM_TSS + VM_IOMAP}, {"redirection", VM_TSS + 104},
     {"CF", EF_CF},       {"PF", EF_PF},     {"AF", EF_AF},         {"ZF", EF_ZF},           {"SF", EF_SF},
     {"TF", EF_TF},       {"IF", EF_IF},     {"DF", EF_DF},         {"OF", EF_OF},           {"NT", EF_NT},
     {"RF", EF_RF},       {"VM", EF_VM},     {"AC", EF_AC},         {"VIF", EF_VIF},         {"VIP", EF_VIP},
     {"ID", EF_ID},       {"IOPL", EF_IOPL},
+};
+
+static const struct {
+  const char *name;
+  u32 modes;
+} mode_groups[] = {
+    {"long", 1 << VM_LONG64 | 1 << VM_COMPAT32 | 1 << VM_COMPAT16},
+    {"compat", 1 << VM_COMPAT32 | 1 << VM_COMPAT16},
+    {"prot", 1 << VM_PROT32 | 1 << VM_PROT16},
+    {"bits16", 1 << VM_COMPAT16 | 1 << VM_PROT16 | 1 << VM_V86 | 1 << VM_REAL},
 };
 
 static int add_node(struct parser *ps, struct node n, s32 *out) {
@@ -60,7 +71,9 @@ static int parse_name(struct parser *ps, s32 *out) {
   for (unsigned m = 0; m < VM_MODES; m++)
     if (!strcmp(name, vec_mode_name((enum vec_mode)m)))
       return add_node(ps, (struct node){.kind = N_MODE, .num = 1u << m}, out);
-  if (!strcmp(name, "long")) return add_node(ps, (struct node){.kind = N_MODE, .num = 3}, out);
+  for (unsigned k = 0; k < ARRAY_SIZE(mode_groups); k++)
+    if (!strcmp(mode_groups[k].name, name))
+      return add_node(ps, (struct node){.kind = N_MODE, .num = mode_groups[k].modes}, out);
   for (unsigned k = 0; k < ARRAY_SIZE(constants); k++)
     if (!strcmp(constants[k].name, name))
       return add_node(ps, (struct node){.kind = N_NUM, .num = constants[k].value}, out);
@@ -157,11 +170,14 @@ static u64 call(const struct venv *env, enum expr_fn fn, u64 a) {
   switch (fn) {
   case FN_CS32: return vm_cs32(a);
   case FN_CS64: return vm_cs64(a);
+  case FN_CS16: return vm_cs16(a);
   case FN_DS: return vm_ds(a);
+  case FN_SS16: return vm_ss16(a);
+  case FN_DS16: return vm_ds16(a);
   case FN_HANDLER: return vm_handler(a);
   case FN_PTE: return VM_PT + (a >> PAGE_SHIFT & 511) * 8;
   case FN_DESC: return VM_GDT + (a & 0xfff8);
-  case FN_GATE: return VM_IDT + (a & 0xff) * mode_gate_size(env->c->mode);
+  case FN_GATE: return mode_gates(env->c->mode) + (a & 0xff) * mode_gate_size(env->c->mode);
   case FN_IST: return VM_IST + (a & 7) * 0x1000;
   default: return VM_TSS_STACK + (a & 3) * 0x1000;
   }

@@ -12,7 +12,8 @@ enum expr_op {
 u64 expr_binary(enum expr_op op, u64 a, u64 b);
 
 enum expr_fn {
-  FN_CS32, FN_CS64, FN_DS, FN_HANDLER, FN_PTE, FN_DESC, FN_GATE, FN_IST, FN_TSS_STACK, FN_COUNT,
+  FN_CS32, FN_CS64, FN_CS16, FN_DS, FN_SS16, FN_DS16, FN_HANDLER, FN_PTE, FN_DESC, FN_GATE, FN_IST,
+  FN_TSS_STACK, FN_COUNT,
 };
 
 #endif

@@ -95,9 +95,26 @@ static int line_vector(struct parser *ps, char **cite) {
   return lex_next(ps);
 }
 
+/* +FEATURE, -FEATURE */
+static int feature_change(struct parser *ps) {
+  struct vector *v = ps->v;
+  bool on = tok_is(ps, "+");
+  if (v->changes == VEC_CHANGES) return parse_error(ps, ps->t.at, "more than %d features", VEC_CHANGES);
+  if (lex_next(ps)) return -1;
+  int f = ps->t.kind == T_ID ? model_feature(ps->t.text) : FEAT_NONE;
+  if (f < 0) return parse_error(ps, ps->t.at, "expected a CPU feature's name");
+  v->change[v->changes].feature = (s16)f;
+  v->change[v->changes++].on = on;
+  return lex_next(ps);
+}
+
 static int line_cpu(struct parser *ps) {
   enum vendor vendor;
   for (; ps->t.kind != T_END;) {
+    if (tok_is(ps, "+") || tok_is(ps, "-")) {
+      if (feature_change(ps)) return -1;
+      continue;
+    }
     if (ps->t.kind != T_ID || vendor_parse(ps->t.text, &vendor))
       return parse_error(ps, ps->t.at, "expected intel or amd");
     ps->v->vendors |= (u8)(1u << vendor);
@@ -107,13 +124,11 @@ static int line_cpu(struct parser *ps) {
 }
 
 static int line_mode(struct parser *ps) {
-  static const char *const later[] = {"real", "v86", "prot16", "compat16", NULL};
   for (; ps->t.kind != T_END;) {
     unsigned m = 0;
     while (m < VM_MODES && !tok_is(ps, vec_mode_name((enum vec_mode)m))) m++;
-    if (m == VM_MODES && word_in(later, ps->t.text) >= 0)
-      return parse_error(ps, ps->t.at, "mode %s is not supported in vectors yet", ps->t.text);
-    if (m == VM_MODES) return parse_error(ps, ps->t.at, "expected a mode: long64, compat32 or prot32");
+    if (m == VM_MODES)
+      return parse_error(ps, ps->t.at, "expected a mode: long64, compat32, compat16, prot32, prot16, v86, real");
     ps->v->modes |= (u8)(1u << m);
     if (lex_next(ps)) return -1;
   }

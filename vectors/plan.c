@@ -98,12 +98,14 @@ static int read_code(const struct venv *env, const struct stmt *s, struct vec_as
   char text[4096];
   struct vec_error as_err;
   code->asm_at = s;
+  if (code->hex_len >= 0 && !vec_assembler_compares(as)) return 0;
   if (!vec_assembler_present(as)) return 0;
   if (vec_asm_text(env, s, text, sizeof text)) {
     vec_case_error(err, c->file, s, "the assembly text is too long");
     return -1;
   }
-  code->asm_len = vec_assemble(as, text, c->mode == VM_LONG64 ? 64 : 32, code->asm_bytes, &as_err);
+  unsigned bits = c->mode == VM_LONG64 ? 64 : mode_16bit(c->mode) ? 16 : 32;
+  code->asm_len = vec_assemble(as, text, bits, code->asm_bytes, &as_err);
   if (code->asm_len >= 0) return 0;
   vec_case_error(err, c->file, s, "%.300s", as_err.text);
   return -1;
@@ -113,12 +115,12 @@ static int read_code(const struct venv *env, const struct stmt *s, struct vec_as
 static int plan_code(struct venv *env, struct vec_case *c, struct vec_assembler *as, struct vec_plan *p,
                      struct vec_error *err) {
   struct code code = {.asm_len = -1, .hex_len = -1};
-  for (u32 k = 0; k < c->v->stmts; k++) {
-    const struct stmt *s = &c->file->stmt[c->v->first_stmt + k];
-    if (s->kind == ST_LET) c->var[s->index] = vec_eval(env, s->value);
-    else if ((s->kind == ST_ASM || s->kind == ST_HEX) && holds(env, s) && read_code(env, s, as, &code, err))
-      return -1;
-  }
+  for (unsigned kind = ST_HEX; kind; kind = kind == ST_HEX ? ST_ASM : 0)
+    for (u32 k = 0; k < c->v->stmts; k++) {
+      const struct stmt *s = &c->file->stmt[c->v->first_stmt + k];
+      if (s->kind == ST_LET) c->var[s->index] = vec_eval(env, s->value);
+      else if (s->kind == kind && holds(env, s) && read_code(env, s, as, &code, err)) return -1;
+    }
   const struct stmt first = {.line = c->v->line, .col = c->v->col};
   if (code.asm_len >= 0 && code.hex_len >= 0 &&
       (code.asm_len != code.hex_len || memcmp(code.asm_bytes, code.hex_bytes, (size_t)code.asm_len))) {
@@ -136,7 +138,7 @@ static int plan_code(struct venv *env, struct vec_case *c, struct vec_assembler 
     return -1;
   }
   memcpy(p->start.ram + VM_CODE, code.hex_len >= 0 ? code.hex_bytes : code.asm_bytes, (size_t)len);
-  p->next = VM_CODE + (u64)len;
+  p->next = p->start.rip + (u64)len;
   return 0;
 }
 
@@ -150,12 +152,24 @@ static u64 cpl_of(const struct venv *env) {
 
 /* Applies the settings in order. 1: the case is skipped. */
 static int plan_start(struct venv *env, struct vec_case *c, struct vec_plan *p, struct vec_error *err) {
+  p->steps = 1;
+  p->interrupt = -1;
+  p->nmi = false;
   for (u32 k = 0; k < c->v->stmts; k++) {
     const struct stmt *s = &c->file->stmt[c->v->first_stmt + k];
     if (s->want) continue;
     if (s->kind == ST_LET) c->var[s->index] = vec_eval(env, s->value);
     else if (s->kind == ST_SKIP) {
       if (vec_eval(env, s->cond)) return 1;
+    } else if (s->kind == ST_STEPS || s->kind == ST_INTERRUPT || s->kind == ST_NMI) {
+      if (!holds(env, s)) continue;
+      if (s->kind == ST_STEPS) p->steps = vec_eval(env, s->value);
+      if (p->steps < 1 || p->steps > VEC_MAX_STEPS) {
+        vec_case_error(err, c->file, s, "steps are 1 to %d", VEC_MAX_STEPS);
+        return -1;
+      }
+      if (s->kind == ST_INTERRUPT) p->interrupt = (int)(vec_eval(env, s->value) & 0xff);
+      if (s->kind == ST_NMI) p->nmi = true;
     } else if (holds(env, s) && vec_apply(env, s, &p->start, err)) return -1;
   }
   return 0;
@@ -176,7 +190,8 @@ static int plan_want(struct venv *env, struct vec_plan *p, struct vec_error *err
       p->outcome = (struct outcome){
           .kind = s->kind == ST_FAULT ? OUT_FAULT : s->kind == ST_DELIVER ? OUT_DELIVER : s->index ? OUT_HALT
                                                                                           : OUT_SHUTDOWN,
-          .vector = s->kind == ST_SHUTDOWN ? 0 : (u8)s->index, .has_error = s->value != VEC_NONE,
+          .vector = s->kind == ST_SHUTDOWN ? 0 : s->at != VEC_NONE ? (u8)vec_eval(env, s->at) : (u8)s->index,
+          .has_error = s->value != VEC_NONE,
           .error = s->value == VEC_NONE ? 0 : (u32)vec_eval(env, s->value)};
     } else if (s->kind == ST_ANY) {
       if (p->anys == VEC_ANYS) {

@@ -1,83 +1,51 @@
-/* Running vectors: one machine per vendor, one instruction per case, and the report in TAP and JUnit.
- * https://testanything.org/tap-version-13-specification.html */
+/* Running vectors on one or several threads, and the report in TAP and JUnit, in the order of the file
+ * however many threads there are. https://testanything.org/tap-version-13-specification.html */
 #include <fnmatch.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/event.h"
+#include "cpu/check.h"
 #include "vectors/diff.h"
+#include "vectors/engine.h"
 
-struct engine { /* a machine, used for one case after the other */
-  struct vm *vm;
-  struct cpu *cpu;
-  u8 *ram;
-  bool stop_at_fault;
-  struct outcome found;
-};
+enum { MAX_JOBS = 64 };
 
-struct vec_runner {
-  struct vec_options o;
+/* What a thread has, and uses for one case after the other. */
+struct worker {
+  struct vec_runner *runner;
   struct engine engine[VENDOR_COUNT];
   struct vec_assembler *as;
   struct vec_plan plan;
   struct vstate found;
-  unsigned passed, failed;
-  struct text junit;
+  struct recorder recorder; /* of both engines, if anybody asks about checks */
+  struct rec_seen seen[CHECKS];
+  struct results *results; /* of the vector in hand */
 };
 
-/* ---- the machine ---- */
+struct result { /* of a case */
+  char *cases;  /* its variables */
+  char *why;    /* NULL: it passed */
+};
+struct results { /* of a vector */
+  struct result *r;
+  u32 n, room;
+  bool skipped;  /* not asked for */
+  bool too_many; /* cases, or memory ran out */
+};
 
-/* A fault is the outcome, unless the vector wants to see what is delivered in the end. */
-static bool on_fault(void *watcher, struct cpu *cpu, const struct fault *f) {
-  struct engine *e = watcher;
-  if (!e->stop_at_fault) return false;
-  e->found = (struct outcome){.kind = OUT_FAULT, .vector = f->vector, .has_error = f->has_error,
-                              .error = f->has_error ? f->error : 0};
-  if (f->vector == VEC_PF) cpu->cr2 = f->cr2; /* loaded before delivery: SDM 3A 6.15 (Interrupt 14) */
-  cpu_stop(cpu);
-  return true;
-}
-
-static void on_transition(void *watcher, struct cpu *cpu, const struct transition *t) {
-  struct engine *e = watcher;
-  if (t->kind != TR_EXCEPTION && t->kind != TR_INTERRUPT) return;
-  e->found = (struct outcome){.kind = OUT_DELIVER, .vector = t->vector, .has_error = t->has_error,
-                              .error = t->has_error ? t->error : 0};
-  cpu_stop(cpu);
-}
-
-static int engine_init(struct engine *e, const struct cpu_model *model) {
-  e->vm = vm_create();
-  e->ram = calloc(1, VM_RAM);
-  if (!e->vm || !e->ram ||
-      phys_add(&e->vm->mem, &(struct phys_region){.base = 0, .size = VM_RAM, .host = e->ram}))
-    return -1;
-  e->cpu = cpu_create(e->vm, model);
-  e->vm->hooks.watcher = e;
-  e->vm->hooks.fault = on_fault;
-  e->vm->hooks.transition = on_transition;
-  return e->cpu ? 0 : -1;
-}
-
-static void engine_free(struct engine *e) {
-  vm_destroy(e->vm);
-  free(e->ram);
-}
-
-static void engine_run(struct engine *e, const struct vec_plan *p, struct vstate *found) {
-  static const enum outcome_kind ends[] = {[CPU_EXIT_BUDGET] = OUT_DONE, [CPU_EXIT_STOP] = OUT_STUCK,
-                                           [CPU_EXIT_SHUTDOWN] = OUT_SHUTDOWN, [CPU_EXIT_HALT] = OUT_HALT};
-  cpu_reset(e->cpu);
-  vm_code_changed(e->vm, 0, VM_RAM);
-  cpu_tlb_flush(e->cpu);
-  vstate_load(&p->start, e->cpu, e->ram);
-  cpu_update_mode(e->cpu);
-  e->stop_at_fault = p->outcome.kind != OUT_DELIVER && p->outcome.kind != OUT_SHUTDOWN;
-  e->found = (struct outcome){.kind = OUT_STUCK};
-  enum cpu_exit why = cpu_run(e->cpu, 1);
-  if (e->found.kind == OUT_STUCK) e->found.kind = e->cpu->halted ? OUT_HALT : ends[why];
-  vstate_store(found, e->cpu, e->ram);
-}
+struct vec_runner {
+  struct vec_options o;
+  struct worker *worker[MAX_JOBS];
+  unsigned workers;
+  unsigned passed, failed;
+  struct text junit;
+  const struct vec_file *file; /* being run: its vectors, and what came out */
+  struct results *results;
+  atomic_uint next; /* vector to be taken */
+  atomic_bool stop; /* something failed, and that is enough */
+};
 
 /* ---- the report ---- */
 
@@ -105,19 +73,18 @@ static void junit_case(struct vec_runner *r, const char *name, const char *cases
 }
 
 /* Reports one case; why: NULL when it passed, else lines. */
-static void report(struct vec_runner *r, const struct vec_case *c, const char *why) {
-  char name[300], cases[400];
-  const struct vector *v = c->v;
-  vec_case_name(c, cases, sizeof cases);
-  snprintf(name, sizeof name, "%s:%s", c->file->name, v->name);
+static void report(struct vec_runner *r, const struct vec_file *f, const struct vector *v, const char *cases,
+                   const char *why) {
+  char name[300];
+  snprintf(name, sizeof name, "%s:%s", f->name, v->name);
   if (why) r->failed++;
   else r->passed++;
   junit_case(r, name, cases, why);
-  if (!r->o.tap) return;
+  if (!r->o.tap || (r->o.quiet && !why)) return;
   fprintf(r->o.tap, "%s %u - %s %s%s%s\n", why ? "not ok" : "ok", r->passed + r->failed, name, cases,
           v->disputed ? " # disputed: " : "", v->disputed ? v->disputed : "");
   if (!why) return;
-  fprintf(r->o.tap, "# %s:%u: %s\n", c->file->name, v->line, v->cite);
+  fprintf(r->o.tap, "# %s:%u: %s\n", f->name, v->line, v->cite);
   for (const char *p = why; *p;) {
     size_t n = strcspn(p, "\n");
     fprintf(r->o.tap, "# %.*s\n", (int)n, p);
@@ -125,64 +92,164 @@ static void report(struct vec_runner *r, const struct vec_case *c, const char *w
   }
 }
 
-static int run_case(void *opaque, const struct vec_case *c) {
-  struct vec_runner *r = opaque;
-  struct vec_error err;
-  const struct cpu_model *model = r->engine[c->vendor].cpu->model;
-  if (!(r->o.vendors >> c->vendor & 1)) return 0;
-  int got = vec_plan(c, model, r->as, &r->plan, &err);
-  if (got > 0) return 0;
-  if (got < 0) {
-    report(r, c, err.text);
-    return 0;
+/* ---- the work ---- */
+
+/* why may be NULL: the case passed. */
+static int add_result(struct worker *w, const struct vec_case *c, const char *why) {
+  struct results *rs = w->results;
+  char cases[400];
+  if (rs->n == rs->room) {
+    struct result *more = realloc(rs->r, (rs->room * 2 + 64) * sizeof *more);
+    if (!more) return -1;
+    rs->r = more;
+    rs->room = rs->room * 2 + 64;
   }
+  vec_case_name(c, cases, sizeof cases);
+  struct result *r = &rs->r[rs->n];
+  r->cases = strdup(cases);
+  r->why = why ? strdup(why) : NULL;
+  if (!r->cases || (why && !r->why)) return -1;
+  rs->n++;
+  if (!why || !w->runner->o.fail_fast) return 0;
+  atomic_store(&w->runner->stop, true);
+  return 1;
+}
+
+static int run_case(void *opaque, const struct vec_case *c) {
+  struct worker *w = opaque;
+  struct vec_error err;
+  struct engine *e = &w->engine[c->vendor];
+  if (!(w->runner->o.vendors >> c->vendor & 1)) return 0;
+  if (atomic_load(&w->runner->stop)) return 1;
+  if (engine_model(e, c->v)) return add_result(w, c, "the vendor's processors cannot have these features\n");
+  int got = vec_plan(c, e->cpu->model, w->as, &w->plan, &err);
+  if (got) return got > 0 ? 0 : add_result(w, c, err.text);
   struct text t = {.s = NULL};
-  struct engine *e = &r->engine[c->vendor];
-  engine_run(e, &r->plan, &r->found);
-  vec_diff(&t, c, &r->plan, &e->found, &r->found);
-  report(r, c, !t.lines ? NULL : t.s ? t.s : "out of memory");
+  engine_run(e, &w->plan, &w->found);
+  vec_diff(&t, c, &w->plan, &e->found, &w->found);
+  got = add_result(w, c, !t.lines ? NULL : t.s ? t.s : "out of memory");
   text_free(&t);
-  return 0;
+  return got;
+}
+
+static void run_vector(struct worker *w, const struct vec_file *f, u32 k, struct results *out) {
+  w->results = out;
+  out->too_many = vec_cases(f, &f->vector[k], run_case, w) < 0;
+}
+
+static void *run_vectors(void *opaque) {
+  struct worker *w = opaque;
+  struct vec_runner *r = w->runner;
+  for (u32 k; (k = atomic_fetch_add(&r->next, 1)) < r->file->vectors;)
+    if (!r->results[k].skipped && !atomic_load(&r->stop)) run_vector(w, r->file, k, &r->results[k]);
+  return NULL;
+}
+
+/* Reports what a vector gave, and forgets it. */
+static void settle(struct vec_runner *r, const struct vec_file *f, u32 k, struct results *rs) {
+  for (u32 n = 0; n < rs->n; n++) {
+    report(r, f, &f->vector[k], rs->r[n].cases, rs->r[n].why);
+    free(rs->r[n].cases);
+    free(rs->r[n].why);
+  }
+  free(rs->r);
+}
+
+static struct worker *worker_new(struct vec_runner *r) {
+  const struct vec_options *o = &r->o;
+  struct worker *w = calloc(1, sizeof *w);
+  if (!w) return NULL;
+  w->runner = r;
+  w->recorder.invert = o->invert ? check_find(o->invert) : -1;
+  w->recorder.seen = o->seen ? w->seen : NULL;
+  w->as = vec_assembler_new(o->hex_only);
+  bool ok = w->as && !vec_plan_init(&w->plan) && !vstate_init(&w->found);
+  for (unsigned v = 0; v < VENDOR_COUNT && ok; v++) {
+    const struct cpu_model *m = o->model && o->model->vendor == (enum vendor)v
+                                    ? o->model
+                                    : model_default((enum vendor)v);
+    ok = !engine_init(&w->engine[v], m);
+    if (ok && (o->invert || o->seen)) w->engine[v].cpu->recorder = &w->recorder;
+  }
+  r->worker[r->workers++] = w; /* also when it is not whole: vec_runner_free() sees to it */
+  return ok ? w : NULL;
+}
+
+static void worker_free(struct worker *w) {
+  for (unsigned v = 0; v < VENDOR_COUNT; v++) engine_free(&w->engine[v]);
+  vec_assembler_free(w->as);
+  vec_plan_free(&w->plan);
+  vstate_free(&w->found);
+  free(w);
 }
 
 struct vec_runner *vec_runner_new(const struct vec_options *o) {
   struct vec_runner *r = calloc(1, sizeof *r);
   if (!r) return NULL;
   r->o = *o;
-  r->as = vec_assembler_new();
-  bool ok = r->as && !vec_plan_init(&r->plan) && !vstate_init(&r->found);
-  for (unsigned v = 0; v < VENDOR_COUNT && ok; v++) {
-    const struct cpu_model *m = o->model && o->model->vendor == (enum vendor)v
-                                    ? o->model
-                                    : model_default((enum vendor)v);
-    ok = !engine_init(&r->engine[v], m);
-    if (ok) r->engine[v].vm->invert_check = o->invert;
-  }
-  if (ok) {
-    if (o->tap) fprintf(o->tap, "TAP version 13\n");
-    return r;
-  }
-  vec_runner_free(r);
-  return NULL;
+  for (unsigned k = 0; k < (o->jobs ? o->jobs : 1) && k < MAX_JOBS; k++)
+    if (!worker_new(r)) {
+      vec_runner_free(r);
+      return NULL;
+    }
+  if (o->tap) fprintf(o->tap, "TAP version 13\n");
+  return r;
 }
 
 void vec_runner_free(struct vec_runner *r) {
   if (!r) return;
-  for (unsigned v = 0; v < VENDOR_COUNT; v++) engine_free(&r->engine[v]);
-  vec_assembler_free(r->as);
-  vec_plan_free(&r->plan);
-  vstate_free(&r->found);
+  while (r->workers) worker_free(r->worker[--r->workers]);
   text_free(&r->junit);
   free(r);
 }
 
-int vec_run_file(struct vec_runner *r, const struct vec_file *f) {
-  for (u32 k = 0; k < f->vectors; k++) {
-    const struct vector *v = &f->vector[k];
-    if (r->o.only && fnmatch(r->o.only, v->name, 0)) continue;
-    if (vec_cases(f, v, run_case, r)) return -1;
+/* What the workers saw goes to the caller's counters. */
+static void gather_seen(struct vec_runner *r) {
+  for (unsigned w = 0; w < r->workers && r->o.seen; w++) {
+    for (unsigned k = 0; k < CHECKS; k++) {
+      r->o.seen[k].passed += r->worker[w]->seen[k].passed;
+      r->o.seen[k].failed += r->worker[w]->seen[k].failed;
+    }
+    memset(r->worker[w]->seen, 0, sizeof r->worker[w]->seen);
   }
-  return 0;
+}
+
+int vec_run_vector(struct vec_runner *r, const struct vec_file *f, u32 k) {
+  struct results rs = {.r = NULL};
+  if (atomic_load(&r->stop)) return 0;
+  run_vector(r->worker[0], f, k, &rs);
+  gather_seen(r);
+  settle(r, f, k, &rs);
+  return rs.too_many ? -1 : 0;
+}
+
+/* Every worker in a thread of its own; one alone needs none. A thread that cannot be had leaves its work to
+ * others. */
+static void run_all(struct vec_runner *r) {
+  pthread_t thread[MAX_JOBS];
+  unsigned started = 0;
+  for (unsigned k = 1; k < r->workers; k++)
+    if (!pthread_create(&thread[started], NULL, run_vectors, r->worker[k])) started++;
+  (void)run_vectors(r->worker[0]);
+  while (started) (void)pthread_join(thread[--started], NULL);
+}
+
+int vec_run_file(struct vec_runner *r, const struct vec_file *f) {
+  int status = 0;
+  r->file = f;
+  r->results = calloc(f->vectors ? f->vectors : 1, sizeof *r->results);
+  if (!r->results) return -1;
+  for (u32 k = 0; k < f->vectors; k++)
+    r->results[k].skipped = r->o.only && fnmatch(r->o.only, f->vector[k].name, 0);
+  atomic_store(&r->next, 0);
+  run_all(r);
+  gather_seen(r);
+  for (u32 k = 0; k < f->vectors; k++) {
+    settle(r, f, k, &r->results[k]);
+    if (r->results[k].too_many) status = -1;
+  }
+  free(r->results);
+  return status;
 }
 
 void vec_run_refused(struct vec_runner *r, const char *path, const struct vec_error *err) {

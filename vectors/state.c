@@ -21,6 +21,8 @@ static const struct comp plain[] = {
     PIECE("cr0", cr0), PIECE("cr2", cr2), PIECE("cr3", cr3), PIECE("cr4", cr4), PIECE("cr8", cr8),
     PIECE("dr0", dr[0]), PIECE("dr1", dr[1]), PIECE("dr2", dr[2]), PIECE("dr3", dr[3]),
     PIECE("dr6", dr[6]), PIECE("dr7", dr[7]), PIECE("mxcsr", mxcsr),
+    PIECE("pdpte0", pdpte[0]), PIECE("pdpte1", pdpte[1]), PIECE("pdpte2", pdpte[2]), PIECE("pdpte3", pdpte[3]),
+    PIECE("pkru", pkru), PIECE("nmi_blocked", nmi_blocked), PIECE("inhibit", inhibit),
 };
 enum { FIRST_SEG = 16, FIRST_PLAIN = FIRST_SEG + VS_SEGS * 4, FIRST_MSR = FIRST_PLAIN + ARRAY_SIZE(plain) };
 
@@ -164,6 +166,10 @@ void vstate_load(const struct vstate *st, struct cpu *cpu, u8 *ram) {
   cpu->cr4 = st->cr4;
   cpu->cr8 = st->cr8;
   memcpy(cpu->dr, st->dr, sizeof cpu->dr);
+  memcpy(cpu->pdpte, st->pdpte, sizeof cpu->pdpte);
+  cpu->pkru = st->pkru;
+  cpu->nmi_blocked = st->nmi_blocked;
+  cpu->inhibit = st->inhibit;
   memcpy(cpu->msr, st->msr, sizeof cpu->msr);
   cpu->mxcsr = st->mxcsr;
   memcpy(cpu->vec, st->vec, sizeof st->vec);
@@ -186,6 +192,10 @@ void vstate_store(struct vstate *st, const struct cpu *cpu, const u8 *ram) {
   st->cr4 = cpu->cr4;
   st->cr8 = cpu->cr8;
   memcpy(st->dr, cpu->dr, sizeof cpu->dr);
+  memcpy(st->pdpte, cpu->pdpte, sizeof cpu->pdpte);
+  st->pkru = cpu->pkru;
+  st->nmi_blocked = cpu->nmi_blocked;
+  st->inhibit = cpu->inhibit;
   memcpy(st->msr, cpu->msr, sizeof cpu->msr);
   st->mxcsr = cpu->mxcsr;
   memcpy(st->vec, cpu->vec, sizeof st->vec);

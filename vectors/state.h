@@ -5,24 +5,37 @@
 
 #include "cpu/vm.h"
 
-enum vec_mode { VM_LONG64, VM_COMPAT32, VM_PROT32, VM_MODES };
+enum vec_mode { VM_LONG64, VM_COMPAT32, VM_COMPAT16, VM_PROT32, VM_PROT16, VM_V86, VM_REAL, VM_MODES };
+static inline bool mode_long(enum vec_mode m) { return m <= VM_COMPAT16; }
+/* 16-bit code with segments that are not flat. */
+static inline bool mode_16bit(enum vec_mode m) {
+  return m == VM_COMPAT16 || m == VM_PROT16 || m == VM_V86 || m == VM_REAL;
+}
 
 enum { /* the machine's memory: all of it, by address */
   VM_RAM = 0x80000, VM_PML4 = 0x1000, VM_PDPT = 0x2000, VM_PD = 0x3000, VM_PT = 0x4000, VM_GDT = 0x10000,
-  VM_GDT_LIMIT = 0x17f, VM_IDT = 0x11000, VM_TSS = 0x13000, VM_TSS_LIMIT = 0x2067, VM_LDT = 0x16000,
+  VM_GDT_LIMIT = 0x1df, VM_IDT = 0x11000, VM_TSS = 0x13000, VM_LDT = 0x16000,
+  /* The I/O permission map, behind the redirection map of virtual-8086 mode; and a byte behind it */
+  VM_IOMAP = 104 + 32, VM_TSS_LIMIT = VM_IOMAP + 0x2000,
   VM_TSS_STACK = 0x20000, /* of ring r: + r * 0x1000 */
   VM_IST = 0x24000,       /* ISTn: + n * 0x1000 */
   VM_STACK = 0x30000, VM_CODE = 0x40000, VM_HANDLERS = 0x50000, VM_DATA = 0x60000,
+  /* 16-bit segments begin so that code, stack and data are at these offsets */
+  VM_CODE16_OFF = 0x100, VM_STACK16_OFF = 0x1000,
 };
 enum { /* its selectors, without RPL */
   VM_CS32_0 = 0x08, VM_CS64_0 = 0x10, VM_DS_0 = 0x18, VM_CS32_3 = 0x20, VM_DS_3 = 0x28, VM_CS64_3 = 0x30,
   VM_CS32_1 = 0x40, VM_CS64_1 = 0x48, VM_DS_1 = 0x50, VM_CS32_2 = 0x58, VM_CS64_2 = 0x60, VM_DS_2 = 0x68,
   VM_TSS_SEL = 0x70, VM_FREE_SEL = 0x80,
+  VM_CS16 = 0x180, VM_SS16 = 0x1a0, VM_DS16 = 0x1c0, /* 16-bit segments of ring r: + r * 8 */
 };
 static inline u64 vm_handler(u64 vector) { return VM_HANDLERS + (vector & 0xff) * 16; }
 u16 vm_cs32(u64 ring);
 u16 vm_cs64(u64 ring);
 u16 vm_ds(u64 ring);
+static inline u16 vm_cs16(u64 ring) { return (u16)(VM_CS16 + (ring & 3) * 9); }
+static inline u16 vm_ss16(u64 ring) { return (u16)(VM_SS16 + (ring & 3) * 9); }
+static inline u16 vm_ds16(u64 ring) { return (u16)(VM_DS16 + (ring & 3) * 9); }
 
 enum { VS_LDTR = SREG_COUNT, VS_TR, VS_SEGS };
 
@@ -31,9 +44,12 @@ struct vstate {
   struct seg seg[VS_SEGS];
   struct dtable gdtr, idtr;
   u64 cr0, cr2, cr3, cr4, cr8, dr[8];
+  u64 pdpte[4];
+  u32 pkru;
   u64 msr[MSR_SLOTS];
   u32 mxcsr;
   union vec vec[16];
+  u8 nmi_blocked, inhibit; /* as in struct cpu */
   u8 *ram;
 };
 
@@ -67,10 +83,15 @@ u64 vstate_read(const struct vstate *st, u64 at, unsigned size); /* 0 outside */
 /* A segment cache as the descriptor in the state's GDT decodes, accessed bit set. SDM 3A 3.4.5 */
 struct seg vstate_descriptor(const struct vstate *st, u16 sel);
 
+/* A segment of real or virtual-8086 mode. */
+struct seg vstate_segment8086(u16 sel, bool v86);
+
 /* The machine a vector starts with. */
 void vstate_default(struct vstate *st, const struct cpu_model *model, enum vec_mode mode, unsigned cpl);
-void vstate_gate(struct vstate *st, unsigned size, unsigned vec, u64 lo, u64 hi);
-static inline unsigned mode_gate_size(enum vec_mode m) { return m == VM_PROT32 ? 8 : 16; }
+void vstate_gate(struct vstate *st, enum vec_mode mode, unsigned vec, u64 lo, u64 hi);
+static inline unsigned mode_gate_size(enum vec_mode m) { return mode_long(m) ? 16 : m == VM_REAL ? 4 : 8; }
+/* Where the gates are: the table of real mode begins at 0. */
+static inline u64 mode_gates(enum vec_mode m) { return m == VM_REAL ? 0 : VM_IDT; }
 const char *vec_mode_name(enum vec_mode m);
 
 /* Into and out of a processor. */

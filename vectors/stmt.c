@@ -7,10 +7,11 @@
 #include "vectors/keys.h"
 #include "vectors/lex.h"
 
-const char *const seg_kinds[] = {"keep", "null", "load", "code64", "code32", "data", NULL};
+const char *const seg_kinds[] = {"keep", "null", "load", "code64", "code32", "data", "real", "v86", NULL};
 const char *const seg_keys[] = {"sel", "base", "limit", "attr", "dpl", NULL};
 const char *const gdt_kinds[] = {"raw", "code64", "code32", "code16", "data", "ldt", "tss", "gate", NULL};
-const char *const gdt_keys[] = {"base", "limit", "type", "dpl", "p", "s", "l", "d", "g", "avl", "raw", NULL};
+const char *const gdt_keys[] = {"base", "limit", "type", "dpl", "p", "s", "l", "d", "g", "avl", "raw",
+                                "sel", "offset", "count", NULL};
 const char *const idt_kinds[] = {"interrupt", "trap",     "interrupt16", "trap16",
                                  "task",      "callgate", "gate",        NULL};
 const char *const idt_keys[] = {"dpl", "sel", "offset", "ist", "p", "type", "s", NULL};
@@ -127,6 +128,10 @@ static int st_page(struct parser *ps, struct stmt s) {
   return parse_expr(ps, &s.at) ? -1 : fields(ps, s, page_keys);
 }
 
+static int st_task(struct parser *ps, struct stmt s) {
+  return parse_expr(ps, &s.at) ? -1 : fields(ps, s, task_keys);
+}
+
 static int st_tss(struct parser *ps, struct stmt head) {
   do {
     struct stmt s = head;
@@ -168,6 +173,12 @@ static int st_flags(struct parser *ps, struct stmt head) {
 static int st_fault(struct parser *ps, struct stmt s) {
   int v = 0;
   const char *at = ps->t.at;
+  if (!tok_is(ps, "#") && s.kind == ST_DELIVER) { /* an external interrupt's vector */
+    if (parse_expr(ps, &s.at)) return -1;
+    struct stmt *p = add_stmt(ps, ST_DELIVER);
+    if (p) *p = s;
+    return p ? 0 : -1;
+  }
   if (!tok_is(ps, "#")) return parse_error(ps, at, "expected an exception: #GP(0), #UD, ...");
   if (lex_next(ps)) return -1;
   for (; v < EXCEPTION_VECTORS; v++)
@@ -181,6 +192,14 @@ static int st_fault(struct parser *ps, struct stmt s) {
   if (!p) return -1;
   *p = s;
   return 0;
+}
+
+/* steps N, interrupt VECTOR, nmi */
+static int st_run(struct parser *ps, struct stmt s) {
+  if (s.kind != ST_NMI && parse_expr(ps, &s.value)) return -1;
+  struct stmt *p = add_stmt(ps, (enum stmt_kind)s.kind);
+  if (p) *p = s;
+  return p ? 0 : -1;
 }
 
 /* any NAME u64[ADDRESS] ...: the manual leaves it open */
@@ -316,9 +335,12 @@ int parse_statement(struct parser *ps, bool want, s32 cond) {
       {"seg", st_seg, ST_SEG, 0, true, true},        {"flags", st_flags, ST_FLAGS, 0, true, true},
       {"gdt", st_gdt, ST_GDT, 0, true, false},       {"idt", st_idt, ST_IDT, 0, true, false},
       {"tss", st_tss, ST_TSS, 0, true, false},       {"page", st_page, ST_PAGE, 0, true, false},
+      {"task16", st_task, ST_TASK, 2, true, true},   {"task32", st_task, ST_TASK, 4, true, true},
+      {"saved16", st_task, ST_SAVED, 2, false, true}, {"saved32", st_task, ST_SAVED, 4, false, true},
       {"asm", st_asm, ST_ASM, 0, true, false},       {"hex", st_hex, ST_HEX, 0, true, false},
       {"fault", st_fault, ST_FAULT, 0, false, true}, {"deliver", st_fault, ST_DELIVER, 0, false, true},
-      {"any", st_any, ST_ANY, 0, false, true},
+      {"any", st_any, ST_ANY, 0, false, true},       {"steps", st_run, ST_STEPS, 0, true, false},
+      {"interrupt", st_run, ST_INTERRUPT, 0, true, false}, {"nmi", st_run, ST_NMI, 0, true, false},
       {"frame2", st_frame, ST_FRAME, 2, false, true}, {"frame4", st_frame, ST_FRAME, 4, false, true},
       {"frame8", st_frame, ST_FRAME, 8, false, true},
   };

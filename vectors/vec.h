@@ -8,7 +8,10 @@
 
 #include "vectors/state.h"
 
-enum { VEC_VARS = 32, VEC_LOOPS = 12, VEC_MAX_CASES = 200000, VEC_MAX_CODE = 256, VEC_NONE = -1 };
+enum {
+  VEC_VARS = 32, VEC_LOOPS = 12, VEC_MAX_CASES = 200000, VEC_MAX_CODE = 256, VEC_MAX_STEPS = 10000,
+  VEC_CHANGES = 8, VEC_NONE = -1,
+};
 
 /* What went wrong, "FILE:LINE:COL: text" (of a case: the statement's place). */
 struct vec_error {
@@ -37,10 +40,15 @@ enum stmt_kind {
   ST_IDT,     /* at: vector; sub: kind; args */
   ST_PAGE,    /* at: address; args */
   ST_FRAME,   /* index: bytes; at: top; args: words from high to low */
+  ST_TASK,    /* a TSS, index: 2 or 4 (16 or 32 bits); at: address; args. want: the registers that it gives */
+  ST_SAVED,   /* want: the same, as a switch away leaves it */
   ST_FAULT,   /* index: vector; value: error code or VEC_NONE */
-  ST_DELIVER, /* the same */
+  ST_DELIVER, /* the same, or at: vector */
   ST_SHUTDOWN, /* index 1: halt */
   ST_ANY,     /* index: component, or with `at` bytes of memory there: not compared */
+  ST_STEPS,   /* value: instructions to run */
+  ST_INTERRUPT, /* value: the vector that is pending */
+  ST_NMI,
 };
 
 struct arg {
@@ -67,6 +75,11 @@ struct vector {
   char *name, *cite, *disputed; /* disputed: NULL, or who says otherwise */
   unsigned line, col;
   u8 vendors;  /* VENDORS_* */
+  struct {
+    s16 feature; /* enum feature */
+    bool on;
+  } change[VEC_CHANGES]; /* features that the model gets or loses */
+  u32 changes;
   u8 modes;    /* bit per enum vec_mode */
   s32 cpl;
   u32 undefined; /* flags that are not compared */
@@ -129,6 +142,9 @@ struct vec_plan {
   unsigned anys;
   struct outcome outcome;
   u64 next;
+  u64 steps;     /* instructions to run */
+  int interrupt; /* the vector of an external interrupt that is pending all the time; -1: none */
+  bool nmi;      /* one is pending */
 };
 struct vec_assembler;
 MUST_CHECK int vec_plan(const struct vec_case *c, const struct cpu_model *model, struct vec_assembler *as,
@@ -148,13 +164,16 @@ MUST_CHECK int vec_asm_text(const struct venv *env, const struct stmt *s, char *
 /* Applies one statement to st. -1: an address outside the machine. */
 MUST_CHECK int vec_apply(const struct venv *env, const struct stmt *s, struct vstate *st,
                          struct vec_error *err);
+MUST_CHECK int vec_apply_task(const struct venv *env, const struct stmt *s, struct vstate *st, struct vec_error *err);
 void vec_case_error(struct vec_error *err, const struct vec_file *f, const struct stmt *s, const char *fmt,
                     ...) PRINTF_LIKE(4, 5);
 
 /* GNU as, when there is one; remembers what it assembled. */
-struct vec_assembler *vec_assembler_new(void);
+struct vec_assembler *vec_assembler_new(bool only_where_needed);
 void vec_assembler_free(struct vec_assembler *as);
-bool vec_assembler_present(const struct vec_assembler *as);
+bool vec_assembler_present(struct vec_assembler *as);
+/* Is it to be asked where hex is given? */
+bool vec_assembler_compares(const struct vec_assembler *as);
 /* Returns the length of the code, or -1 with as's message. */
 MUST_CHECK int vec_assemble(struct vec_assembler *as, const char *text, unsigned bits, u8 code[VEC_MAX_CODE],
                             struct vec_error *err);
@@ -163,14 +182,21 @@ MUST_CHECK int vec_assemble(struct vec_assembler *as, const char *text, unsigned
 struct vec_options {
   const char *only;          /* NULL, or a name or shell pattern of vectors */
   const char *invert;        /* NULL, or a check of cpu/checks.def turned round */
+  struct rec_seen *seen;     /* NULL, or of CHECKS elements: counts verdicts (cpu/record.h) */
   u8 vendors;                /* VENDORS_* to run */
   const struct cpu_model *model; /* NULL: each vendor's default */
   FILE *tap, *junit;         /* NULL: none */
+  unsigned jobs;             /* threads; 0: 1 */
+  bool quiet;                /* cases that pass are not told of in tap */
+  bool fail_fast;            /* the first failure is enough */
+  bool hex_only;             /* GNU as is asked only where there is no hex */
 };
 struct vec_runner;
 struct vec_runner *vec_runner_new(const struct vec_options *o);
 void vec_runner_free(struct vec_runner *r);
-/* Runs a file's vectors. -1: out of memory, or too many cases. */
+/* Runs vector k of a file, alone. -1: out of memory, or too many cases. */
+MUST_CHECK int vec_run_vector(struct vec_runner *r, const struct vec_file *f, u32 k);
+/* Runs a file's vectors. -1: the same. */
 MUST_CHECK int vec_run_file(struct vec_runner *r, const struct vec_file *f);
 /* A file that could not be read counts as one failure. */
 void vec_run_refused(struct vec_runner *r, const char *path, const struct vec_error *err);

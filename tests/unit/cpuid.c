@@ -90,17 +90,19 @@ START_TEST(feature_bits_are_the_documented_ones) {
 }
 END_TEST
 
-/* What both models have, whole registers: the bits listed by hand from the same tables. */
+/* What the default models have, whole registers: the bits listed by hand from the same tables. */
 START_TEST(feature_registers_of_both_models) {
   const u32 leaf1 = 0x078bfbff; /* 0-9, 11-17, 19, 23-26 */
-  const u32 ext = 1u << 11 | 1u << 20 | 1u << 27 | 1u << 29;
+  const u32 ext = 1u << 11 | 1u << 20 | 1u << 26 | 1u << 27 | 1u << 29;
+  const u32 ecx1[2] = {1u << 13 | 1u << 17 /* PCID */, 1u << 13};
+  const u32 ebx7[2] = {1 | 1u << 7 | 1u << 10 | 1u << 20, 1 | 1u << 7 | 1u << 20}; /* SMEP, INVPCID, SMAP */
   for (unsigned k = 0; k < 2; k++) {
     const struct cpu_model *m = model_at(k);
     ck_assert_uint_eq(reg(m, 1, 0, D), leaf1);
-    ck_assert_uint_eq(reg(m, 1, 0, C), 1u << 13);
+    ck_assert_uint_eq(reg(m, 1, 0, C), ecx1[k]);
     ck_assert_uint_eq(reg(m, 7, 0, A), 0);
-    ck_assert_uint_eq(reg(m, 7, 0, B), 1);
-    ck_assert_uint_eq(reg(m, 7, 0, C), 0);
+    ck_assert_uint_eq(reg(m, 7, 0, B), ebx7[k]);
+    ck_assert_uint_eq(reg(m, 7, 0, C), k ? 0 : 1u << 3); /* PKU */
     ck_assert_uint_eq(reg(m, 7, 0, D), 0);
     ck_assert_uint_eq(reg(m, 7, 1, B), 0);
     ck_assert_uint_eq(model_hwcap(m), leaf1);
@@ -262,7 +264,7 @@ START_TEST(bits_that_follow_the_processor) {
     cpuid_leaf(model_at(k), &dyn, 1, 0, r);
     ck_assert(!(r[C] & 1u << 27));
     cpuid_leaf(model_at(k), &dyn, 7, 0, r);
-    ck_assert_uint_eq(r[C], 0);
+    ck_assert_uint_eq(r[C], model_at(k)->has[FEAT_PKU] ? 1u << 3 | 1u << 4 : 0);
     dyn.code64 = false;
     cpuid_leaf(&m, &dyn, 0x80000001, 0, r);
     ck_assert_uint_eq(r[D] >> 11 & 1, m.vendor == VENDOR_AMD);
@@ -382,7 +384,7 @@ static void parse_fails(const char *spec, const char *message) {
 START_TEST(parse_errors_are_precise) {
   char err[8];
   struct cpu_model m;
-  parse_fails("foo", "unknown CPU model 'foo'; known models: intel, amd");
+  parse_fails("foo", "unknown CPU model 'foo'; known models: intel, amd, icelake, zen4");
   parse_fails("", "the CPU model's name is missing");
   parse_fails(",+sse", "the CPU model's name is missing");
   parse_fails("intel,", "an empty CPU option");

@@ -138,11 +138,20 @@ static const struct {
     {FEAT_NX, ""},
     {FEAT_TOPOEXT, ""},
     {FEAT_NO_LMSLE, ""},
+    {FEAT_SMEP, ""},
+    {FEAT_SMAP, "CLAC STAC"},
+    {FEAT_PDPE1GB, ""},
+    {FEAT_PCID, ""},
+    {FEAT_INVPCID, "INVPCID"},
+    {FEAT_PKU, "RDPKRU WRPKRU"},
+    {FEAT_LA57, ""},
+    {FEAT_UMIP, ""},
+    {FEAT_RDPID, "RDPID"},
+    {FEAT_NULL_SEL_CLR_BASE, ""},
 };
 /* Instructions that are there for programs which ask by other means, or for models still to come: no model
  * may show the feature before all of it has rows, and then it belongs in the list above. */
-static const enum feature not_shown[] = {FEAT_SSE3, FEAT_MONITOR, FEAT_POPCNT,
-                                         FEAT_SMAP, FEAT_INVPCID, FEAT_RDPID};
+static const enum feature not_shown[] = {FEAT_SSE3, FEAT_MONITOR, FEAT_POPCNT};
 
 static bool some_model_has(int f) {
   for (unsigned i = 0; model_at(i); i++)

@@ -618,18 +618,6 @@ START_TEST(descriptor_table_registers) {
 }
 END_TEST
 
-/* A transfer that this model cannot make is reported, never done halfway. */
-START_TEST(task_switches_are_refused_loudly) {
-  struct machine m = m_new(VENDOR, LEGACY32, 0);
-  m_gate(&m, 0x80, 5, 3, TSS_SEL, 0, 0);
-  m_code(&m, "\xcd\x80");
-  ck_assert_int_eq(cpu_run(m.cpu, 10), CPU_EXIT_SHUTDOWN);
-  ck_assert_ptr_nonnull(strstr(m.cpu->shutdown_reason, "task"));
-  ck_assert_uint_eq(m.cpu->rip, CODE);
-  m_free(&m);
-}
-END_TEST
-
 Suite *suite_segments(void);
 Suite *suite_segments(void) {
   const TTest *const tests[] = {
@@ -662,7 +650,6 @@ Suite *suite_segments(void) {
       fs_and_gs_base_instructions,
       debug_registers,
       descriptor_table_registers,
-      task_switches_are_refused_loudly,
   };
   Suite *s = suite_create("segments");
   TCase *t = tcase_create("segments");

@@ -176,7 +176,8 @@ END_TEST
 /* A check turned round: the forbidden gate opens, the permitted one does not. Only for tests of tests. */
 START_TEST(inverted_check) {
   FOR_MODES(m, 3) {
-    m.vm->invert_check = "IDT_DPL";
+    struct recorder rec = {.invert = CHK_IDT_DPL};
+    m.cpu->recorder = &rec;
     m_code(&m, "\xcd\x21");
     m_expect_vector(&m, 0x21);
     m_ring(&m, 3);

@@ -51,8 +51,11 @@ static const struct {
     {"# SDM \nvector v\n", "f.vec:2:8: the comment above vector v cites no section"},
     {"# SDM 2A NOP\nvector\n", "f.vec:2:7: expected the vector's name"},
     {"# SDM 2A NOP\nvector v\ncpu intel via\n", "f.vec:3:11: expected intel or amd"},
-    {"# SDM 2A NOP\nvector v\nmode long64 v86\n", "f.vec:3:13: mode v86 is not supported in vectors yet"},
-    {"# SDM 2A NOP\nvector v\nmode real\n", "f.vec:3:6: mode real is not supported in vectors yet"},
+    {"# SDM 2A NOP\nvector v\nmode long64 vm86\n", "f.vec:3:13: expected a mode"},
+    {HEAD "steps\n", "f.vec:5:6: expected an expression"},
+    {HEAD "want steps 2\n", "f.vec:5:6: 'steps' is nothing that has a value"},
+    {HEAD "interrupt\n", "f.vec:5:10: expected an expression"},
+    {HEAD "nmi 2\n", "f.vec:5:5: something is left over"},
     {"# SDM 2A NOP\nvector v\nmode flat\n", "f.vec:3:6: expected a mode"},
     {"# SDM 2A NOP\nvector v\nmode long64\nhex 90\nwant rip=next\n", "f.vec:2:8: vector v: no 'cpu' line"},
     {"# SDM 2A NOP\nvector v\ncpu amd\nhex 90\nwant rip=next\n", "f.vec:2:8: vector v: no 'mode' line"},
@@ -366,7 +369,7 @@ START_TEST(wants_are_a_list_of_decisions) {
 END_TEST
 
 START_TEST(asm_and_hex_agree) {
-  struct vec_assembler *as = vec_assembler_new();
+  struct vec_assembler *as = vec_assembler_new(false);
   ck_assert_ptr_nonnull(as);
   bool present = vec_assembler_present(as);
   vec_assembler_free(as);
@@ -413,6 +416,87 @@ START_TEST(reports) {
   ck_assert_ptr_nonnull(strstr(junit, "<failure>  rip            expected 0x1 found 0x40001"));
   free(tap);
   free(junit);
+}
+END_TEST
+
+/* ---- modes, steps, interrupts, threads ---- */
+
+START_TEST(every_mode) {
+  struct sum s = run("# SDM 2A MOV; SDM 2B NOP\nvector v\ncpu intel amd\n"
+                     "mode long64 compat32 compat16 prot32 prot16 v86 real\nhex 8a 07\n"
+                     "if bits16 reg rbx=0x10\nif !bits16 reg rdi=data+0x10\nmem u8[data+0x10]=0x5a\n"
+                     "want rax=rax&~0xff|0x5a rip=next\n", NULL);
+  ck_assert_uint_eq(s.passed, 14);
+  ck_assert_uint_eq(s.failed, 0);
+  s = run("# SDM 2B PUSH\nvector v\ncpu intel\nmode compat16 prot16 v86 real\nhex 50\n"
+          "want rip=0x101 frame2 stack: rax\n", NULL);
+  ck_assert_uint_eq(s.passed, 4);
+}
+END_TEST
+
+START_TEST(several_instructions) {
+  struct sum s = run(HEAD "hex 90 90 90 90\nsteps 3\nwant rip=code+3\n", NULL);
+  ck_assert_uint_eq(s.passed, 6);
+  s = run(HEAD "for n in 0 10000 10001\nhex eb fe\nsteps n\nwant rip=rip\n", NULL);
+  ck_assert_uint_eq(s.passed, 6);
+  ck_assert_uint_eq(s.failed, 12); /* out of bounds */
+  s = run(HEAD "hex 90 0f 0b\nsteps 2\nwant rip=code+1 fault #UD\n", NULL);
+  ck_assert_uint_eq(s.passed, 6);
+}
+END_TEST
+
+START_TEST(pending_interrupts) {
+  struct sum s = run("# SDM 3A 6.3.2\nvector v\ncpu intel\nmode real\nfor nmi in 0 1\nfor open in 0 1\n"
+                     "hex 90\nif nmi nmi\nif !nmi interrupt 0x21\nif !open flags -if\n"
+                     "want if !nmi && !open rip=next\nwant if nmi rip=0x20 nmi_blocked=1\n"
+                     "want if !nmi && open rip=0x210\nwant if nmi || open flags -if\n"
+                     "want if nmi || open seg cs real sel=0x5000\n"
+                     "want if nmi || open frame2 stack: rflags cs rip\nwant if nmi deliver 2\n"
+                     "want if open deliver 0x21\n", NULL);
+  ck_assert_uint_eq(s.passed, 4);
+}
+END_TEST
+
+/* Runs text in `jobs` threads; what was printed, for the caller to free. */
+static char *printed(const char *text, unsigned jobs, bool quiet, bool fail_fast, struct sum *s) {
+  struct vec_file *f = parse_good(text);
+  char *tap = NULL;
+  size_t n;
+  struct vec_options o = {.vendors = VENDORS_BOTH, .jobs = jobs, .quiet = quiet, .fail_fast = fail_fast,
+                          .tap = open_memstream(&tap, &n)};
+  struct vec_runner *r = vec_runner_new(&o);
+  ck_assert(o.tap && r);
+  ck_assert_int_eq(vec_run_file(r, f), 0);
+  (void)vec_run_end(r, &s->passed, &s->failed);
+  vec_runner_free(r);
+  vec_free(f);
+  fclose(o.tap);
+  return tap;
+}
+
+#define MANY(name) "# SDM 2A NOP\nvector " name "\ncpu intel amd\nmode long64\nfor x in 0..20\nhex 90\nwant rip=next\n" \
+                   "want if x == 7 rip=0\n"
+static const char many[] = MANY("a") MANY("b") MANY("c") MANY("d") MANY("e");
+
+START_TEST(threads_change_nothing) {
+  struct sum one, four;
+  char *a = printed(many, 1, false, false, &one), *b = printed(many, 4, false, false, &four);
+  ck_assert_str_eq(a, b);
+  ck_assert_uint_eq(one.failed, 10);
+  ck_assert_uint_eq(four.passed, 200);
+  free(a);
+  free(b);
+}
+END_TEST
+
+START_TEST(quiet_and_fail_fast) {
+  struct sum s;
+  char *tap = printed(many, 1, true, true, &s);
+  ck_assert_uint_eq(s.failed, 1);
+  ck_assert_uint_eq(s.passed, 7);
+  ck_assert(!strstr(tap, "\nok "));
+  ck_assert_ptr_nonnull(strstr(tap, "\nnot ok 8 - f.vec:a intel long64 x=7"));
+  free(tap);
 }
 END_TEST
 
@@ -466,7 +550,8 @@ Suite *suite_vectors(void) {
       matrices_have_all_cases,
       too_many_cases_are_refused,
       a_case_has_a_name,
-      an_inverted_check_fails,
+      an_inverted_check_fails, every_mode, several_instructions, pending_interrupts,
+      threads_change_nothing, quiet_and_fail_fast,
       undefined_flags_are_masked,
       wants_are_a_list_of_decisions,
       asm_and_hex_agree,

@@ -1,0 +1,92 @@
+/* The transition record as JSON Lines: one object a transition. Addresses and values are strings of hexadecimal digits,
+ * since JSON's numbers lose the lower bits of 64. */
+#include <inttypes.h>
+
+#include "cpu/check.h"
+#include "cpu/event.h"
+#include "explain/explain.h"
+
+static void string(FILE *out, const char *s) {
+  fputc('"', out);
+  for (; *s; s++) {
+    if (*s == '"' || *s == '\\') fprintf(out, "\\%c", *s);
+    else if ((unsigned char)*s < 32) fprintf(out, "\\u%04x", (unsigned)*s);
+    else fputc(*s, out);
+  }
+  fputc('"', out);
+}
+
+static void step(FILE *out, const struct cpu *cpu, const struct rec_step *s) {
+  char text[600];
+  explain_step(text, sizeof text, cpu, s);
+  fprintf(out, "{\"step\":\"%s\"", explain_kind(s));
+  if (s->kind == REC_CHECK) {
+    const struct check_row *row = &check_rows[s->id];
+    char found[160];
+    explain_operands(found, sizeof found, cpu, s);
+    fprintf(out, ",\"id\":\"%s\",\"ok\":%s,\"rule\":", row->id, s->ok ? "true" : "false");
+    string(out, row->rule);
+    fprintf(out, ",\"found\":");
+    string(out, found);
+    fprintf(out, ",\"cite\":");
+    string(out, row->cite);
+    if (!s->ok && *row->fault) fprintf(out, ",\"fault\":\"%s\"", row->fault);
+    fputc('}', out);
+    return;
+  }
+  if (s->kind == REC_MSR) fprintf(out, ",\"name\":\"%s\",\"index\":\"%#" PRIx32 "\"", msr_rows[s->id].name, msr_rows[s->id].index);
+  if (s->kind == REC_DESC) fprintf(out, ",\"selector\":\"%#x\"", s->id);
+  if (s->kind == REC_GATE) fprintf(out, ",\"vector\":%u", s->id);
+  if (s->at) fprintf(out, ",\"address\":\"%#" PRIx64 "\",\"bytes\":%u", s->at, s->bytes);
+  fprintf(out, ",\"value\":\"%#" PRIx64 "\"", s->a);
+  if (s->bytes == 16) fprintf(out, ",\"high\":\"%#" PRIx64 "\"", s->b);
+  fprintf(out, ",\"text\":");
+  string(out, text);
+  fputc('}', out);
+}
+
+static void steps(FILE *out, const struct cpu *cpu, const struct rec_log *log) {
+  fputc('[', out);
+  for (unsigned k = 0; k < log->n; k++) {
+    if (k) fputc(',', out);
+    step(out, cpu, &log->step[k]);
+  }
+  fputc(']', out);
+}
+
+static void side(FILE *out, const char *name, const struct tr_point *p, const struct explain_names *names) {
+  fprintf(out, ",\"%s\":{\"cpl\":%u,\"cs\":\"%#x\",\"rip\":\"%#" PRIx64 "\",\"ss\":\"%#x\",\"rsp\":\"%#" PRIx64
+               "\",\"rflags\":\"%#x\",\"bits\":%u",
+          name, p->cpl, p->cs, p->rip, p->ss, p->rsp, p->rflags, p->code_bits);
+  if (names) {
+    char place[128] = "";
+    names->name(names->opaque, p->rip, place, sizeof place);
+    fprintf(out, ",\"name\":");
+    string(out, place);
+  }
+  fputc('}', out);
+}
+
+void explain_json(FILE *out, const struct cpu *cpu, const struct recorder *r, const struct transition *t,
+                  const struct explain_names *names) {
+  enum transition_kind cause = t->kind == TR_TASK ? t->cause : t->kind;
+  fprintf(out, "{\"event\":\"transition\",\"kind\":\"%s\"", transition_name(t->kind));
+  if (t->kind == TR_TASK) fprintf(out, ",\"by\":\"%s\"", transition_name(cause));
+  if (cause <= TR_INTERRUPT) fprintf(out, ",\"vector\":%u", t->vector);
+  if (t->has_error) fprintf(out, ",\"error\":%u", t->error);
+  side(out, "from", &t->from, names);
+  side(out, "to", &t->to, names);
+  if (r && r->faulted && cause == TR_EXCEPTION) {
+    fprintf(out, ",\"cause\":{\"vector\":%u,\"rip\":\"%#" PRIx64 "\"", r->fault.vector, r->fault_rip);
+    if (r->fault.vector == VEC_PF) fprintf(out, ",\"cr2\":\"%#" PRIx64 "\"", r->fault.cr2);
+    fprintf(out, ",\"steps\":");
+    steps(out, cpu, &r->cause);
+    fputc('}', out);
+  }
+  if (r) {
+    fprintf(out, ",\"steps\":");
+    steps(out, cpu, &r->now);
+    if (r->now.lost) fprintf(out, ",\"lost\":%u", r->now.lost);
+  }
+  fputs("}\n", out);
+}

@@ -1,0 +1,217 @@
+/* Selectors, descriptors, flags and error codes in words. SDM 3A 3.4.2 (Segment Selectors), 3.4.5.1 (Code- and
+ * Data-Segment Descriptor Types), 3.5 (System Descriptor Types), 4.7 (Page-Fault Exceptions), 6.13 (Error Code). */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "cpu/check.h"
+#include "cpu/event.h"
+#include "cpu/seg.h"
+#include "explain/explain.h"
+
+/* Appends to a buffer that may already be full. */
+static PRINTF_LIKE(3, 4) void add(char *buf, size_t n, const char *fmt, ...) {
+  size_t at = strlen(buf);
+  va_list ap;
+  va_start(ap, fmt);
+  if (at + 1 < n) vsnprintf(buf + at, n - at, fmt, ap);
+  va_end(ap);
+}
+
+void explain_selector(char *buf, size_t n, u16 sel) {
+  if (sel_is_null(sel)) snprintf(buf, n, "NULL");
+  else snprintf(buf, n, "%s %04Xh, RPL %u", sel & SEL_TI ? "LDT" : "GDT", sel & 0xfff8u, sel_rpl(sel));
+}
+
+static const char *system_name(unsigned type, bool long_mode) {
+  static const char *const legacy[16] = {
+      "reserved", "16-bit TSS", "LDT", "16-bit TSS (busy)", "16-bit call gate", "task gate", "16-bit interrupt gate",
+      "16-bit trap gate", "reserved", "32-bit TSS", "reserved", "32-bit TSS (busy)", "32-bit call gate", "reserved",
+      "32-bit interrupt gate", "32-bit trap gate"};
+  static const char *const wide[16] = {[2] = "LDT", [9] = "64-bit TSS", [11] = "64-bit TSS (busy)",
+                                       [12] = "64-bit call gate", [14] = "64-bit interrupt gate",
+                                       [15] = "64-bit trap gate"};
+  if (!long_mode) return legacy[type];
+  return wide[type] ? wide[type] : "reserved";
+}
+
+void explain_type(char *buf, size_t n, u32 attr, bool long_mode) {
+  if (attr & SEG_NULL) {
+    snprintf(buf, n, "NULL");
+  } else if (!(attr & SEG_S)) {
+    snprintf(buf, n, "%s", system_name(attr & SEG_TYPE, long_mode));
+  } else if (attr & SEG_CODE) {
+    snprintf(buf, n, "%scode, %s%s%s", attr & SEG_L ? "64-bit " : attr & SEG_DB ? "32-bit " : "16-bit ",
+             attr & SEG_READABLE ? "readable" : "execute-only", attr & SEG_CONFORMING ? ", conforming" : "",
+             attr & SEG_ACCESSED ? ", accessed" : "");
+  } else {
+    snprintf(buf, n, "data, %s%s%s", attr & SEG_WRITABLE ? "writable" : "read-only",
+             attr & SEG_DOWN ? ", expand-down" : "", attr & SEG_ACCESSED ? ", accessed" : "");
+  }
+}
+
+void explain_flags(char *buf, size_t n, u32 rflags) {
+  static const struct { u32 bit; const char *name; } names[] = {
+      {EF_ID, "ID"}, {EF_VIP, "VIP"}, {EF_VIF, "VIF"}, {EF_AC, "AC"}, {EF_VM, "VM"}, {EF_RF, "RF"}, {EF_NT, "NT"},
+      {EF_OF, "OF"}, {EF_DF, "DF"}, {EF_IF, "IF"}, {EF_TF, "TF"}, {EF_SF, "SF"}, {EF_ZF, "ZF"}, {EF_AF, "AF"},
+      {EF_PF, "PF"}, {EF_CF, "CF"}};
+  snprintf(buf, n, "%Xh [", rflags);
+  if (rflags & EF_IOPL) add(buf, n, "IOPL=%u ", rflags >> EF_IOPL_SHIFT & 3);
+  for (unsigned k = 0; k < ARRAY_SIZE(names); k++)
+    if (rflags & names[k].bit) add(buf, n, "%s ", names[k].name);
+  size_t len = strlen(buf);
+  if (len && buf[len - 1] == ' ') buf[len - 1] = 0;
+  add(buf, n, "]");
+}
+
+void explain_fault_name(char *buf, size_t n, u8 vector, bool has_error, u32 error) {
+  const char *m = vector < EXCEPTION_VECTORS ? vector_rows[vector].mnemonic : NULL;
+  if (m) snprintf(buf, n, "%s", m);
+  else snprintf(buf, n, "vector %02Xh", vector);
+  if (has_error) add(buf, n, error ? "(%04Xh)" : "(%X)", error);
+}
+
+static void page_error(char *buf, size_t n, u32 e) {
+  snprintf(buf, n, "%s by %s, %s", e & PF_I ? "fetch" : e & PF_W ? "write" : "read", e & PF_U ? "user" : "supervisor",
+           e & PF_RSVD ? "a reserved bit is set" : e & PF_P ? "a right is missing" : "not present");
+  if (e & PF_PK) add(buf, n, ", protection key");
+  if (e & PF_SS) add(buf, n, ", shadow stack");
+}
+
+void explain_error(char *buf, size_t n, u8 vector, u32 error) {
+  if (vector == VEC_PF) {
+    page_error(buf, n, error);
+    return;
+  }
+  *buf = 0;
+  if (error & 2) add(buf, n, "vector %02Xh in the IDT", error >> 3 & 0x1fff);
+  else if (error & 0xfffc) add(buf, n, "selector %04Xh in the %s", error & 0xfff8, error & 4 ? "LDT" : "GDT");
+  else add(buf, n, "no selector");
+  if (error & 1) add(buf, n, ", while an external event was delivered (EXT)");
+}
+
+/* One {x} or {x:f} of a row's operands. Returns the template's rest. */
+static const char *operand(char *buf, size_t n, const struct cpu *cpu, const struct rec_step *s, const char *p) {
+  const char *end = strchr(p, '}');
+  u64 v = p[1] == 'b' ? s->b : s->a;
+  char text[80];
+  if (!end) return p + strlen(p);
+  switch (p[2] == ':' ? p[3] : 'd') {
+    case 'x': add(buf, n, "%" PRIX64 "h", v); break;
+    case 't':
+      explain_type(text, sizeof text, (u32)v, cpu_long(cpu));
+      add(buf, n, "%s", text);
+      break;
+    default: add(buf, n, "%" PRIu64, v);
+  }
+  return end + 1;
+}
+
+void explain_operands(char *buf, size_t n, const struct cpu *cpu, const struct rec_step *check) {
+  *buf = 0;
+  for (const char *p = check_rows[check->id].operands; *p;) {
+    if (*p == '{') p = operand(buf, n, cpu, check, p);
+    else add(buf, n, "%c", *p++);
+  }
+}
+
+/* ---- steps ---- */
+
+static const char *word_name(const struct rec_step *s) {
+  static const char *const by_size[][3] = {
+      [WORD_SP] = {"SP", "ESP", "RSP"}, [WORD_FLAGS] = {"FLAGS", "EFLAGS", "RFLAGS"}, [WORD_IP] = {"IP", "EIP", "RIP"}};
+  static const char *const plain[] = {
+      [WORD_SS] = "SS", [WORD_CS] = "CS", [WORD_ERROR] = "error code", [WORD_ES] = "ES", [WORD_DS] = "DS",
+      [WORD_FS] = "FS", [WORD_GS] = "GS", [WORD_PARAM] = "parameter", [WORD_IST] = "IST", [WORD_CX] = "RCX",
+      [WORD_R11] = "R11", [WORD_OTHER] = "word", [WORD_LINK] = "previous task link", [WORD_CR3] = "CR3",
+      [WORD_AX] = "EAX", [WORD_DX] = "EDX", [WORD_BX] = "EBX", [WORD_BP] = "EBP", [WORD_SI] = "ESI", [WORD_DI] = "EDI",
+      [WORD_LDT] = "LDT", [WORD_TRAP] = "T"};
+  if (s->word < ARRAY_SIZE(by_size) && by_size[s->word][0])
+    return by_size[s->word][s->bytes == 2 ? 0 : s->bytes == 4 ? 1 : 2];
+  return s->word < ARRAY_SIZE(plain) && plain[s->word] ? plain[s->word] : "word";
+}
+
+/* base, limit and attributes: SDM 3A 3.4.5 (Segment Descriptors) */
+static void descriptor(char *buf, size_t n, const struct cpu *cpu, const struct rec_step *s) {
+  struct seg g = desc_segment(s->a, s->id);
+  char type[80], sel[40];
+  unsigned kind = g.attr & SEG_TYPE;
+  bool gate = !(g.attr & SEG_S) && kind != 0 && (kind & 7) >= 4;
+  explain_type(type, sizeof type, g.attr, cpu_long(cpu));
+  explain_selector(sel, sizeof sel, s->id);
+  snprintf(buf, n, "read  %s at %" PRIX64 "h: %016" PRIX64 "h", sel, s->at, s->a);
+  if (s->bytes == 16) add(buf, n, " %016" PRIX64 "h", s->b);
+  add(buf, n, ": %s, DPL %u, P=%u", type, seg_dpl(&g), seg_present(&g));
+  if (gate) {
+    add(buf, n, ", to %04Xh:%" PRIX64 "h", (unsigned)bits(s->a, 31, 16),
+        bits(s->a, 15, 0) | bits(s->a, 63, 48) << 16 | (s->bytes == 16 ? s->b << 32 : 0));
+    return;
+  }
+  add(buf, n, ", base %" PRIX64 "h, limit %Xh", g.base | (s->bytes == 16 ? s->b << 32 : 0), g.limit);
+}
+
+static void gate(char *buf, size_t n, const struct cpu *cpu, const struct rec_step *s) {
+  unsigned type = (unsigned)bits(s->a, 43, 40);
+  u64 off = bits(s->a, 15, 0) | bits(s->a, 63, 48) << 16 | s->b << 32;
+  snprintf(buf, n, "read  IDT %02Xh at %" PRIX64 "h: %016" PRIX64 "h", s->id, s->at, s->a);
+  if (s->bytes == 16) add(buf, n, " %016" PRIX64 "h", s->b);
+  add(buf, n, ": %s, DPL %u, P=%u, to %04Xh:%" PRIX64 "h",
+      bits(s->a, 44, 44) ? "no gate (S=1)" : system_name(type, cpu_long(cpu)), (unsigned)bits(s->a, 46, 45),
+      (unsigned)bits(s->a, 47, 47), (unsigned)bits(s->a, 31, 16), off);
+  if (cpu_long(cpu) && bits(s->a, 34, 32)) add(buf, n, ", IST %u", (unsigned)bits(s->a, 34, 32));
+}
+
+/* A citation without the titles of its sections. */
+static void short_cite(char *buf, size_t n, const char *cite) {
+  unsigned depth = 0;
+  *buf = 0;
+  for (const char *p = cite; *p; p++) {
+    if (*p == ' ' && p[1] == '(') depth++, p++;
+    else if (*p == ')' && depth) depth--;
+    else if (!depth) add(buf, n, "%c", *p);
+  }
+}
+
+static void check_line(char *buf, size_t n, const struct cpu *cpu, const struct rec_step *s) {
+  const struct check_row *row = &check_rows[s->id];
+  char found[160], cite[120];
+  explain_operands(found, sizeof found, cpu, s);
+  short_cite(cite, sizeof cite, row->cite);
+  snprintf(buf, n, "check %-6s %s", s->ok ? "ok" : "FAILED", row->rule);
+  if (*found) add(buf, n, ": %s", found);
+  if (!s->ok && *row->fault) add(buf, n, " -> %s", row->fault);
+  add(buf, n, "  [%s; %s]", row->id, cite);
+}
+
+const char *explain_kind(const struct rec_step *s) {
+  static const char *const kinds[] = {[REC_CHECK] = "check", [REC_DESC] = "descriptor", [REC_GATE] = "gate",
+                                      [REC_TSS] = "tss", [REC_MEM] = "memory", [REC_PUSH] = "push", [REC_POP] = "pop",
+                                      [REC_MSR] = "msr", [REC_SUM] = "set", [REC_STORE] = "write"};
+  return kinds[s->kind];
+}
+
+void explain_step(char *buf, size_t n, const struct cpu *cpu, const struct rec_step *s) {
+  static const char *const verb[] = {[REC_TSS] = "read ", [REC_MEM] = "read ", [REC_PUSH] = "push ", [REC_POP] = "pop  "};
+  int digits = s->bytes * 2;
+  switch ((enum rec_kind)s->kind) {
+    case REC_CHECK: check_line(buf, n, cpu, s); break;
+    case REC_DESC: descriptor(buf, n, cpu, s); break;
+    case REC_GATE: gate(buf, n, cpu, s); break;
+    case REC_TSS:
+      snprintf(buf, n, "read  TSS+%" PRIX64 "h at %" PRIX64 "h: %s = %0*" PRIX64 "h", s->at - cpu->tr.base, s->at,
+               word_name(s), digits, s->a);
+      break;
+    case REC_MEM:
+    case REC_PUSH:
+    case REC_POP:
+      snprintf(buf, n, "%s [%" PRIX64 "h] %s = %0*" PRIX64 "h", verb[s->kind], s->at, word_name(s), digits, s->a);
+      break;
+    case REC_MSR:
+      snprintf(buf, n, "msr   %s (%" PRIX32 "h) = %016" PRIX64 "h", msr_rows[s->id].name, msr_rows[s->id].index, s->a);
+      break;
+    case REC_SUM: snprintf(buf, n, "set   %s = %s = %" PRIX64 "h", word_name(s), s->text, s->a); break;
+    case REC_STORE:
+      snprintf(buf, n, "write [%" PRIX64 "h] %s = %0*" PRIX64 "h", s->at, s->text, digits, s->a);
+      break;
+  }
+}
