@@ -60,3 +60,23 @@ ROM_SYMBOLS = -DVDSO $(call ROM_SYMBOL,VSYSCALL,__kernel_vsyscall,$(1)) \
 
 $(ROM_VDSOS:%=$(R)/rom_%.o): $(R)/rom_%.o: $(R)/%.so $(R)/%.elf roms/embed.S
 	$(Q)$(CC) -DNAME=rom_$* -DIMAGE='"$<"' $(call ROM_SYMBOLS,$(R)/$*.elf) -c -o $@ roms/embed.S
+
+# Demonstration ROMs (roms/MANIFEST): roms/NAME.S -> NAME.bin, 64 KiB that end with the reset vector.
+# The one kernel among them has a linker script of its own.
+ROM_DEMOS := $(shell sed -n 's/^\[\(.*\)\]$$/\1/p' roms/MANIFEST)
+ROM_DEMO_BINS := $(ROM_DEMOS:%=$(R)/%.bin)
+$(R)/%.demo.elf: ROM_DEMO_LDS := roms/demo.lds
+$(R)/multiboot.demo.elf: ROM_DEMO_LDS := roms/kernel.lds
+.SECONDARY: $(ROM_DEMOS:%=$(R)/%.demo.o) $(ROM_DEMOS:%=$(R)/%.demo.elf)
+all: $(ROM_DEMO_BINS)
+
+$(ROM_DEMOS:%=$(R)/%.demo.o): $(R)/%.demo.o: roms/%.S roms/demo.inc roms/demo64.inc roms/rules.mk | $(READY)
+	@mkdir -p $(@D)
+	$(call SAY,ROM,$<)
+	$(Q)$(ROM_CC) -m64 -I. -c -o $@ $<
+
+$(R)/%.demo.elf: $(R)/%.demo.o roms/demo.lds roms/kernel.lds
+	$(Q)ld -m elf_x86_64 -T $(ROM_DEMO_LDS) --build-id=none -z noexecstack --no-warn-rwx-segments -o $@ $<
+
+$(ROM_DEMO_BINS): $(R)/%.bin: $(R)/%.demo.elf
+	$(Q)objcopy -O binary --gap-fill 0xff $< $@

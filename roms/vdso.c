@@ -136,7 +136,6 @@ EXPORT int __vdso_clock_getres(u32 clock, struct timespec *out) {
   return 0;
 }
 
-#ifdef __x86_64__
 /* The kernel keeps `cpu | node << 12` as the limit of a data segment, for LSL to read: SDM 2A LSL. */
 EXPORT long __vdso_getcpu(u32 *cpu, u32 *node, void *unused) {
   u32 limit;
@@ -149,6 +148,7 @@ EXPORT long __vdso_getcpu(u32 *cpu, u32 *node, void *unused) {
   return 0;
 }
 
+#ifdef __x86_64__
 #define WEAK_ALIAS(name, of) EXPORT extern __typeof__(of) name __attribute__((weak, alias(#of)));
 WEAK_ALIAS(clock_gettime, __vdso_clock_gettime)
 WEAK_ALIAS(gettimeofday, __vdso_gettimeofday)
