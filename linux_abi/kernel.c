@@ -16,7 +16,7 @@ enum { IST_DF = 1, IST_NMI, IST_DB, IST_MC, IST_COUNT = IST_MC };
 enum { GATE_INTERRUPT = 0xe, VEC_SYSCALL = 0x80 };
 enum { MAPPED_PAGES = KPAGE_TABLES };
 
-/* CPU0 of node 0: a data segment whose limit is the answer of the vDSO's getcpu. Linux setup_getcpu(). */
+/* A data segment whose limit is the answer of the vDSO's getcpu. Linux setup_getcpu(). */
 #define DESC_CPUNODE UINT64_C(0x0040f50000000000)
 /* Accessed flat segments, by index. */
 static const u64 gdt_flat[] = {
@@ -40,6 +40,12 @@ static void build_gdt(struct kernel *k) {
   gdt[GDT_TSS] = bits(limit, 15, 0) | bits(base, 23, 0) << 16 | busy_tss << 40 | bits(base, 31, 24) << 56;
   gdt[GDT_TSS + 1] = base >> 32;
   gdt[GDT_CPUNODE] = DESC_CPUNODE;
+}
+
+void kernel_set_cpu(struct kernel *k, struct cpu *cpu, u32 number) {
+  u64 *gdt = (u64 *)page(k, KPAGE_GDT);
+  gdt[GDT_CPUNODE] = DESC_CPUNODE | bits(number, 15, 0) | bits(number, 19, 16) << 48;
+  cpu->msr[MSR_TSC_AUX] = number;
 }
 
 static void set_gate(struct kernel *k, unsigned vector, u32 stub, unsigned ist, unsigned dpl) {
@@ -70,7 +76,7 @@ static int build_tables(struct kernel *k, const struct cpu_model *model) {
   struct pagetable *pt = &k->pt;
   pt->host = page(k, KPAGE_TABLES);
   pt->gpa = k->gpa + (u64)KPAGE_TABLES * PAGE_SIZE;
-  pt->pages = KERNEL_REGION / PAGE_SIZE - KPAGE_TABLES;
+  pt->pages = k->size / PAGE_SIZE - KPAGE_TABLES;
   pt->used = 1;
   for (unsigned n = 0; n < MAPPED_PAGES; n++) {
     u64 *e = pt_make(pt, linear(n), false);
@@ -83,11 +89,16 @@ static int build_tables(struct kernel *k, const struct cpu_model *model) {
 }
 
 int kernel_build(struct kernel *k, struct vm *vm, const struct cpu_model *model, u64 gpa) {
-  void *host = mmap(NULL, KERNEL_REGION, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void *host = MAP_FAILED;
+  for (k->size = KERNEL_REGION_MAX; k->size >= KERNEL_REGION_MIN; k->size /= 2) { /* ulimit -v, -d */
+    host = mmap(NULL, k->size, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (host != MAP_FAILED) break;
+  }
   if (host == MAP_FAILED) return -ENOMEM;
   k->host = host;
   k->gpa = gpa;
-  struct phys_region region = {.base = gpa, .size = KERNEL_REGION, .host = k->host};
+  struct phys_region region = {.base = gpa, .size = k->size, .host = k->host};
   if (rom_entry64_size > PAGE_SIZE || phys_add(&vm->mem, &region) || build_tables(k, model)) {
     kernel_free(k);
     return -ENOMEM;
@@ -102,7 +113,7 @@ int kernel_build(struct kernel *k, struct vm *vm, const struct cpu_model *model,
 }
 
 void kernel_free(struct kernel *k) {
-  if (k->host) munmap(k->host, KERNEL_REGION);
+  if (k->host) munmap(k->host, k->size);
   k->host = NULL;
 }
 

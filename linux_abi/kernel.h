@@ -18,7 +18,7 @@ enum {
   KPAGE_GDT, KPAGE_IDT, KPAGE_TSS, KPAGE_STUB, KPAGE_STACK,
   KPAGE_IST = 8, KPAGE_TABLES = 12,
   KERNEL_PERCPU = 0x800, /* in the TSS's page */
-  KERNEL_REGION = 64 << 20,
+  KERNEL_REGION_MAX = 64 << 20, KERNEL_REGION_MIN = 4 << 20,
 };
 
 /* The interrupt by which the host makes the program look at its signals, as a timer's would: it enters by the stub of
@@ -27,6 +27,7 @@ enum { KERNEL_VEC_SIGNAL = 0xec, KERNEL_SIGNAL_STUB = 31 };
 
 struct kernel {
   u8 *host;  /* the region */
+  u64 size;
   u64 gpa;
   struct pagetable pt;
 };
@@ -39,6 +40,9 @@ void kernel_free(struct kernel *k);
 /* Puts a processor into ring 0 with these tables, about to execute the stub's IRETQ to r, with all registers zero and
  * the FPU reset. DS, ES, FS and GS are NULL; lx_load_seg() may load the first three. */
 void kernel_enter_user(struct kernel *k, struct cpu *cpu, const struct pt_regs *r);
+
+/* The processor's number and its node's, as `cpu | node << 12`: for LSL of selector 7Bh and RDTSCP. */
+void kernel_set_cpu(struct kernel *k, struct cpu *cpu, u32 number);
 
 /* Host address of [linear, linear+len) in the mapped part of the region, or NULL. */
 void *kernel_ptr(const struct kernel *k, u64 linear, u64 len);

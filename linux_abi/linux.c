@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -75,15 +76,16 @@ static void read_limits(struct task *t) {
 
 struct linux_vm *lx_create(const struct lx_options *options, char *err, size_t n) {
   if (!model_has(options->model, FEAT_LM)) {
-    snprintf(err, n, "processor model %s has no long mode (lm), which the emulated Linux kernel needs",
-             options->model->name);
+    unsigned lost = options->model->lost_with[FEAT_LM];
+    snprintf(err, n, "processor model %s%s%s has no long mode (lm), which the emulated Linux kernel needs",
+             options->model->name, lost ? " without " : "", lost ? feature_rows[lost - 1].name : "");
     return NULL;
   }
   struct linux_vm *lvm = calloc(1, sizeof *lvm);
   if (lvm) lvm->vm = vm_create();
   if (!lvm || !lvm->vm) {
     free(lvm);
-    snprintf(err, n, "out of memory");
+    snprintf(err, n, "out of memory (see ulimit -d and -v)");
     return NULL;
   }
   struct task *t = &lvm->task;
@@ -128,18 +130,6 @@ void lx_destroy(struct linux_vm *lvm) {
 
 /* --- Loading --- */
 
-/* The program's own descriptors start at 3: keep out of their way. */
-static void hide_image(struct image *img) {
-  enum { HIGHEST = 1000 };
-  struct rlimit r;
-  int floor = HIGHEST;
-  if (!getrlimit(RLIMIT_NOFILE, &r) && r.rlim_cur <= HIGHEST) floor = (int)r.rlim_cur - 8;
-  int fd = floor > img->fd ? fcntl(img->fd, F_DUPFD_CLOEXEC, floor) : -1;
-  if (fd < 0) return;
-  close(img->fd);
-  img->fd = fd;
-}
-
 /* The window, the kernel above it, and a processor: for the width of the program. */
 static int build(struct linux_vm *lvm, char *err, size_t n) {
   struct task *t = &lvm->task;
@@ -157,7 +147,7 @@ static int build(struct linux_vm *lvm, char *err, size_t n) {
   struct phys_region user = {.base = 0, .size = mm->task_size, .host = mm->window};
   t->cpu = cpu_create(lvm->vm, m);
   if (!t->cpu || phys_add(&lvm->vm->mem, &user) || kernel_build(&lvm->kernel, lvm->vm, m, above) || sig_init(t)) {
-    snprintf(err, n, "out of memory");
+    snprintf(err, n, "out of memory (see ulimit -d and -v)");
     return -ENOMEM;
   }
   if (host_fault_acquire()) {
@@ -175,6 +165,7 @@ static int name_task(struct task *t, const char *path) {
   t->exe = realpath(path, NULL);
   if (!t->exe) t->exe = strdup(path);
   t->comm = strndup(base ? base + 1 : path, COMM_MAX);
+  if (t->comm) (void)prctl(PR_SET_NAME, t->comm); /* for /proc/self/status and stat */
   return t->exe && t->comm ? 0 : -ENOMEM;
 }
 
@@ -198,17 +189,22 @@ int lx_exec(struct linux_vm *lvm, const char *path, char *const argv[], char *co
              lvm->image.interp);
     return -ENOEXEC;
   }
-  hide_image(&lvm->image);
   r = build(lvm, err, n);
   if (r) return r;
   char **args = renamed(lvm->options.argv0, argv);
   if (!args || name_task(t, path)) {
-    snprintf(err, n, "out of memory");
+    snprintf(err, n, "out of memory (see ulimit -d and -v)");
     r = -ENOMEM;
   } else {
     r = exec_load(t, &lvm->image, path, args, envp, err, n);
+    size_t len = strlen(err);
+    u64 granted = lvm->mm.window_size;
+    if (r && granted < mm_window_default(t->abi) && len < n)
+      snprintf(err + len, n - len, " (the host grants only %llu MiB of addresses: ulimit -v)",
+               (unsigned long long)(granted >> 20));
   }
   free(args);
+  ldr_close_file(&lvm->image); /* every descriptor is the program's */
   return r;
 }
 

@@ -28,6 +28,11 @@ struct lx_options {
   struct lx_hooks hooks;
 };
 
+/* Moves a descriptor of the emulator's to where the program cannot reach: at or above its soft limit of descriptors, or
+ * if there is no room, to the highest number that there is. Returns where it is now, close-on-exec; or -errno, and then
+ * fd is closed. */
+MUST_CHECK int lx_fd_out_of_the_way(int fd);
+
 /* NULL: err has one line. The kernel is built when the program's width is known, by lx_exec(). */
 MUST_CHECK struct linux_vm *lx_create(const struct lx_options *options, char *err, size_t n);
 void lx_destroy(struct linux_vm *lvm);

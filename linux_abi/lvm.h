@@ -48,8 +48,11 @@ void entry_event(void *opaque, struct cpu *cpu);
 /* Maps the vDSO and its vvar page, or nothing if there is no room. */
 MUST_CHECK int vdso_map(struct task *t);
 void vdso_unmap(struct linux_vm *lvm);
-/* Refreshes the clocks' offsets, at most once a tick. */
+/* Refreshes the clocks' offsets and the processor's number, at most once a tick. */
 void vdso_refresh(struct linux_vm *lvm);
+
+/* The emulated processor has the number of the host's that it runs on now. */
+void cpu_number_refresh(struct linux_vm *lvm);
 
 /* exec.c */
 MUST_CHECK int exec_load(struct task *t, const struct image *img, const char *path, char *const argv[],

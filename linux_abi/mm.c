@@ -27,14 +27,15 @@
 u64 mm_window_default(enum lx_abi abi) { return abi == LX_I386 ? 4 * GIB : WINDOW_MAX; }
 
 /* What the emulator itself needs besides, when the host's addresses are short (ulimit -v). */
-#define HEADROOM (128 * MIB)
+#define HEADROOM_MAX (128 * MIB)
 
 static void *reserve(u64 size) {
+  u64 headroom = size / 4 < HEADROOM_MAX ? size / 4 : HEADROOM_MAX;
   enum { FLAGS = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE };
-  u64 all = size + WINDOW_ALIGN + HEADROOM;
+  u64 all = size + WINDOW_ALIGN + headroom;
   u8 *p = mmap(NULL, all, PROT_NONE, FLAGS, -1, 0);
   if (p == MAP_FAILED) return NULL;
-  munmap(p + size + WINDOW_ALIGN, HEADROOM);
+  munmap(p + size + WINDOW_ALIGN, headroom);
   u64 head = -(uintptr_t)p & (WINDOW_ALIGN - 1);
   if (head) munmap(p, head);
   if (WINDOW_ALIGN - head) munmap(p + head + size, WINDOW_ALIGN - head);

@@ -32,13 +32,22 @@ void mm_host_refill(const struct mm *mm, u64 start, u64 len) {
 
 int mm_host_unmap(const struct mm *mm, u64 start, u64 len) {
   int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-  return mmap(mm_host(mm, start), len, PROT_NONE, flags, -1, 0) == MAP_FAILED ? -errno : 0;
+  if (mmap(mm_host(mm, start), len, PROT_NONE, flags, -1, 0) != MAP_FAILED) return 0;
+  if (errno != ENOMEM || munmap(mm_host(mm, start), len)) return -errno;
+  mm_host_refill(mm, start, len); /* at the host's limit of mappings it gives one back before it takes another */
+  return 0;
 }
 
 /* --- Limits --- */
 
 static bool counts_as_data(u32 prot, u32 flags) {
   return (prot & PROT_WRITE) && !(flags & (VMA_SHARED | VMA_GROWSDOWN));
+}
+
+/* Linux accountable_mapping(), and mprotect_fixup(), which leaves the mark when writing is forbidden again. */
+static u32 account(u32 prot, u32 flags) {
+  bool counts = (prot & PROT_WRITE) && !(flags & (VMA_SHARED | VMA_NORESERVE));
+  return counts ? flags | VMA_ACCOUNT : flags;
 }
 
 /* Linux may_expand_vm() */
@@ -113,6 +122,7 @@ static int commit(struct task *t, struct mapping *m) {
   m->vma.end = end;
   m->vma.off = m->fd >= 0 ? m->off : 0;
   m->vma.prot = m->prot;
+  m->vma.flags = account(m->prot, m->vma.flags);
   vma_insert(&mm->vmas, &m->vma);
   return 0;
 }
@@ -128,6 +138,7 @@ int mm_map_anon(struct task *t, u64 start, u64 end, u32 prot, u32 vma_flags) {
 static int settle_address(struct task *t, struct mapping *m, u64 addr, u64 flags) {
   const struct mm *mm = t->mm;
   if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+    if (addr >= (u64)-4095) return (int)addr; /* taken for an error on Linux: IS_ERR_VALUE() */
     if (m->len > mm->task_size || addr > mm->task_size - m->len) return -ENOMEM;
     if (addr & ~PAGE_MASK) return -EINVAL;
     if (addr < MM_MIN_ADDR && geteuid()) return -EPERM;
@@ -139,12 +150,19 @@ static int settle_address(struct task *t, struct mapping *m, u64 addr, u64 flags
   return m->start ? 0 : -ENOMEM;
 }
 
+/* The flags that there were before those that a file system has to know: include/linux/mman.h. */
+#define LEGACY_MAP_MASK                                                                                   \
+  (MAP_TYPE | MAP_FIXED | MAP_ANONYMOUS | MAP_DENYWRITE | MAP_EXECUTABLE | MAP_GROWSDOWN | MAP_LOCKED |    \
+   MAP_NORESERVE | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_HUGETLB | MAP_32BIT | 0x80 /* ABOVE4G */ | \
+   0x4000000 /* UNINITIALIZED */ | 21 << 26 /* HUGE_2MB */ | 30 << 26 /* HUGE_1GB */)
+
 static int judge_flags(struct task *t, struct mapping *m, u64 prot, u64 flags) {
   enum { PASSED = MAP_ANONYMOUS | MAP_NORESERVE | MAP_LOCKED | MAP_POPULATE | MAP_NONBLOCK | MAP_STACK | MAP_SYNC };
   unsigned type = flags & MAP_TYPE;
   bool anon = flags & MAP_ANONYMOUS;
   if (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE) return -EINVAL;
   if (anon && type == MAP_SHARED_VALIDATE) return -EINVAL;
+  if (type == MAP_SHARED_VALIDATE && flags & ~(u64)(LEGACY_MAP_MASK | MAP_SYNC)) return -EOPNOTSUPP;
   if (flags & MAP_HUGETLB) return -ENOMEM; /* none are set aside, as on most machines */
   if ((flags & MAP_GROWSDOWN) && (!anon || type != MAP_PRIVATE)) return -EINVAL;
   if ((t->personality & READ_IMPLIES_EXEC) && (prot & PROT_READ)) prot |= PROT_EXEC;
@@ -163,7 +181,8 @@ s64 mm_mmap(struct task *t, u64 addr, u64 len, u64 prot, u64 flags, int fd, u64 
   bool anon = flags & MAP_ANONYMOUS;
   struct mapping m = {.fd = anon ? -1 : fd, .off = anon ? 0 : off, .len = page_up(len)};
   if (off & ~PAGE_MASK) return -EINVAL;
-  if (!anon && fcntl(fd, F_GETFD) < 0) return -EBADF;
+  int how = anon ? 0 : fcntl(fd, F_GETFL);
+  if (how < 0 || how & O_PATH) return -EBADF;
   if (!len) return -EINVAL;
   if (!m.len) return -ENOMEM;
   if (off + m.len < off) return -EOVERFLOW;
@@ -204,7 +223,7 @@ static s64 protect_range(struct task *t, u64 start, u64 end, u32 prot) {
       v = vma_find(&mm->vmas, start);
       if (mprotect(mm_host(mm, start), stop - start, mm_host_prot(p))) return -errno;
       mm_forget(t, start, stop);
-      vma_change(&mm->vmas, start, stop, p, v->flags);
+      vma_change(&mm->vmas, start, stop, p, account(p, v->flags));
     }
     start = stop;
   }
@@ -222,6 +241,7 @@ s64 mm_mprotect(struct task *t, u64 addr, u64 len, u64 prot) {
   if (prot & ~(u64)(ALL | PROT_SEM_BIT)) return -EINVAL;
   struct vma *v = vma_find(&t->mm->vmas, addr);
   if (!v || v->start >= end) return -ENOMEM;
+  if (!down && v->start > addr) return -ENOMEM;
   if (up || (down && !(v->flags & VMA_GROWSDOWN))) return -EINVAL;
   if (down) addr = v->start;
   return protect_range(t, addr, end, prot & ALL);

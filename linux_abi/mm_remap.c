@@ -64,6 +64,20 @@ static s64 move(struct task *t, struct remap *r) {
   return e ? e : (s64)r->to;
 }
 
+/* A file's mapping becomes larger at another place, and comes back over itself and the reservation behind
+ * it: at no time is there a hole where the host could put something of its own. */
+static int grow_host(const struct mm *mm, const struct remap *r) {
+  enum { BACK = MREMAP_MAYMOVE | MREMAP_FIXED };
+  void *old = mm_host(mm, r->old);
+  void *away = mremap(old, r->old_len, r->old_len, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
+  if (away == MAP_FAILED) return -errno;
+  void *grown = mremap(away, r->old_len, r->new_len, MREMAP_MAYMOVE);
+  if (grown != MAP_FAILED && mremap(grown, r->new_len, r->new_len, BACK, old) != MAP_FAILED) return 0;
+  int e = errno;
+  u64 len = grown == MAP_FAILED ? r->old_len : r->new_len;
+  return mremap(grown == MAP_FAILED ? away : grown, len, r->old_len, BACK, old) == MAP_FAILED ? -errno : -e;
+}
+
 /* Grows where it is, if what follows is free. */
 static bool grow_in_place(struct task *t, const struct remap *r) {
   struct mm *mm = t->mm;
@@ -74,12 +88,8 @@ static bool grow_in_place(struct task *t, const struct remap *r) {
   if (anonymous(&r->vma)) {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | (r->vma.flags & VMA_NORESERVE ? MAP_NORESERVE : 0);
     if (mm_host_map(mm, end, new_end - end, r->vma.prot, flags, -1, 0)) return false;
-  } else {
-    munmap(mm_host(mm, end), new_end - end);
-    if (mremap(mm_host(mm, r->old), r->old_len, r->new_len, 0) == MAP_FAILED) {
-      mm_host_refill(mm, end, new_end - end);
-      return false;
-    }
+  } else if (grow_host(mm, r)) {
+    return false;
   }
   struct vma v = r->vma;
   v.end = new_end;
@@ -128,11 +138,12 @@ s64 mm_mremap(struct task *t, u64 old, u64 old_len, u64 new_len, u64 flags, u64 
   enum { KNOWN = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP };
   bool may_move = flags & MREMAP_MAYMOVE;
   if (flags & ~(u64)KNOWN || (flags & MREMAP_FIXED && !may_move)) return -EINVAL;
-  if (flags & MREMAP_DONTUNMAP && (!may_move || old_len != new_len)) return -EINVAL;
+  if (flags & MREMAP_DONTUNMAP && !may_move) return -EINVAL;
   if (old & ~PAGE_MASK) return -EINVAL;
   struct remap r = {.old = old, .old_len = page_up(old_len), .new_len = page_up(new_len), .flags = flags,
                     .to = new_addr};
-  if (!r.new_len || r.old_len > t->mm->task_size || old > t->mm->task_size - r.old_len) return -EINVAL;
+  if (!r.new_len || r.new_len > t->mm->task_size) return -EINVAL;
+  if (flags & MREMAP_DONTUNMAP && r.old_len != r.new_len) return -EINVAL;
   bool to = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP);
   if (to && bad_target(t->mm, &r)) return -EINVAL;
   const struct vma *v = vma_find(&t->mm->vmas, old);

@@ -50,11 +50,12 @@ static void shift_positions(struct task *t, struct dir *d) {
   d->shifted = true;
 }
 
-static void dir_read(struct task *t, struct dir *d, int fd, u64 room) {
+/* As on Linux a negative size has room for nothing. */
+static void dir_read(struct task *t, struct dir *d, int fd, s32 room) {
   d->fd = fd;
   d->shifted = false;
   do {
-    d->size = HOST(SYS_getdents64, fd, d->buf, room < DIR_BUFFER ? room : DIR_BUFFER);
+    d->size = HOST(SYS_getdents64, fd, d->buf, room < 0 ? 0 : room < DIR_BUFFER ? room : DIR_BUFFER);
     if (d->size <= 0 || lx_fd_next_hidden(t, 0) < 0 || !proc_is_fd_dir(t, fd)) break;
     drop_hidden(t, d);
   } while (!d->size); /* nothing left is not the end */
@@ -69,7 +70,7 @@ static void dir_go_back(const struct dir *d, const struct lx_dirent64 *last, s64
 
 s64 sys_getdents64(struct task *t, const u64 a[6]) {
   struct dir d;
-  dir_read(t, &d, fd_arg(t, a[0]), (u32)a[2]);
+  dir_read(t, &d, fd_arg(t, a[0]), (s32)a[2]);
   if (d.size > 0 && ua_write(t, a[1], d.buf, (u64)d.size)) return -EFAULT;
   return d.size;
 }
@@ -93,10 +94,11 @@ s64 sys_getdents(struct task *t, const u64 a[6]) {
   struct dir d;
   u8 out[DIR_BUFFER];
   int fd = fd_arg(t, a[0]);
-  u64 room = (u32)a[2] < sizeof out ? (u32)a[2] : sizeof out, used = 0, word = t->compat ? 4 : 8;
+  s32 asked = (s32)a[2];
+  u64 room = asked < 0 ? 0 : asked < DIR_BUFFER ? (u64)asked : DIR_BUFFER, used = 0, word = t->compat ? 4 : 8;
   s64 start = HOST(SYS_lseek, fd, 0, SEEK_CUR), error = -EINVAL;
   const struct lx_dirent64 *last = NULL;
-  dir_read(t, &d, fd, room < DIR_LEAST ? DIR_LEAST : room);
+  dir_read(t, &d, fd, room < DIR_LEAST ? DIR_LEAST : (s32)room);
   if (d.size <= 0) return d.size;
   for (s64 at = 0; at < d.size; at += last->d_reclen) {
     const struct lx_dirent64 *e = entry_at(&d, at);
@@ -134,13 +136,13 @@ s64 sys_readdir(struct task *t, const u64 a[6]) {
 /* --- Links --- */
 
 static s64 read_link(struct task *t, s64 dirfd, u64 path, u64 buf, s32 size) {
-  if (size > 0 && proc_file(t, path) == PROC_EXE) {
+  if (size > 0 && proc_file(t, dirfd, path) == PROC_EXE) {
     u64 n = strlen(t->exe);
     if (n > (u64)size) n = (u64)size;
     return ua_write(t, buf, t->exe, n) ? -EFAULT : (s64)n;
   }
   u64 len = size > 0 ? (u64)size : 0;
-  s64 r = HOST(SYS_readlinkat, dirfd, path_arg(t, path), buf_arg(t, buf, &len), size > 0 ? (s32)len : size);
+  s64 r = HOST(SYS_readlinkat, dirfd, path_arg(t, path), buf_room(t, buf, &len), size > 0 ? (s32)len : size);
   if (r > 0) ua_wrote(t, buf, (u64)r);
   return r;
 }
@@ -189,7 +191,7 @@ s64 sys_mknodat(struct task *t, const u64 a[6]) {
 }
 s64 sys_getcwd(struct task *t, const u64 a[6]) {
   u64 len = a[1];
-  s64 r = HOST(SYS_getcwd, buf_arg(t, a[0], &len), len);
+  s64 r = HOST(SYS_getcwd, buf_room(t, a[0], &len), len);
   if (r > 0) ua_wrote(t, a[0], (u64)r);
   return r;
 }

@@ -33,8 +33,8 @@ static s64 keep_small(struct task *t, s64 fd, int flags) {
 static s64 open_at(struct task *t, u64 dirfd, u64 path, int flags, u32 mode) {
   files_ready(t);
   int dir = fd_arg(t, dirfd);
-  enum proc_file special = proc_file(t, path);
-  const char *host = flags & O_NOFOLLOW ? path_arg(t, path) : path_follow(t, path);
+  enum proc_file special = proc_file(t, dir, path);
+  const char *host = flags & O_NOFOLLOW ? path_arg(t, path) : path_follow_at(t, dir, path);
   bool small = t->compat && !(flags & LX_O_LARGEFILE);
   struct stat st;
   if (special > PROC_EXE && (flags & O_ACCMODE) == O_RDONLY && !(flags & (O_DIRECTORY | O_PATH)))
@@ -59,7 +59,7 @@ s64 sys_openat(struct task *t, const u64 a[6]) { return open_at(t, a[0], a[1], (
 s64 sys_openat2(struct task *t, const u64 a[6]) {
   struct open_how how = {0};
   files_ready(t);
-  enum proc_file special = proc_file(t, a[1]);
+  enum proc_file special = proc_file(t, fd_arg(t, a[0]), a[1]);
   bool plain = special > PROC_EXE && a[3] >= sizeof how && !ua_read(t, &how, a[2], sizeof how) &&
       !how.resolve;
   if (plain && !(how.flags & (O_ACCMODE | O_DIRECTORY | O_PATH)))
@@ -150,6 +150,7 @@ static s64 seek(struct task *t, u64 fd_word, s64 off, u32 whence) {
   bool shifted = t->compat && files_dir_shifted(t, fd);
   if (shifted && whence == SEEK_SET && off > 0 && off <= INT32_MAX) off <<= DIR_SHIFT;
   s64 r = HOST(SYS_lseek, fd, off, whence);
+  if (t->compat && !shifted && r > UINT32_MAX) shifted = files_see_dir_shifted(t, fd);
   return shifted && r > INT32_MAX ? r >> DIR_SHIFT : r;
 }
 

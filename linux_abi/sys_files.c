@@ -7,11 +7,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "linux_abi/linux.h"
 #include "linux_abi/mm.h"
 
 enum { HIDDEN_MAX = 32, SMALL_FDS = 4096, IOCTLS_MAX = 32, EXT4_MAGIC = 0xef53 };
@@ -38,6 +40,28 @@ s64 io_result(int fd, s64 r) {
 s64 sleep_result(s64 r) { return r == HOST_NOT_BEGUN ? -EINTR : r; }
 
 /* --- Hidden descriptors --- */
+
+/* The limit is asked for when a number is given out, not later: raised for a moment, it leaves room above the
+ * program's numbers, and is the program's own again. The superuser has that room above the hard limit, others
+ * up to it; and if that is the limit already, one of the program's highest numbers it must be. Very high
+ * limits would cost the host's kernel a table of that size. */
+int lx_fd_out_of_the_way(int fd) {
+  enum { ROOM = 16, HIGHEST = 65536 };
+  struct rlimit was = {HIGHEST, HIGHEST};
+  (void)getrlimit(RLIMIT_NOFILE, &was);
+  rlim_t top = was.rlim_max < HIGHEST ? was.rlim_max : HIGHEST;
+  struct rlimit beyond = {top + ROOM, was.rlim_max > top + ROOM ? was.rlim_max : top + ROOM};
+  struct rlimit within = {was.rlim_max, was.rlim_max};
+  rlim_t least = was.rlim_cur < top && top - was.rlim_cur < ROOM ? was.rlim_cur : top > ROOM ? top - ROOM : 0;
+  int to = -1;
+  if (!setrlimit(RLIMIT_NOFILE, &beyond)) to = fcntl(fd, F_DUPFD_CLOEXEC, (int)top);
+  if (to < 0) (void)setrlimit(RLIMIT_NOFILE, &within);
+  for (rlim_t at = top; to < 0 && at-- > least;) to = fcntl(fd, F_DUPFD_CLOEXEC, (int)at);
+  int error = errno;
+  (void)setrlimit(RLIMIT_NOFILE, &was);
+  close(fd);
+  return to >= 0 ? to : -error;
+}
 
 static void hide(struct file_state *f, int fd) {
   unsigned i = f->hidden_count;
@@ -143,20 +167,40 @@ void files_set_dir_shifted(struct task *t) {
   if (f) f->dir_shifted = true;
 }
 
-bool files_dir_shifted(struct task *t, int fd) {
-  const struct file_state *f = t->files;
+static bool is_shifted_dir(int fd) {
   struct stat st;
   struct statfs fs;
-  if (!f || !f->dir_shifted || HOST(SYS_fstat, fd, &st) || !S_ISDIR(st.st_mode)) return false;
+  if (HOST(SYS_fstat, fd, &st) || !S_ISDIR(st.st_mode)) return false;
   return !HOST(SYS_fstatfs, fd, &fs) && fs.f_type == EXT4_MAGIC;
+}
+
+bool files_dir_shifted(struct task *t, int fd) {
+  const struct file_state *f = t->files;
+  return f && f->dir_shifted && is_shifted_dir(fd);
+}
+
+bool files_see_dir_shifted(struct task *t, int fd) {
+  if (!is_shifted_dir(fd)) return false;
+  files_set_dir_shifted(t);
+  return true;
 }
 
 /* --- Buffers --- */
 
-/* A 64-bit kernel lets a 32-bit program's buffer run past 4 GiB, and transfers what lies below. */
+/* Into the pages at the window's end where nothing is mapped: there the host stops. */
+static void cut(const struct task *t, u64 addr, u64 *len) {
+  u64 size = t->mm->task_size, most = (addr < size ? size - addr : 0) + PAGE_SIZE;
+  if (*len > most) *len = most;
+}
+
 void *buf_arg(const struct task *t, u64 addr, u64 *len) {
-  u64 size = t->mm->task_size;
-  if (t->compat && addr < size && *len > size - addr) *len = size - addr;
+  void *p = ua_host(t, addr, *len);
+  cut(t, addr, len);
+  return p;
+}
+
+void *buf_room(const struct task *t, u64 addr, u64 *len) {
+  cut(t, addr, len);
   return ua_host(t, addr, *len);
 }
 
@@ -207,6 +251,8 @@ void iov_wrote(struct task *t, const struct iovec v[], u64 n, s64 bytes) {
 
 /* --- Paths --- */
 
-const char *path_follow(const struct task *t, u64 addr) {
-  return proc_file(t, addr) == PROC_EXE ? t->exe : path_arg(t, addr);
+const char *path_follow_at(const struct task *t, s64 dirfd, u64 addr) {
+  return proc_file(t, dirfd, addr) == PROC_EXE ? t->exe : path_arg(t, addr);
 }
+
+const char *path_follow(const struct task *t, u64 addr) { return path_follow_at(t, AT_FDCWD, addr); }

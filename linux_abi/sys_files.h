@@ -50,6 +50,8 @@ s64 files_small_room(struct task *t, int fd, s64 off, u64 len);
 enum { DIR_SHIFT = 32 };
 void files_set_dir_shifted(struct task *t);
 bool files_dir_shifted(struct task *t, int fd);
+/* The same where a position has been seen that only such a directory has. */
+bool files_see_dir_shifted(struct task *t, int fd);
 
 /* Is this the first time that the program asks for this unsupported ioctl request? (False, too, after very
  * many.) */
@@ -64,9 +66,11 @@ static inline int fd_arg(struct task *t, u64 a) {
 
 /* --- Memory --- */
 
-/* A buffer for the host to read or write; *len is cut at the end of the user's addresses as far as Linux
- * allows. */
+/* A buffer for the host to read or write; *len is cut at the window's end. The host answers -EFAULT where
+ * Linux would: at once if the buffer cannot be a user's, else when it comes to what is not mapped. */
 void *buf_arg(const struct task *t, u64 addr, u64 *len);
+/* The same for calls that look only at what they store, not at *len. */
+void *buf_room(const struct task *t, u64 addr, u64 *len);
 /* Fetches an iovec array of the call's ABI into v[UIO_MAXIOV], as host addresses; n becomes the number to
  * pass on. 0, or -EINVAL, -EFAULT. */
 MUST_CHECK int iov_arg(const struct task *t, struct iovec v[], u64 addr, u64 *n);
@@ -79,10 +83,11 @@ void iov_wrote(struct task *t, const struct iovec v[], u64 n, s64 bytes);
 static inline const char *path_arg(const struct task *t, u64 addr) { return ua_opt(t, addr, 1); }
 /* The same for calls that follow a last symbolic link: /proc/self/exe is the program. */
 const char *path_follow(const struct task *t, u64 addr);
+const char *path_follow_at(const struct task *t, s64 dirfd, u64 addr);
 
 /* Files of /proc/self that speak of the emulator where the program should hear of itself. */
 enum proc_file { PROC_OTHER, PROC_EXE, PROC_CMDLINE, PROC_ENVIRON, PROC_AUXV, PROC_COMM, PROC_MAPS };
-enum proc_file proc_file(const struct task *t, u64 path);
+enum proc_file proc_file(const struct task *t, s64 dirfd, u64 path);
 /* A descriptor with the contents of one of these, but PROC_EXE. */
 s64 proc_open(struct task *t, enum proc_file which, int flags);
 /* Is this directory /proc/self/fd? */

@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "linux_abi/lvm.h"
 #include "linux_abi/sys_files.h"
 #include "linux_abi/syscalls.h"
 
@@ -195,12 +196,14 @@ s64 sys_sched_setaffinity(struct task *t, const u64 a[6]) {
   u64 mask[CPU_MASK_BYTES / 8] = {0}, len = (u32)a[1];
   if (len > sizeof mask) len = sizeof mask;
   if (ua_read(t, mask, a[2], len)) return -EFAULT;
-  return HOST(SYS_sched_setaffinity, (int)a[0], sizeof mask, mask);
+  s64 r = HOST(SYS_sched_setaffinity, (int)a[0], sizeof mask, mask);
+  if (!r) cpu_number_refresh(t->lvm);
+  return r;
 }
 
 s64 sys_sched_getaffinity(struct task *t, const u64 a[6]) {
   u64 mask[CPU_MASK_BYTES / 8] = {0}, len = (u32)a[1], word = t->compat ? 4 : 8;
-  if (len % word) return -EINVAL;
+  if (len % word || (u32)(len * 8) == 0) return -EINVAL;
   s64 n = HOST(SYS_sched_getaffinity, (int)a[0], sizeof mask, mask);
   if (n < 0) return n;
   if (len < (u64)n) { /* too short only if processors are left out */
@@ -213,8 +216,12 @@ s64 sys_sched_getaffinity(struct task *t, const u64 a[6]) {
   return ua_write(t, a[2], mask, (u64)n) ? -EFAULT : n;
 }
 
-/* One processor, as the vDSO says by its segment limit. */
+/* The host's, and what the vDSO says by its segment limit is to agree. */
 s64 sys_getcpu(struct task *t, const u64 a[6]) {
-  if (a[0] && ua_write32(t, a[0], 0)) return -EFAULT;
-  return a[1] && ua_write32(t, a[1], 0) ? -EFAULT : 0;
+  u32 cpu = 0, node = 0;
+  s64 r = HOST(SYS_getcpu, &cpu, &node, NULL);
+  if (r) return r;
+  cpu_number_refresh(t->lvm);
+  if (a[0] && ua_write32(t, a[0], cpu)) return -EFAULT;
+  return a[1] && ua_write32(t, a[1], node) ? -EFAULT : 0;
 }

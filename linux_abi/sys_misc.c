@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "linux_abi/lvm.h"
 #include "linux_abi/sys_files.h"
 #include "linux_abi/syscalls.h"
 
@@ -78,7 +79,8 @@ s64 sys_sysinfo(struct task *t, const u64 a[6]) {
 /* --- Random bytes, memory files, barriers --- */
 
 s64 sys_getrandom(struct task *t, const u64 a[6]) {
-  u64 len = a[1];
+  enum { MAX_RW_COUNT = 0x7ffff000 }; /* more is not looked at */
+  u64 len = a[1] < MAX_RW_COUNT ? a[1] : MAX_RW_COUNT;
   void *buf = buf_arg(t, a[0], &len);
   s64 r = WAIT(t, SYS_getrandom, buf, len, (u32)a[2]);
   if (r > 0) ua_wrote(t, a[0], (u64)r);
@@ -124,6 +126,17 @@ static s64 get_int(struct task *t, const u64 a[6]) {
   return r;
 }
 
+/* One line for each option, and no more after many. */
+static s64 unsupported_option(struct task *t, u32 option) {
+  struct sys_index *ix = &t->lvm->sys;
+  if (ix->prctl_count == ARRAY_SIZE(ix->prctls)) return -EINVAL;
+  for (unsigned i = 0; i < ix->prctl_count; i++)
+    if (ix->prctls[i] == option) return -EINVAL;
+  ix->prctls[ix->prctl_count++] = option;
+  lx_log(t, "unsupported prctl option %d", (int)option);
+  return -EINVAL;
+}
+
 s64 sys_prctl(struct task *t, const u64 a[6]) {
   switch ((int)a[0]) {
     case PR_SET_NAME: return set_name(t, a[1]);
@@ -141,6 +154,6 @@ s64 sys_prctl(struct task *t, const u64 a[6]) {
     case PR_GET_THP_DISABLE: case PR_SET_THP_DISABLE: case PR_SET_PTRACER:
     case PR_MCE_KILL: case PR_MCE_KILL_GET:
       return HOST(SYS_prctl, (int)a[0], a[1], a[2], a[3], a[4]);
-    default: return -EINVAL;
+    default: return unsupported_option(t, (u32)a[0]);
   }
 }

@@ -5,22 +5,37 @@
 #include <sys/mman.h>
 
 #include "linux_abi/lvm.h"
-#include "linux_abi/uaccess.h"
+#include "linux_abi/sys_files.h"
 
 s64 sys_brk(struct task *t, const u64 a[6]) { return mm_brk(t, a[0]); }
 
-s64 sys_mmap(struct task *t, const u64 a[6]) { return mm_mmap(t, a[0], a[1], a[2], a[3], (int)a[4], a[5]); }
+/* The host never maps anything to be executed, so it has to be asked whether it would: path_noexec(). */
+static bool not_executable(u64 prot, u64 flags, int fd) {
+  void *p = mmap(NULL, PAGE_SIZE, (int)prot, (int)(flags & MAP_TYPE), fd, 0);
+  if (p == MAP_FAILED) return errno == EPERM;
+  munmap(p, PAGE_SIZE);
+  return false;
+}
+
+static s64 map(struct task *t, u64 addr, u64 len, u64 prot, u64 flags, u64 fd_word, u64 off) {
+  int fd = fd_arg(t, fd_word);
+  bool ask = prot & PROT_EXEC && !(flags & MAP_ANONYMOUS) && len && !(off & ~PAGE_MASK);
+  if (ask && not_executable(prot, flags, fd)) return -EPERM;
+  return mm_mmap(t, addr, len, prot, flags, fd, off);
+}
+
+s64 sys_mmap(struct task *t, const u64 a[6]) { return map(t, a[0], a[1], a[2], a[3], a[4], a[5]); }
 
 /* The offset is in pages. */
 s64 sys_mmap2(struct task *t, const u64 a[6]) {
-  return mm_mmap(t, a[0], a[1], a[2], a[3], (int)a[4], a[5] << PAGE_SHIFT);
+  return map(t, a[0], a[1], a[2], a[3], a[4], a[5] << PAGE_SHIFT);
 }
 
 /* i386's first one: the six arguments are in memory. */
 s64 sys_old_mmap(struct task *t, const u64 a[6]) {
   u32 m[6];
   if (ua_read(t, m, a[0], sizeof m)) return -EFAULT;
-  return mm_mmap(t, m[0], m[1], m[2], m[3], (int)m[4], m[5]);
+  return map(t, m[0], m[1], m[2], m[3], m[4], m[5]);
 }
 
 s64 sys_munmap(struct task *t, const u64 a[6]) { return mm_munmap(t, a[0], a[1]); }
@@ -50,50 +65,44 @@ static s64 for_range(struct task *t, u64 start, u64 end, bool stop_at_hole, rang
   return r;
 }
 
-/* A page range as most of these calls take it. 0, or -EINVAL, -ENOMEM. */
-static s64 range_of(u64 addr, u64 len, u64 *end) {
-  if (addr & ~PAGE_MASK) return -EINVAL;
-  *end = addr + page_up(len);
-  return page_up(len) < len || *end < addr ? -ENOMEM : 0;
-}
-
 static int host_madvise(void *host, u64 len, u64 advice) { return madvise(host, len, (int)advice); }
 
 s64 sys_madvise(struct task *t, const u64 a[6]) {
-  enum { LAST = 25 /* MADV_COLLAPSE */, FIRST_GAP = MADV_DONTNEED + 1, GAP_END = MADV_FREE };
-  u64 end, advice = (u32)a[2];
+  enum { DONTNEED_LOCKED = 24, LAST = 25 /* MADV_COLLAPSE */, FIRST_GAP = MADV_DONTNEED + 1, GAP_END = MADV_FREE };
+  u64 start = a[0], len = page_up(a[1]), advice = (u32)a[2];
   if (advice > LAST || (advice >= FIRST_GAP && advice < GAP_END)) return -EINVAL;
-  s64 r = range_of(a[0], a[1], &end);
-  if (r) return -EINVAL;
-  if (end == a[0]) return 0;
-  r = for_range(t, a[0], end, false, host_madvise, advice);
-  if (advice == MADV_DONTNEED || advice == MADV_REMOVE || advice == MADV_FREE || advice == 24 /* DONTNEED_LOCKED */)
-    ua_wrote(t, a[0], end - a[0]);
+  if (start & ~PAGE_MASK || len < a[1] || start + len < start) return -EINVAL;
+  if (!len) return 0;
+  bool populate = advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE;
+  s64 r = for_range(t, start, start + len, populate, host_madvise, advice);
+  bool drop = advice == MADV_DONTNEED || advice == MADV_REMOVE || advice == MADV_FREE || advice == DONTNEED_LOCKED;
+  if (drop) ua_wrote(t, start, len);
   return r;
 }
 
 static int host_msync(void *host, u64 len, u64 flags) { return msync(host, len, (int)flags); }
 
 s64 sys_msync(struct task *t, const u64 a[6]) {
-  u64 end, flags = (u32)a[2];
+  u64 start = a[0], end = start + page_up(a[1]), flags = (u32)a[2];
   if (flags & ~(u64)(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || (flags & MS_ASYNC && flags & MS_SYNC)) return -EINVAL;
-  s64 r = range_of(a[0], a[1], &end);
-  return r ? r : for_range(t, a[0], end, false, host_msync, flags);
+  if (start & ~PAGE_MASK) return -EINVAL;
+  return end < start ? -ENOMEM : for_range(t, start, end, false, host_msync, flags);
 }
 
+/* Mapping by mapping: what lies before a hole is stored first. */
 s64 sys_mincore(struct task *t, const u64 a[6]) {
   enum { CHUNK = 1024 };
   u8 vec[CHUNK];
-  u64 addr = a[0], end, out = a[2];
-  s64 r = range_of(addr, a[1], &end);
-  if (r) return r;
-  if (end > t->mm->task_size) return -ENOMEM;
+  u64 addr = a[0], end = addr + page_up(a[1]), out = a[2];
+  if (addr & ~PAGE_MASK) return -EINVAL;
+  if (page_up(a[1]) < a[1] || end < addr || end > t->mm->task_size) return -ENOMEM;
   while (addr < end) {
-    u64 pages = (end - addr) >> PAGE_SHIFT, n = pages < CHUNK ? pages : CHUNK, bytes = n << PAGE_SHIFT;
-    if (!vma_covers(&t->mm->vmas, addr, addr + bytes)) return -ENOMEM;
-    if (mincore(mm_host(t->mm, addr), bytes, vec)) return -errno;
+    const struct vma *v = vma_find(&t->mm->vmas, addr);
+    if (!v || v->start > addr) return -ENOMEM;
+    u64 pages = ((v->end < end ? v->end : end) - addr) >> PAGE_SHIFT, n = pages < CHUNK ? pages : CHUNK;
+    if (mincore(mm_host(t->mm, addr), n << PAGE_SHIFT, vec)) return -errno;
     if (ua_write(t, out, vec, n)) return -EFAULT;
-    addr += bytes;
+    addr += n << PAGE_SHIFT;
     out += n;
   }
   return 0;
@@ -110,12 +119,10 @@ static int host_munlock(void *host, u64 len, u64 arg) {
   return munlock(host, len);
 }
 
-/* mlock() takes whole pages around any address. */
+/* Whole pages around any address. */
 static s64 lock_range(struct task *t, u64 addr, u64 len, range_fn *fn, u64 arg) {
-  u64 end;
-  s64 r = range_of(page_down(addr), len + (addr & ~PAGE_MASK), &end);
-  if (r) return r;
-  return for_range(t, page_down(addr), end, true, fn, arg);
+  u64 start = page_down(addr), end = start + page_up(len + (addr & ~PAGE_MASK));
+  return end < start ? -EINVAL : for_range(t, start, end, true, fn, arg);
 }
 
 s64 sys_mlock(struct task *t, const u64 a[6]) { return lock_range(t, a[0], a[1], host_mlock, 0); }

@@ -1,8 +1,8 @@
 /* Files of /proc/self in which the host would describe the emulator: man 5 proc. Linux fs/proc/base.c,
  * fs/proc/task_mmu.c (show_map_vma).
  *
- * Their contents are made when they are opened. Absolute names only: "exe" relative to /proc/self is the
- * emulator. */
+ * Their contents are made when they are opened. They are known by their names, absolute or relative to a directory
+ * of /proc, not by other ways that links may lead to them. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -21,30 +21,60 @@
 
 enum { NAME_MAX_HERE = 48, PROC_MAGIC = 0x9fa0 };
 
-/* The part after /proc/self/ or /proc/PID/, or NULL. */
-static const char *after_self(const char *path) {
-  static const char proc[] = "/proc/";
-  if (strncmp(path, proc, sizeof proc - 1)) return NULL;
-  const char *p = path + sizeof proc - 1, *slash = strchr(p, '/');
-  if (!slash) return NULL;
-  size_t n = (size_t)(slash - p);
-  if ((n == 4 && !memcmp(p, "self", n)) || (n == 11 && !memcmp(p, "thread-self", n))) return slash + 1;
+/* What follows this number and a slash, or NULL. */
+static const char *after_number(const char *p, s32 number) {
   char *end;
-  unsigned long pid = strtoul(p, &end, 10);
-  return *p >= '1' && *p <= '9' && end == slash && pid == (unsigned long)getpid() ? slash + 1 : NULL;
+  if (*p < '1' || *p > '9') return NULL;
+  unsigned long n = strtoul(p, &end, 10);
+  return *end == '/' && n == (unsigned long)number ? end + 1 : NULL;
 }
 
-enum proc_file proc_file(const struct task *t, u64 path) {
+/* The part after /proc/self/, /proc/PID/ or these with task/TID/ behind; or NULL. */
+static const char *after_self(const struct task *t, const char *path) {
+  static const char proc[] = "/proc/", self[] = "self/", thread[] = "thread-self/", task[] = "task/";
+  if (strncmp(path, proc, sizeof proc - 1) != 0) return NULL;
+  const char *p = path + sizeof proc - 1;
+  if (!strncmp(p, thread, sizeof thread - 1)) return p + sizeof thread - 1;
+  if (!strncmp(p, self, sizeof self - 1)) p += sizeof self - 1;
+  else p = after_number(p, t->pid);
+  return p && !strncmp(p, task, sizeof task - 1) ? after_number(p + sizeof task - 1, t->tid) : p;
+}
+
+/* The directory that a relative path is looked up in, as an absolute name and a slash. False: unknown, or long. */
+static bool name_directory(s64 dirfd, char *buf, size_t n) {
+  char link[32];
+  s64 len;
+  if (dirfd == AT_FDCWD) {
+    len = HOST(SYS_getcwd, buf, n - 1) - 1; /* with its zero */
+  } else {
+    snprintf(link, sizeof link, "/proc/self/fd/%d", (int)dirfd);
+    len = HOST(SYS_readlinkat, AT_FDCWD, link, buf, n - 1);
+  }
+  if (len <= 0 || len >= (s64)n - 1) return false;
+  strcpy(buf + len, "/");
+  return true;
+}
+
+enum proc_file proc_file(const struct task *t, s64 dirfd, u64 path) {
   static const struct {
     const char *name;
     enum proc_file which;
   } known[] = {{"exe", PROC_EXE},   {"cmdline", PROC_CMDLINE}, {"environ", PROC_ENVIRON},
                {"auxv", PROC_AUXV}, {"comm", PROC_COMM},       {"maps", PROC_MAPS}};
-  char buf[NAME_MAX_HERE];
-  if (!path || ua_str(t, buf, path, sizeof buf) < 0 || buf[0] != '/') return PROC_OTHER;
-  const char *rest = after_self(buf);
-  for (unsigned i = 0; rest && i < ARRAY_SIZE(known); i++)
-    if (!strcmp(rest, known[i].name)) return known[i].which;
+  char buf[NAME_MAX_HERE], full[2 * NAME_MAX_HERE];
+  if (!path || ua_str(t, buf, path, sizeof buf) < 0) return PROC_OTHER;
+  const char *slash = strrchr(buf, '/'), *last = slash ? slash + 1 : buf, *from = buf;
+  for (unsigned i = 0; i < ARRAY_SIZE(known); i++) {
+    if (strcmp(last, known[i].name) != 0) continue;
+    if (*buf != '/') {
+      if (!name_directory(dirfd, full, NAME_MAX_HERE)) return PROC_OTHER;
+      while (!strncmp(from, "./", 2)) from += 2;
+      strcat(full, from);
+      from = full;
+    }
+    const char *rest = after_self(t, from);
+    return rest && !strcmp(rest, last) ? known[i].which : PROC_OTHER;
+  }
   return PROC_OTHER;
 }
 
@@ -157,7 +187,6 @@ s64 proc_open(struct task *t, enum proc_file which, int flags) {
 }
 
 bool proc_is_fd_dir(struct task *t, int fd) {
-  (void)t;
   char link[32], path[64];
   struct statfs fs;
   if (HOST(SYS_fstatfs, fd, &fs) || fs.f_type != PROC_MAGIC) return false;
@@ -165,6 +194,6 @@ bool proc_is_fd_dir(struct task *t, int fd) {
   ssize_t n = readlink(link, path, sizeof path - 1);
   if (n < 0) return false;
   path[n] = 0;
-  const char *rest = after_self(path);
+  const char *rest = after_self(t, path);
   return rest && (!strcmp(rest, "fd") || !strcmp(rest, "fdinfo"));
 }

@@ -19,13 +19,13 @@ enum { STATX_BYTES = 256 };
 /* --- stat --- */
 
 /* A path to look at, as newfstatat takes it. */
-static const char *stat_path(const struct task *t, u64 path, int flags) {
-  return flags & AT_SYMLINK_NOFOLLOW ? path_arg(t, path) : path_follow(t, path);
+static const char *stat_path(const struct task *t, s64 dirfd, u64 path, int flags) {
+  return flags & AT_SYMLINK_NOFOLLOW ? path_arg(t, path) : path_follow_at(t, dirfd, path);
 }
 
 /* The host's structure, straight to the program. */
 static s64 stat_native(struct task *t, s64 dirfd, u64 path, u64 to, int flags) {
-  s64 r = HOST(SYS_newfstatat, dirfd, stat_path(t, path, flags), ua_host(t, to, sizeof(struct stat)), flags);
+  s64 r = HOST(SYS_newfstatat, dirfd, stat_path(t, dirfd, path, flags), ua_host(t, to, sizeof(struct stat)), flags);
   if (!r) ua_wrote(t, to, sizeof(struct stat));
   return r;
 }
@@ -84,7 +84,7 @@ typedef s64 put_fn(struct task *t, u64 to, const struct stat *st);
 
 static s64 stat_path_32(struct task *t, s64 dirfd, u64 path, u64 to, int flags, put_fn *put) {
   struct stat st;
-  s64 r = HOST(SYS_newfstatat, dirfd, stat_path(t, path, flags), &st, flags);
+  s64 r = HOST(SYS_newfstatat, dirfd, stat_path(t, dirfd, path, flags), &st, flags);
   return r ? r : put(t, to, &st);
 }
 
@@ -130,7 +130,7 @@ s64 sys_fstatat64(struct task *t, const u64 a[6]) {
 
 s64 sys_statx(struct task *t, const u64 a[6]) {
   int flags = (int)a[2];
-  s64 r = HOST(SYS_statx, fd_arg(t, a[0]), stat_path(t, a[1], flags), flags, (u32)a[3],
+  s64 r = HOST(SYS_statx, fd_arg(t, a[0]), stat_path(t, fd_arg(t, a[0]), a[1], flags), flags, (u32)a[3],
                ua_host(t, a[4], STATX_BYTES));
   if (!r) ua_wrote(t, a[4], STATX_BYTES);
   return r;
@@ -140,18 +140,18 @@ s64 sys_statx(struct task *t, const u64 a[6]) {
 
 s64 sys_access(struct task *t, const u64 a[6]) { return HOST(SYS_access, path_follow(t, a[0]), (int)a[1]); }
 s64 sys_faccessat(struct task *t, const u64 a[6]) {
-  return HOST(SYS_faccessat, fd_arg(t, a[0]), path_follow(t, a[1]), (int)a[2]);
+  return HOST(SYS_faccessat, fd_arg(t, a[0]), path_follow_at(t, fd_arg(t, a[0]), a[1]), (int)a[2]);
 }
 s64 sys_faccessat2(struct task *t, const u64 a[6]) {
-  return HOST(SYS_faccessat2, fd_arg(t, a[0]), stat_path(t, a[1], (int)a[3]), (int)a[2], (int)a[3]);
+  return HOST(SYS_faccessat2, fd_arg(t, a[0]), stat_path(t, fd_arg(t, a[0]), a[1], (int)a[3]), (int)a[2], (int)a[3]);
 }
 s64 sys_chmod(struct task *t, const u64 a[6]) { return HOST(SYS_chmod, path_follow(t, a[0]), (u32)a[1]); }
 s64 sys_fchmod(struct task *t, const u64 a[6]) { return HOST(SYS_fchmod, fd_arg(t, a[0]), (u32)a[1]); }
 s64 sys_fchmodat(struct task *t, const u64 a[6]) {
-  return HOST(SYS_fchmodat, fd_arg(t, a[0]), path_follow(t, a[1]), (u32)a[2]);
+  return HOST(SYS_fchmodat, fd_arg(t, a[0]), path_follow_at(t, fd_arg(t, a[0]), a[1]), (u32)a[2]);
 }
 s64 sys_fchmodat2(struct task *t, const u64 a[6]) {
-  return HOST(SYS_fchmodat2, fd_arg(t, a[0]), stat_path(t, a[1], (int)a[3]), (u32)a[2], (u32)a[3]);
+  return HOST(SYS_fchmodat2, fd_arg(t, a[0]), stat_path(t, fd_arg(t, a[0]), a[1], (int)a[3]), (u32)a[2], (u32)a[3]);
 }
 s64 sys_umask(struct task *t, const u64 a[6]) {
   (void)t;
@@ -170,7 +170,8 @@ s64 sys_fchown(struct task *t, const u64 a[6]) {
   return HOST(SYS_fchown, fd_arg(t, a[0]), (u32)a[1], (u32)a[2]);
 }
 s64 sys_fchownat(struct task *t, const u64 a[6]) {
-  return HOST(SYS_fchownat, fd_arg(t, a[0]), stat_path(t, a[1], (int)a[4]), (u32)a[2], (u32)a[3], (int)a[4]);
+  int dir = fd_arg(t, a[0]), flags = (int)a[4];
+  return HOST(SYS_fchownat, dir, stat_path(t, dir, a[1], flags), (u32)a[2], (u32)a[3], flags);
 }
 
 /* low2highuid(): -1 stays -1. */
@@ -203,7 +204,7 @@ static s64 set_timevals(struct task *t, s64 dirfd, u64 path, u64 times) {
   struct timeval tv[2];
   u64 size = t->compat ? sizeof(struct i386_timeval) : sizeof(struct timeval);
   if (times && (tv_read(t, &tv[0], times) || tv_read(t, &tv[1], times + size))) return -EFAULT;
-  return HOST(SYS_futimesat, dirfd, path_follow(t, path), times ? tv : NULL);
+  return HOST(SYS_futimesat, dirfd, path_follow_at(t, dirfd, path), times ? tv : NULL);
 }
 
 s64 sys_utimes(struct task *t, const u64 a[6]) { return set_timevals(t, AT_FDCWD, a[0], a[1]); }
@@ -213,7 +214,8 @@ static s64 set_timespecs(struct task *t, const u64 a[6], enum time_layout l) {
   struct timespec ts[2];
   u64 size = l == TIME_OLD32 ? sizeof(struct i386_timespec) : sizeof(struct timespec);
   if (a[2] && (ts_read(t, &ts[0], a[2], l) || ts_read(t, &ts[1], a[2] + size, l))) return -EFAULT;
-  return HOST(SYS_utimensat, fd_arg(t, a[0]), stat_path(t, a[1], (int)a[3]), a[2] ? ts : NULL, (int)a[3]);
+  int dir = fd_arg(t, a[0]), flags = (int)a[3];
+  return HOST(SYS_utimensat, dir, stat_path(t, dir, a[1], flags), a[2] ? ts : NULL, flags);
 }
 
 s64 sys_utimensat(struct task *t, const u64 a[6]) { return set_timespecs(t, a, time_layout(t)); }

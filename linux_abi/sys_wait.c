@@ -16,6 +16,13 @@ s64 sys_waitid(struct task *t, const u64 a[6]) {
   (void)t;
   int options = (int)a[3];
   if (options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WALL | WCLONE)) return -EINVAL;
-  if (!(options & (WEXITED | WSTOPPED | WCONTINUED)) || a[0] > P_PIDFD) return -EINVAL;
-  return -ECHILD;
+  if (!(options & (WEXITED | WSTOPPED | WCONTINUED))) return -EINVAL;
+  int id = (int)a[1];
+  switch ((int)a[0]) {
+    case P_ALL: return -ECHILD;
+    case P_PID: return id <= 0 ? -EINVAL : -ECHILD;
+    case P_PGID: return id < 0 ? -EINVAL : -ECHILD;
+    case P_PIDFD: return id < 0 ? -EINVAL : -EBADF; /* there is no way to get one */
+    default: return -EINVAL;
+  }
 }

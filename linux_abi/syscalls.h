@@ -26,6 +26,8 @@ struct sys_index {
   u16 row[2][SYS_NR_LIMIT]; /* plus one; 0: none */
   bool logged[2][SYS_NR_LIMIT];
   unsigned logged_others;
+  unsigned prctl_count;
+  u32 prctls[16]; /* unsupported options that were spoken of */
 };
 void sys_index_init(struct sys_index *ix);
 

@@ -8,8 +8,8 @@
 #include "base/hostfault.h"
 #include "linux_abi/mm.h"
 
-/* A pointer that the host refuses: not canonical. */
-static void *refused(void) { return (void *)(uintptr_t)(UINT64_C(1) << 62); }
+/* A pointer that the host refuses: not canonical, and aligned like the program's. */
+static void *refused(u64 addr) { return (void *)(uintptr_t)(UINT64_C(1) << 62 | (addr & ~PAGE_MASK)); }
 
 void *ua_ptr(const struct task *t, u64 addr, u64 len) {
   const struct mm *mm = t->mm;
@@ -22,9 +22,19 @@ void *ua_ptr(const struct task *t, u64 addr, u64 len) {
 
 void *ua_opt(const struct task *t, u64 addr, u64 len) { return addr ? ua_host(t, addr, len) : NULL; }
 
+/* access_ok() of a 64-bit kernel: all of a 32-bit program's addresses pass. */
+static bool user_range(const struct task *t, u64 addr, u64 len) {
+  const u64 end = (UINT64_C(1) << 47) - PAGE_SIZE;
+  return t->compat || (addr <= end && len <= end - addr);
+}
+
+/* The window ends in pages where nothing is mapped: they stand for the rest of what may be a user's. */
 void *ua_host(const struct task *t, u64 addr, u64 len) {
+  const struct mm *mm = t->mm;
   void *p = ua_ptr(t, addr, len);
-  return p ? p : refused();
+  if (p) return p;
+  if (!user_range(t, addr, len)) return refused(addr);
+  return mm_host(mm, addr < mm->task_size ? addr : mm->task_size + (addr & ~PAGE_MASK));
 }
 
 int ua_read(const struct task *t, void *dst, u64 addr, u64 n) {

@@ -1,9 +1,11 @@
 /* Maps the vDSO and keeps its clocks right: vdso(7); Linux arch/x86/entry/vdso/vma.c, kernel/time/vsyscall.c. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "linux_abi/lvm.h"
 #include "linux_abi/mm_host.h"
@@ -32,12 +34,24 @@ static const struct rom_vdso *choose(const struct task *t) {
   return &rom_vdso32_int80;
 }
 
+/* The same from a file without a name, where the host's mremap() does not double a mapping. */
+static void *map_vvar_file(struct task *t, u64 at) {
+  void *alias = MAP_FAILED;
+  int fd = memfd_create("vvar", MFD_CLOEXEC);
+  if (fd < 0) return alias;
+  if (!ftruncate(fd, VVAR_BYTES) && !mm_host_map(t->mm, at, VVAR_BYTES, PROT_READ, MAP_SHARED, fd, 0))
+    alias = mmap(NULL, VVAR_BYTES, PROT_READ, MAP_SHARED, fd, 0);
+  close(fd);
+  return alias;
+}
+
 /* The program's read-only vvar page needs a second, writable view: the same shared page again. */
 static int map_vvar(struct task *t, u64 at) {
   struct linux_vm *lvm = t->lvm;
   int r = mm_host_map(t->mm, at, VVAR_BYTES, PROT_READ, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (r) return r;
   void *alias = mremap(mm_host(t->mm, at), 0, VVAR_BYTES, MREMAP_MAYMOVE);
+  if (alias == MAP_FAILED) alias = map_vvar_file(t, at); /* valgrind */
   if (alias == MAP_FAILED) return -errno;
   if (mprotect(alias, VVAR_BYTES, PROT_READ | PROT_WRITE)) {
     munmap(alias, VVAR_BYTES);
@@ -91,11 +105,18 @@ static s64 offset(clockid_t clock, s64 old) {
   return best - old < NOISE_NS && old - best < NOISE_NS ? old : best;
 }
 
+void cpu_number_refresh(struct linux_vm *lvm) {
+  unsigned cpu = 0, node = 0;
+  if (getcpu(&cpu, &node)) return;
+  kernel_set_cpu(&lvm->kernel, lvm->task.cpu, cpu | node << 12);
+}
+
 void vdso_refresh(struct linux_vm *lvm) {
   if (!lvm->vvar) return;
   u64 tick = clock_ns(CLOCK_MONOTONIC_COARSE);
   if (tick == lvm->vvar_tick) return;
   lvm->vvar_tick = tick;
+  cpu_number_refresh(lvm);
   const s64 *old = lvm->vvar->offset_ns;
   vvar_publish(lvm->vvar, offset(CLOCK_REALTIME, old[VVAR_REALTIME]), 0,
                offset(CLOCK_MONOTONIC_RAW, old[VVAR_MONOTONIC_RAW]), offset(CLOCK_BOOTTIME, old[VVAR_BOOTTIME]),

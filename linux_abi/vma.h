@@ -14,6 +14,7 @@ enum vma_flags {
   VMA_STACK = 1 << 5,   /* for its name alone */
   VMA_HEAP = 1 << 6,
   VMA_NORESERVE = 1 << 7,
+  VMA_ACCOUNT = 1 << 8, /* private and writable, now or once: VM_ACCOUNT, which keeps neighbours apart */
 };
 
 /* What is mapped, when it is a file. Counted; freed with the last mapping. */

@@ -11,8 +11,11 @@ GUEST_ARGS = {
                  ["sysenter", "exit"], ["nonsense"]],
 }
 
-# Lines that `ringwalk run` alone may write to standard error: it logs a system call number that no Linux has.
-LOGGED = {"int80": rb"ringwalk: unsupported system call (100000|-1|4294967295)\n"}
+# Lines that `ringwalk run` alone may write to standard error: it logs a number or an option that no Linux has.
+LOGGED = {"int80": rb"ringwalk: unsupported system call (100000|-1|4294967295)\n",
+          "zeroextend": rb"ringwalk: unsupported system call 2147483647\n",
+          "rawid": rb"ringwalk: unsupported prctl option 9999\n",
+          "rawerrid": rb"ringwalk: unsupported prctl option (9999|-1)\n"}
 
 # What the four ways give on each vendor's processors, from the manuals: SYSENTER is invalid in AMD's long mode (APM 3,
 # SYSENTER), SYSCALL outside of 64-bit mode in Intel's (SDM 2B, SYSCALL). -> {architecture: {way: vendors that have it}}
