@@ -42,7 +42,10 @@ endif
 VECS := $(sort $(wildcard tests/vec/*.vec))
 ifneq ($(and $(VECS),$(APP_SRCS)),)
 CHECKS += vectors
-CHECK_vectors = $(RINGWALK) check $(VECS)
+CHECK_vectors = $(RINGWALK) check -q -j 2 --coverage --unreachable tests/vec/unreachable $(VECS)
+# Each row of cpu/checks.def turned round: some vector must fail.
+CHECKS_LONG += inverted
+CHECK_inverted = $(RINGWALK) check --invert all $(VECS)
 CHECK_NEEDS += $(RINGWALK)
 endif
 
@@ -107,10 +110,14 @@ $(OBJ)/bench/64/%: tests/bench/guests/%.c | $(READY)
 $(OBJ)/bench/32/%: tests/bench/guests/%.c | $(READY)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -O2 -Wall -Wextra -m32 $(if $(filter fp64,$*),-mfpmath=387,-msse2) -static -o $@ $< -lm -pthread
-bench: $(BENCH) $(RINGWALK)
+$(OBJ)/bench/modes: tests/bench/modes.c $(LIB) | $(READY)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_CFLAGS) -o $@ $< $(LIB) $(LIB_LIBS)
+bench: $(BENCH) $(RINGWALK) $(OBJ)/bench/modes
 	BUSYBOX64=$(DEBS)/amd64/bin/busybox BUSYBOX32=$(DEBS)/i386/bin/busybox \
 	BASH64=$(DEBS)/amd64/bin/bash-static BASH32=$(DEBS)/i386/bin/bash-static \
 	tests/bench/compare --build $(OBJ)/bench ringwalk="$(RINGWALK) run"
+	$(OBJ)/bench/modes
 
 demo: $(RINGWALK) deps
 	@tools/demo $(RINGWALK) $(DEBS) $(OBJ)/demo
