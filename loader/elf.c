@@ -25,6 +25,7 @@ struct loading {
   struct complaint c;
   Elf64_Ehdr eh;
   Elf64_Phdr *ph; /* eh.e_phnum of them */
+  bool header_short; /* the file ends inside the ELF header */
 };
 
 static u64 page_down(u64 a) { return a & ~(LDR_PAGE - 1); }
@@ -73,6 +74,11 @@ static void widen_phdr(Elf64_Phdr *to, const Elf32_Phdr *p) {
                      .p_align = p->p_align};
 }
 
+COLD static int refuse_short(struct loading *l, size_t need) {
+  return fail(l, ENOEXEC, "truncated: ELF header ends at byte %zu, file has %" PRIu64 "; copy it again", need,
+              l->img->size);
+}
+
 /* The machine decides the width, as on Linux, not e_ident's class. */
 static int read_ehdr(struct loading *l) {
   struct image *img = l->img;
@@ -82,11 +88,12 @@ static int read_ehdr(struct loading *l) {
   if (n < SELFMAG || memcmp(head, ELFMAG, SELFMAG)) return ldr_refuse_not_elf(&l->c, head, n);
   memcpy(l->eh.e_ident, head, EI_NIDENT);
 
+  /* As on Linux, what the file lacks of a header is zero. */
   u16 machine = 0;
   memcpy(&machine, head + offsetof(Elf64_Ehdr, e_machine), sizeof machine);
   size_t need = machine == EM_X86_64 ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr);
-  if (n < need)
-    return fail(l, ENOEXEC, "truncated: ELF header ends at byte %zu, file has %zu; copy it again", need, n);
+  l->header_short = n < need;
+  if (n < offsetof(Elf64_Ehdr, e_version)) return refuse_short(l, need);
   if (machine == EM_X86_64) {
     img->bits = 64;
     memcpy(&l->eh, head, sizeof l->eh);
@@ -101,8 +108,8 @@ static int read_ehdr(struct loading *l) {
   if (l->eh.e_type != ET_EXEC && l->eh.e_type != ET_DYN) return ldr_refuse_type(&l->c, l->eh.e_type);
   img->pie = l->eh.e_type == ET_DYN;
   img->entry = l->eh.e_entry;
-  img->osabi = head[EI_OSABI];
-  return ldr_check_osabi(&l->c, head);
+  img->osabi = head[EI_OSABI]; /* which Linux does not look at */
+  return 0;
 }
 
 COLD static int refuse_phentsize(struct loading *l, size_t want) {
@@ -119,6 +126,8 @@ static int read_phdrs(struct loading *l) {
   struct image *img = l->img;
   size_t ent = img->bits == 64 ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
   unsigned num = l->eh.e_phnum;
+  if (l->header_short && (l->eh.e_phentsize != ent || !num))
+    return refuse_short(l, img->bits == 64 ? sizeof(Elf64_Ehdr) : sizeof(Elf32_Ehdr));
   if (l->eh.e_phentsize != ent) return refuse_phentsize(l, ent);
   if (!num) return fail(l, ENOEXEC, "no program headers: nothing to load; link it as an executable");
   if (num * ent > PHDRS_MAX_BYTES)
@@ -146,6 +155,15 @@ static int read_phdrs(struct loading *l) {
 
 /* --- Segments --- */
 
+/* Is what the file lacks of this segment needed to start the program: the page of the first instruction, or
+ * one of which the part behind the file's bytes is to be cleared? Linux kills it in both cases. */
+static bool cut_short(const struct loading *l, const Elf64_Phdr *p) {
+  u64 have = page_up(l->img->size), at = l->img->entry - p->p_vaddr, file_end = p->p_vaddr + p->p_filesz;
+  if (at < p->p_filesz && page_down(p->p_offset + at) >= have) return true;
+  return p->p_memsz > p->p_filesz && (p->p_flags & PF_W) && (file_end & (LDR_PAGE - 1)) &&
+         page_down(p->p_offset + p->p_filesz) >= have;
+}
+
 static int check_segment(struct loading *l, unsigned i, const Elf64_Phdr *p) {
   /* Below the last page, so that rounding up cannot wrap. */
   u64 top = (l->img->bits == 64 ? UINT64_MAX : UINT32_MAX) - (LDR_PAGE - 1);
@@ -160,11 +178,14 @@ static int check_segment(struct loading *l, unsigned i, const Elf64_Phdr *p) {
   if ((vaddr ^ off) & (LDR_PAGE - 1))
     return fail(l, EINVAL, "misaligned: segment %u has address %#" PRIx64 " and file offset %#" PRIx64
                 ", which differ within the page; link it for 4096-byte pages", i, vaddr, off);
-  if (off > have || filesz > have - off) {
-    u64 end = off + filesz < off ? UINT64_MAX : off + filesz;
+  /* Linux maps what the file does not have, and a program may never look there. */
+  u64 end = off + filesz < off ? UINT64_MAX : off + filesz;
+  if (filesz > INT64_MAX - LDR_PAGE || off > INT64_MAX - LDR_PAGE - filesz)
+    return fail(l, EINVAL, "damaged: segment %u ends at byte %" PRIu64
+                ", beyond the end of every file; build it again", i, end);
+  if (end > page_up(have) && cut_short(l, p))
     return fail(l, ENOEXEC, "truncated: segment %u ends at byte %" PRIu64 ", file has %" PRIu64
                 "; copy it again", i, end, have);
-  }
   return 0;
 }
 
@@ -281,6 +302,8 @@ static int open_file(struct loading *l, const char *path) {
   if (S_ISDIR(st.st_mode)) return fail(l, EACCES, "is a directory; name a program");
   if (!S_ISREG(st.st_mode)) return fail(l, EACCES, "is not a regular file; name a program");
   l->img->size = st.st_size < 0 ? 0 : (u64)st.st_size;
+  l->img->dev = st.st_dev;
+  l->img->ino = st.st_ino;
   return 0;
 }
 
@@ -304,8 +327,13 @@ int ldr_from_memory(const void *buf, size_t n, const char *name, struct image *i
   return e;
 }
 
-void ldr_close(struct image *img) {
+void ldr_close_file(struct image *img) {
   if (img->fd >= 0) close(img->fd);
+  img->fd = -1;
+}
+
+void ldr_close(struct image *img) {
+  ldr_close_file(img);
   free(img->name);
   free(img->seg);
   free(img->interp);

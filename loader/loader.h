@@ -2,8 +2,8 @@
  *
  * ELF: System V gABI chapter 5 (Program Loading and Dynamic Linking). What is accepted, what is refused and
  * how each segment is split into file pages and zero pages follows Linux (fs/binfmt_elf.c: load_elf_binary,
- * elf_load), with two exceptions: Linux lets a program whose file is cut short, or that has nothing to load,
- * die of a signal; here both are refused with a message.
+ * elf_load), with two exceptions: Linux lets a program die of a signal of which the file lacks the first instruction or
+ * a page to be cleared, or that has nothing to load; here both are refused with a message.
  *
  * Every address in here is the one in the file. For a position-independent program (`pie`) the caller chooses
  * a bias and adds it. The functions share no state: different images may be used from different threads. */
@@ -56,9 +56,10 @@ struct ldr_symbol {
 
 struct image {
   char *name;    /* as it was given */
-  int fd;        /* open for reading and mapping, close-on-exec; -1 for an image in memory */
+  int fd;        /* open for reading and mapping, close-on-exec; -1 for an image in memory, or if closed */
   const u8 *mem; /* the bytes of an image in memory, borrowed; NULL for a file */
   u64 size;      /* bytes in the file */
+  u64 dev, ino;  /* which file */
 
   u8 bits;   /* 32 (i386) or 64 (x86_64) */
   bool pie;  /* ET_DYN: any bias will do, rather than 0 */
@@ -93,6 +94,8 @@ MUST_CHECK int ldr_from_memory(const void *buf, size_t n, const char *name, stru
                                size_t errsz);
 /* Frees what *img holds and closes its descriptor. Harmless when repeated, or after a failure. */
 void ldr_close(struct image *img);
+/* Closes its descriptor alone. Symbols can still be read, as long as the name leads to the same file. */
+void ldr_close_file(struct image *img);
 
 /* Would every segment, and the entry, lie below limit (the end of the user's addresses) if loaded at this
  * bias? 0, or -EINVAL and a message. */

@@ -1,5 +1,5 @@
 /* Says in one line why a file is not a program for this machine: System V gABI chapter 4 (ELF Header: machine
- * and OSABI values), and the magic numbers of what people pass by mistake. */
+ * values), and the magic numbers of what people pass by mistake. */
 #include <elf.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -48,20 +48,6 @@ static const struct { u16 machine; const char *name; } machines[] = {
   {EM_CSKY, "csky"},
   {258, "loongarch"},
   {EM_ALPHA, "alpha"},
-};
-
-static const struct { u8 osabi; const char *name; } systems[] = {
-  {ELFOSABI_HPUX, "HP-UX"},
-  {ELFOSABI_NETBSD, "NetBSD"},
-  {ELFOSABI_SOLARIS, "Solaris"},
-  {ELFOSABI_AIX, "AIX"},
-  {ELFOSABI_IRIX, "IRIX"},
-  {ELFOSABI_FREEBSD, "FreeBSD"},
-  {ELFOSABI_TRU64, "Tru64"},
-  {ELFOSABI_MODESTO, "Modesto"},
-  {ELFOSABI_OPENBSD, "OpenBSD"},
-  {13, "OpenVMS"},
-  {17, "CloudABI"},
 };
 
 int ldr_complain(const struct complaint *c, int code, const char *fmt, ...) {
@@ -128,18 +114,6 @@ int ldr_refuse_type(const struct complaint *c, u16 type) {
   default:
     return ldr_complain(c, ENOEXEC, "ELF type %u, not an executable; link it with -static", type);
   }
-}
-
-int ldr_check_osabi(const struct complaint *c, const u8 *ident) {
-  /* Linux ignores e_ident after the magic number, and hand-made programs put code there. So a foreign system
-   * is believed only where the rest of e_ident is in order. */
-  bool class_ok = ident[EI_CLASS] == ELFCLASS32 || ident[EI_CLASS] == ELFCLASS64;
-  if (!class_ok || ident[EI_DATA] != ELFDATA2LSB || ident[EI_VERSION] != EV_CURRENT) return 0;
-  for (size_t i = 0; i < ARRAY_SIZE(systems); i++)
-    if (systems[i].osabi == ident[EI_OSABI])
-      return ldr_complain(c, ENOEXEC, "%s program (OSABI %u), not a Linux one; build it for Linux",
-                          systems[i].name, ident[EI_OSABI]);
-  return 0;
 }
 
 int ldr_refuse_dynamic(const struct complaint *c, const char *interp) {

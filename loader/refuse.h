@@ -20,8 +20,6 @@ COLD int ldr_refuse_not_elf(const struct complaint *c, const u8 *head, size_t n)
 COLD int ldr_refuse_machine(const struct complaint *c, u16 machine, bool big);
 /* e_type is neither ET_EXEC nor ET_DYN. */
 COLD int ldr_refuse_type(const struct complaint *c, u16 type);
-/* 0 unless e_ident names an operating system whose programs cannot be taken for Linux's. */
-MUST_CHECK int ldr_check_osabi(const struct complaint *c, const u8 *ident);
 /* PT_INTERP names a dynamic linker. */
 COLD int ldr_refuse_dynamic(const struct complaint *c, const char *interp);
 

@@ -1,10 +1,13 @@
 /* Function names for trace and debugger, read by libelf: System V gABI chapter 4 (Symbol Table). They are a
  * convenience: a damaged table gives fewer names, never an error. */
 #include <errno.h>
+#include <fcntl.h>
 #include <gelf.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "loader/loader.h"
 
@@ -90,21 +93,32 @@ static int take_symbols(struct image *img, const struct table *t) {
   return 0;
 }
 
+/* The image's file once more; -1 if its name leads to another one by now. */
+static int open_again(const struct image *img) {
+  struct stat st;
+  int fd = open(img->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) return -1;
+  if (!fstat(fd, &st) && st.st_dev == img->dev && st.st_ino == img->ino) return fd;
+  close(fd);
+  return -1;
+}
+
 int ldr_load_symbols(struct image *img) {
   struct table t;
   int e = 0;
   if (img->symbols_read || elf_version(EV_CURRENT) == EV_NONE) return 0;
   img->symbols_read = true;
+  int again = !img->mem && img->fd < 0 ? open_again(img) : -1, fd = again < 0 ? img->fd : again;
   /* elf_memory wants a writable pointer, but only its writing functions use it so. */
   Elf *elf = img->mem ? elf_memory((char *)(uintptr_t)img->mem, img->size)
-                      : elf_begin(img->fd, ELF_C_READ, NULL);
-  if (!elf) return 0;
+                      : fd < 0 ? NULL : elf_begin(fd, ELF_C_READ, NULL);
   /* libelf goes by the class in e_ident, the loader by the machine. */
   int class = img->bits == 64 ? ELFCLASS64 : ELFCLASS32;
-  if (elf_kind(elf) == ELF_K_ELF && gelf_getclass(elf) == class &&
+  if (elf && elf_kind(elf) == ELF_K_ELF && gelf_getclass(elf) == class &&
       (find_table(elf, SHT_SYMTAB, &t) || find_table(elf, SHT_DYNSYM, &t)))
     e = take_symbols(img, &t);
-  elf_end(elf);
+  if (elf) elf_end(elf);
+  if (again >= 0) close(again);
   return e;
 }
 

@@ -107,6 +107,8 @@ START_TEST(verdicts) {
   TRY(m.eh.e_ident[0] = 0);
   TRY(memset(m.eh.e_ident + 4, 0xcc, 12));
   TRY(m.eh.e_ident[EI_OSABI] = ELFOSABI_GNU);
+  for (unsigned osabi = 1; osabi < 256; osabi = osabi < 18 ? osabi + 1 : osabi * 2 + 1)
+    TRY(m.eh.e_ident[EI_OSABI] = (u8)osabi);
   TRY(m.eh.e_version = 77);
   TRY(m.eh.e_ehsize = 0);
   TRY(m.eh.e_shoff = UINT32_MAX);
@@ -140,6 +142,15 @@ START_TEST(verdicts) {
   TRY(LOAD(.p_vaddr = 0x200010, .p_offset = 0x1010, .p_filesz = 0x10, .p_memsz = 0x10));
   TRY(LOAD(.p_vaddr = 0x600010, .p_offset = 0x1010, .p_filesz = 0x10, .p_memsz = 0xf));
   TRY(LOAD(.p_vaddr = 0x600010, .p_memsz = 0x10));
+  /* Beyond the file's end, where nobody looks. */
+  TRY(LOAD(.p_vaddr = 0x600000, .p_offset = 0x2000, .p_filesz = 0x1000, .p_memsz = 0x1000));
+  TRY(LOAD(.p_vaddr = 0x600000, .p_offset = 0x7654000, .p_filesz = 0x1000, .p_memsz = 0x1000));
+  TRY(LOAD(.p_vaddr = 0x600000, .p_offset = 0x1000, .p_filesz = 0x9876, .p_memsz = 0x9876));
+  TRY(LOAD(.p_vaddr = 0x600000, .p_offset = 0x1000, .p_filesz = 0x9000, .p_memsz = 0x12345, .p_flags = PF_R | PF_W));
+  TRY(LOAD(.p_vaddr = 0x600000, .p_offset = 0x1000, .p_filesz = 0x9876, .p_memsz = 0x12345, .p_flags = PF_R));
+  TRY(LOAD(.p_vaddr = 0x600000, .p_offset = 0x1000, .p_filesz = 0x1234, .p_memsz = 0x12345, .p_flags = PF_R | PF_W);
+      m.size = 0x2001);
+  TRY(if (w == 64) LOAD(.p_vaddr = 0x600000, .p_offset = top - 0xfff, .p_filesz = 1, .p_memsz = 1));
   TRY(LOAD(.p_vaddr = task_size(w)));
   TRY(LOAD(.p_vaddr = task_size(w) - 1));
   TRY(LOAD(.p_vaddr = 0x600000, .p_memsz = task_size(w)));

@@ -35,6 +35,7 @@ static const struct symbol symbols32[] = {
     {"__vdso_gettimeofday", "LINUX_2.6", STB_GLOBAL},  {"__vdso_time", "LINUX_2.6", STB_GLOBAL},
     {"__vdso_clock_getres", "LINUX_2.6", STB_GLOBAL},  {"__kernel_vsyscall", "LINUX_2.5", STB_GLOBAL},
     {"__kernel_sigreturn", "LINUX_2.5", STB_GLOBAL},   {"__kernel_rt_sigreturn", "LINUX_2.5", STB_GLOBAL},
+    {"__vdso_getcpu", "LINUX_2.6", STB_GLOBAL},
     {0},
 };
 
