@@ -10,11 +10,12 @@
 /* Exit statuses that cannot be taken for the guest's: env(1) and qemu-user use the same range. */
 enum {
   APP_FAILED = 125,    /* the emulator failed */
+  APP_SIGNALED = 256,  /* + a signal: the program was killed by it, and so shall this process be */
   APP_CANNOT_RUN = 126, /* the program cannot be run, or the command line is wrong */
   APP_NOT_FOUND = 127,
 };
 
-/* What `run`, `trace` and `info` have in common. */
+/* What `run`, `trace`, `boot` and `info` have in common. */
 struct app_options {
   struct cpu_model model;
   const char *argv0;     /* -0 */
@@ -22,10 +23,17 @@ struct app_options {
   char **env;            /* the guest's environment, NULL-terminated */
   bool stats;            /* --stats */
   bool transitions;      /* --transitions */
+  bool explain;          /* --transitions=explain */
+  bool coverage;         /* --coverage */
   bool insns;            /* --insns */
   bool json;             /* --json */
   const char *filter;    /* -e trace=...; NULL: all */
   const char *transition_filter; /* -e transitions=...; NULL: all */
+  u64 mem;               /* --mem, bytes */
+  const char *append;    /* --append; NULL: nothing */
+  s64 at;                /* --at; -1: not given */
+  u64 max_insns;         /* --max-insns; 0: no limit */
+  bool multiboot;        /* --multiboot */
 };
 
 /* One option of the table in options.c. */
@@ -34,13 +42,27 @@ struct app_option {
   int (*set)(struct app_options *o, const char *value);
   unsigned commands; /* APP_RUN, ... */
 };
-enum { APP_RUN = 1, APP_TRACE = 2, APP_INFO = 4 };
+enum { APP_RUN = 1, APP_TRACE = 2, APP_INFO = 4, APP_BOOT = 8 };
 
-/* Reads options up to the first word that is none. Returns its index in argv, or -1 after printing one line. */
+/* Reads options up to the first word that is none. Returns its index in argv; -1 after printing one line; or 0, when
+ * help was asked for and is printed. */
 MUST_CHECK int app_parse(struct app_options *o, unsigned command, int argc, char **argv);
 MUST_CHECK int app_options_init(struct app_options *o);
 void app_options_free(struct app_options *o);
 void app_options_help(unsigned command);
+/* Usage and options of a command, to standard output. */
+void app_help(const char *command);
+/* For commands that print: is there a standard output? If not, 0 would be the number of the next file that is opened:
+ * -1, and one line. */
+MUST_CHECK int app_output_ready(void);
+/* The exit status of a command that says `status`: APP_FAILED, and one line, if what it printed to standard output could
+ * not all be written. If it printed nothing, the program may have closed the descriptor: that is its affair. */
+int app_finish(int status);
+/* A stream of the emulator's own, to a file (NULL: where standard error goes now), on a descriptor that the program
+ * cannot reach, so that it may close and dup2() as it likes. NULL, and one line. app_close() ends it; -1, and one line,
+ * if not everything could be written. */
+MUST_CHECK FILE *app_open(const char *path);
+MUST_CHECK int app_close(FILE *f, const char *path);
 
 /* One line on standard error: "ringwalk: ...". */
 void app_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
@@ -48,6 +70,7 @@ void app_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* The subcommands: argv[0] is the subcommand's name. They return the exit status. */
 int app_run(int argc, char **argv);
 int app_trace(int argc, char **argv);
+int app_boot(int argc, char **argv);
 int app_info(int argc, char **argv);
 int app_check(int argc, char **argv);
 

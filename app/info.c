@@ -56,19 +56,34 @@ static void info_syscalls(void) {
 
 int app_info(int argc, char **argv) {
   struct app_options o;
-  if (app_options_init(&o)) return APP_FAILED;
-  int a = app_parse(&o, APP_INFO, argc, argv), status = 0;
-  const char *what = a > 0 && a < argc ? argv[a] : "";
-  if (a < 0) status = APP_CANNOT_RUN;
-  else if (!strcmp(what, "opcodes")) info_opcodes();
-  else if (!strcmp(what, "syscalls")) info_syscalls();
-  else if (!strcmp(what, "msrs")) info_msrs(stdout);
-  else if (!strcmp(what, "cpus")) info_cpus(stdout);
-  else if (!strcmp(what, "cpuid")) info_cpuid(stdout, &o.model);
-  else {
-    app_error("info: %s%sone of opcodes, syscalls, msrs, cpus, cpuid is wanted", what,
-              *what ? ": no such list; " : "");
-    status = APP_CANNOT_RUN;
+  if (app_output_ready() || app_options_init(&o)) return APP_FAILED;
+  int a = app_parse(&o, APP_INFO, argc, argv), status = a ? APP_CANNOT_RUN : 0;
+  const char *what = a > 0 && a < argc ? argv[a] : "", *more = NULL;
+  if (*what) { /* options are welcome behind it, too */
+    argv[a] = argv[0];
+    int b = app_parse(&o, APP_INFO, argc - a, argv + a);
+    if (b > 0 && b < argc - a) more = argv[a + b];
+    if (b <= 0) a = b, status = b ? APP_CANNOT_RUN : 0;
+  }
+  void (*list)(void) = !strcmp(what, "opcodes") ? info_opcodes : !strcmp(what, "syscalls") ? info_syscalls : NULL;
+  void (*list_to)(FILE *f) = !strcmp(what, "msrs") ? info_msrs : !strcmp(what, "cpus") ? info_cpus : NULL;
+  bool cpuid = !strcmp(what, "cpuid");
+  if (a > 0) {
+    status = 0;
+    if (!list && !list_to && !cpuid) {
+      app_error("info: %s%sone of opcodes, syscalls, msrs, cpus, cpuid is wanted", what,
+                *what ? ": no such list; " : "");
+      status = APP_CANNOT_RUN;
+    } else if (more) {
+      app_error("info %s: one list, not also '%s'", what, more);
+      status = APP_CANNOT_RUN;
+    } else if (cpuid) {
+      info_cpuid(stdout, &o.model);
+    } else if (list) {
+      list();
+    } else {
+      list_to(stdout);
+    }
   }
   app_options_free(&o);
   return status;

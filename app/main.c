@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "app/app.h"
 
@@ -11,11 +12,15 @@
 static const struct command {
   const char *name, *usage, *help;
   int (*run)(int argc, char **argv);
+  unsigned options; /* APP_RUN, ...; 0: it has its own */
 } commands[] = {
-    {"run", "[options] PROG [ARGS]", "run a static i386 or x86_64 Linux program", app_run},
-    {"trace", "[options] PROG [ARGS]", "run it and print its system calls, or its ring changes", app_trace},
-    {"check", "[options] FILE.vec...", "run conformance vectors", app_check},
-    {"info", "opcodes | syscalls | msrs | cpus | cpuid", "list what is emulated", app_info},
+    {"run", "[options] PROG [ARGS]", "run a static i386 or x86_64 Linux program", app_run, APP_RUN},
+    {"trace", "[options] PROG [ARGS]", "run it and print its system calls, or its ring changes", app_trace,
+     APP_TRACE},
+    {"boot", "[options] IMAGE", "boot a flat real-mode image or a multiboot kernel on a bare machine", app_boot,
+     APP_BOOT},
+    {"check", "[options] FILE.vec...", "run conformance vectors", app_check, 0},
+    {"info", "opcodes | syscalls | msrs | cpus | cpuid", "list what is emulated", app_info, APP_INFO},
 };
 
 void app_error(const char *fmt, ...) {
@@ -40,32 +45,57 @@ static void usage(FILE *out) {
       out);
 }
 
+/* Whoever waits for the program sees by which signal it died: a shell ends its loop on Ctrl-C. No core file of the
+ * emulator. */
+static int die_of(int signo) {
+  static const struct rlimit no_core;
+  sigset_t set;
+  (void)fflush(NULL);
+  (void)setrlimit(RLIMIT_CORE, &no_core);
+  (void)signal(signo, SIG_DFL);
+  (void)sigemptyset(&set);
+  (void)sigaddset(&set, signo);
+  (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+  (void)raise(signo);
+  return 128 + signo;
+}
+
+void app_help(const char *command) {
+  for (unsigned k = 0; k < ARRAY_SIZE(commands); k++) {
+    const struct command *c = &commands[k];
+    if (strcmp(c->name, command) != 0) continue;
+    printf("usage: ringwalk %s %s\n\n%s\n", c->name, c->usage, c->help);
+    app_options_help(c->options);
+  }
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c) {
+  return !strcmp(word, a) || !strcmp(word, b) || !strcmp(word, c);
+}
+
+static int run_command(int argc, char **argv) {
+  for (unsigned k = 0; k < ARRAY_SIZE(commands); k++)
+    if (!strcmp(argv[0], commands[k].name)) return commands[k].run(argc, argv);
+  app_error("'%s' is not a command; see ringwalk --help", argv[0]);
+  return APP_CANNOT_RUN;
+}
+
 int main(int argc, char **argv) {
   if (argc < 2) {
     usage(stderr);
     return APP_CANNOT_RUN;
   }
-  const char *word = argv[1];
-  if (!strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "help")) {
-    usage(stdout);
-    return 0;
+  bool help = is_one_of(argv[1], "--help", "-h", "help");
+  if (!help && !is_one_of(argv[1], "--version", "-V", "version")) {
+    int status = app_finish(run_command(argc - 1, argv + 1));
+    return status >= APP_SIGNALED ? die_of(status - APP_SIGNALED) : status;
   }
-  if (!strcmp(word, "--version")) {
-    puts("ringwalk " RINGWALK_VERSION);
-    return 0;
+  if (argc > 2) {
+    app_error("%s takes no argument, but '%s' is given", argv[1], argv[2]);
+    return APP_CANNOT_RUN;
   }
-  for (unsigned k = 0; k < ARRAY_SIZE(commands); k++) {
-    if (strcmp(word, commands[k].name)) continue;
-    for (int a = 2; a < argc && argv[a][0] == '-' && commands[k].run != app_check; a++)
-      if (!strcmp(argv[a], "--help")) {
-        printf("usage: ringwalk %s %s\n\n%s\n", commands[k].name, commands[k].usage, commands[k].help);
-        app_options_help(commands[k].run == app_run     ? APP_RUN
-                         : commands[k].run == app_trace ? APP_TRACE
-                                                        : APP_INFO);
-        return 0;
-      }
-    return commands[k].run(argc - 1, argv + 1);
-  }
-  app_error("'%s' is not a command; see ringwalk --help", word);
-  return APP_CANNOT_RUN;
+  if (app_output_ready()) return APP_FAILED;
+  if (help) usage(stdout);
+  else puts("ringwalk " RINGWALK_VERSION);
+  return app_finish(0);
 }

@@ -29,8 +29,9 @@ static int set_output(struct app_options *o, const char *v) {
   return 0;
 }
 static int set_filter(struct app_options *o, const char *v) {
-  if (!strncmp(v, "trace=", 6)) {
-    o->filter = v + 6;
+  const char *is = strchr(v, '=');
+  if (!is || !strncmp(v, "trace=", 6) || !strncmp(v, "t=", 2)) {
+    o->filter = is ? is + 1 : v;
     return 0;
   }
   if (!strncmp(v, "transitions=", 12)) {
@@ -75,34 +76,94 @@ static int unset_env(struct app_options *o, const char *v) {
   }
 FLAG(stats)
 FLAG(transitions)
+static int set_explain(struct app_options *o, const char *v) {
+  (void)v;
+  o->transitions = o->explain = true;
+  return 0;
+}
 FLAG(insns)
+FLAG(coverage)
 FLAG(json)
+
+FLAG(multiboot)
+
+/* A whole number in this base, with nothing behind it but what *end then points to. */
+static bool number(const char *v, int base, u64 *out, char **end) {
+  errno = 0;
+  *out = strtoull(v, end, base);
+  return *end != v && !errno && strchr("0123456789abcdefABCDEF", *v);
+}
+static int set_mem(struct app_options *o, const char *v) {
+  static const char units[] = "KMG";
+  char *end;
+  u64 n;
+  bool good = number(v, 10, &n, &end) && n < 1 << 20;
+  const char *unit = good && *end ? strchr(units, *end & ~0x20) : &units[1];
+  if (!good || !unit || (*end && end[1])) {
+    app_error("--mem %s: not a size such as 64, 512K, 64M or 1G", v);
+    return -1;
+  }
+  o->mem = n << 10 * (1 + (unit - units));
+  return 0;
+}
+static int set_append(struct app_options *o, const char *v) {
+  o->append = v;
+  return 0;
+}
+static int set_at(struct app_options *o, const char *v) {
+  char *end;
+  u64 n;
+  if (!number(v, 16, &n, &end) || (*end && strcmp(end, "h") != 0) || n > UINT32_MAX) {
+    app_error("--at %s: not an address in hexadecimal such as 7C00", v);
+    return -1;
+  }
+  o->at = (s64)n;
+  return 0;
+}
+static int set_max_insns(struct app_options *o, const char *v) {
+  char *end;
+  if (number(v, 10, &o->max_insns, &end) && !*end && o->max_insns) return 0;
+  app_error("--max-insns %s: not a number of instructions", v);
+  return -1;
+}
 
 static const struct app_option options[] = {
     {"-cpu", "MODEL[,+F,-F]", "the processor: ringwalk info cpus lists them", set_cpu,
-     APP_RUN | APP_TRACE | APP_INFO},
+     APP_RUN | APP_TRACE | APP_INFO | APP_BOOT},
     {"--vendor", "intel|amd", "the same processor by the other vendor's rules", set_vendor,
-     APP_RUN | APP_TRACE | APP_INFO},
+     APP_RUN | APP_TRACE | APP_INFO | APP_BOOT},
     {"-E", "VAR=VALUE", "set an environment variable of the program", set_env, APP_RUN | APP_TRACE},
     {"-U", "VAR", "unset one", unset_env, APP_RUN | APP_TRACE},
     {"-0", "ARG0", "argv[0] for the program", set_argv0, APP_RUN | APP_TRACE},
     {"--stats", NULL, "count instructions, blocks, TLB misses and transitions, on standard error", set_stats,
      APP_RUN | APP_TRACE},
-    {"-o", "FILE", "print the trace there instead of on standard error", set_output, APP_TRACE},
-    {"-e", "trace=NAMES", "only these system calls: comma-separated, ! first for all but these, or none",
+    {"-o", "FILE", "print the trace there instead of on standard error", set_output,
+     APP_TRACE | APP_BOOT},
+    {"-e", "[trace=]NAMES",
+     "only these system calls: comma-separated, ! first for all but these; all; none; and classes: %file, %desc,\n"
+     "                                    %memory, %process, %network, %signal, %ipc, %creds, %clock, %stat, %%stat, ...",
      set_filter, APP_TRACE},
     {"--transitions", NULL, "print each ring change: CS:RIP, SS:RSP and CPL on both sides", set_transitions,
-     APP_TRACE},
+     APP_TRACE | APP_BOOT},
+    {"--transitions=explain", NULL,
+     "and how: each check, descriptor, frame word and MSR sum; on a fault, why", set_explain,
+     APP_TRACE | APP_BOOT},
     {"-e", "transitions=KINDS",
      "only these ways into ring 0, and their returns: syscall, int, exception, PF, ...", set_filter,
      APP_TRACE},
+    {"--coverage", NULL, "at the end, how often each architectural check passed and failed", set_coverage, APP_TRACE},
     {"--insns", NULL, "print each instruction", set_insns, APP_TRACE},
-    {"--json", NULL, "one JSON object a line", set_json, APP_TRACE},
+    {"--json", NULL, "one JSON object a line", set_json, APP_TRACE | APP_BOOT},
+    {"--mem", "SIZE", "memory, in MiB or with K, M or G behind; 64M if not given", set_mem, APP_BOOT},
+    {"--append", "TEXT", "the command line of a multiboot kernel", set_append, APP_BOOT},
+    {"--at", "ADDR", "a flat image for that address (hexadecimal), as 7C00 for a boot sector", set_at, APP_BOOT},
+    {"--multiboot", NULL, "a multiboot kernel, and nothing else", set_multiboot, APP_BOOT},
+    {"--max-insns", "N", "end after so many instructions, with status 125", set_max_insns, APP_BOOT},
 };
 
 int app_options_init(struct app_options *o) {
   size_t n = 0;
-  *o = (struct app_options){.model = *model_default(VENDOR_INTEL)};
+  *o = (struct app_options){.model = *model_default(VENDOR_INTEL), .mem = UINT64_C(64) << 20, .at = -1};
   while (environ[n]) n++;
   o->env = malloc((n + 1) * sizeof *o->env);
   if (!o->env) {
@@ -138,6 +199,10 @@ int app_parse(struct app_options *o, unsigned command, int argc, char **argv) {
   int a = 1;
   for (; a < argc && argv[a][0] == '-' && argv[a][1]; a++) {
     if (!strcmp(argv[a], "--")) return a + 1;
+    if (!strcmp(argv[a], "--help") || !strcmp(argv[a], "-h")) {
+      app_help(argv[0]);
+      return 0;
+    }
     const char *value = NULL;
     const struct app_option *opt = options;
     bool took = false;

@@ -18,33 +18,9 @@ static const char *entry_path(const struct task *t) {
   return t->kind < ARRAY_SIZE(names) ? names[t->kind] : "?";
 }
 
-/* Is name in the comma-separated list? */
-static bool listed(const char *list, const char *name) {
-  size_t n = strlen(name);
-  for (const char *p = list; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
-    if (!strncmp(p, name, n) && (p[n] == ',' || !p[n])) return true;
-  return false;
-}
-static bool wanted(const struct strace *s, const char *name) {
-  if (!s->filter || !strcmp(s->filter, "all")) return true;
-  return *s->filter == '!' ? !listed(s->filter + 1, name) : listed(s->filter, name);
-}
-
-int strace_check_filter(const char *filter) {
-  if (!filter || !strcmp(filter, "all") || !strcmp(filter, "none")) return 0;
-  char name[64];
-  for (const char *p = filter + (*filter == '!'); *p;) {
-    size_t n = strcspn(p, ",");
-    bool known = false;
-    snprintf(name, sizeof name, "%.*s", (int)n, p);
-    for (unsigned k = 0; k < sys_row_count && !known; k++) known = !strcmp(sys_rows[k].name, name);
-    if (!known) {
-      app_error("-e trace=%s: no system call is called '%s'; see ringwalk info syscalls", filter, name);
-      return -1;
-    }
-    p += n + (p[n] == ',');
-  }
-  return 0;
+static bool wanted(const struct strace *s, const struct sys_row *row) {
+  bool known = row >= sys_rows && row < sys_rows + sys_row_count; /* the last place is for those without a row */
+  return s->chosen[known ? row - sys_rows : sys_row_count];
 }
 
 /* ---- JSON ---- */
@@ -122,7 +98,7 @@ void strace_enter(void *opaque, struct task *t, const struct sys_row *row, const
   struct strace_call c = {.t = t, .row = row, .a = a};
   char *text;
   size_t n;
-  if (!wanted(s, row->name)) return;
+  if (!wanted(s, row)) return;
   if (s->json) {
     if (never_returns(row->name)) json_call(s, &c, false);
     return;
@@ -148,7 +124,7 @@ void strace_exit(void *opaque, struct task *t, const struct sys_row *row, const 
   struct strace_call c = {.t = t, .row = row, .a = a, .ret = ret};
   char *text;
   size_t n;
-  if (!wanted(s, row->name)) return;
+  if (!wanted(s, row)) return;
   if (s->json) {
     json_call(s, &c, true);
     return;

@@ -9,7 +9,7 @@
 
 struct strace {
   FILE *out;
-  const char *filter; /* names separated by commas, "!" first: all but these; NULL and "all": all; "none" */
+  const bool *chosen; /* by row of sys_rows: to be printed; one more for calls without a row */
   bool json;
   bool open;          /* the first half of a line is printed, */
   size_t column;      /* as far as this, its tag not counted */
@@ -25,7 +25,10 @@ void strace_interrupt(struct strace *s);
 void strace_json_string(FILE *out, const char *s, size_t n);
 /* "+++ exited with 3 +++" */
 void strace_end(struct strace *s, const struct lx_status *status);
-/* An unknown name in the filter is an error of the person's: -1 and one line. */
-MUST_CHECK int strace_check_filter(const char *filter);
+/* Marks the rows that -e trace=FILTER names: names and classes separated by commas, "!" first: all but these; "all",
+ * "none"; NULL: all. -1 and one line if one is unknown. */
+MUST_CHECK int strace_choose(const char *filter, bool *chosen);
+/* strace_class.c: is the call in this class, of which the name may begin with % ? -1: there is no such class. */
+int strace_class_has(const char *class, const char *call);
 
 #endif

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -52,13 +51,26 @@ static void put_memory(const struct strace_call *c, u64 addr, u64 n, bool hex) {
   }
 }
 
-static void put_string(const struct strace_call *c, u64 addr) {
+void strace_string(const struct strace_call *c, u64 addr, u64 most) {
   char *buf = malloc(SHOWN_STRING);
   s64 n = buf && addr ? ua_str(c->t, buf, addr, SHOWN_STRING) : -EFAULT;
-  if (n == -ENAMETOOLONG) put_bytes(c->f, (u8 *)buf, SHOWN_STRING - 1, true);
-  else if (n < 0) strace_pointer(c->f, addr);
-  else put_bytes(c->f, (u8 *)buf, (size_t)n, false);
+  if (n == -ENAMETOOLONG && !ua_read(c->t, buf, addr, SHOWN_STRING)) n = SHOWN_STRING;
+  if (n < 0) strace_pointer(c->f, addr);
+  else put_bytes(c->f, (u8 *)buf, (size_t)((u64)n < most ? (u64)n : most), (u64)n > most);
   free(buf);
+}
+static void put_string(const struct strace_call *c, u64 addr) { strace_string(c, addr, SHOWN_STRING - 1); }
+
+void strace_or_pointer(const struct strace_call *c, u64 addr, strace_put *fn) {
+  char *text = NULL;
+  size_t n = 0;
+  struct strace_call inner = *c;
+  inner.f = addr ? open_memstream(&text, &n) : NULL;
+  bool good = inner.f && !fn(&inner, addr);
+  if (inner.f) good &= !fclose(inner.f);
+  if (good) fwrite(text, 1, n, c->f);
+  else strace_pointer(c->f, addr);
+  free(text);
 }
 
 /* limit: bytes that a read filled in, all buffers together; ~0: all that there is. */
@@ -84,17 +96,6 @@ static void put_iovec(const struct strace_call *c, u64 addr, u64 count, u64 limi
 static u64 word_at(const struct strace_call *c, unsigned word) { return word < WORDS ? c->a[word] : 0; }
 static s64 signed_word(const struct strace_call *c, u64 v) { return c->t->compat ? (s64)(s32)v : (s64)v; }
 
-/* fcntl's third argument, by the command before it. */
-static void put_fcntl(const struct strace_call *c, unsigned word) {
-  u64 v = c->a[word];
-  switch (c->a[word - 1]) {
-    case F_SETFD: fputs(v == FD_CLOEXEC ? "FD_CLOEXEC" : v ? "" : "0", c->f); break;
-    case F_SETFL: strace_open_flags(c->f, v); break;
-    case F_DUPFD: case F_DUPFD_CLOEXEC: case F_SETOWN: case F_SETPIPE_SZ: fprintf(c->f, "%d", (int)v); break;
-    default: strace_pointer(c->f, v);
-  }
-}
-
 /* Has the call in fact no such argument? */
 static bool absent(const struct strace_call *c, char letter, unsigned word) {
   u64 before = word ? c->a[word - 1] : 0;
@@ -103,8 +104,9 @@ static bool absent(const struct strace_call *c, char letter, unsigned word) {
     case '<': return !S_ISCHR(before) && !S_ISBLK(before);
     case 'p': /* 4: MREMAP_DONTUNMAP */
       return word > 3 && c->row->args[3] == '3' && !(before & (MREMAP_FIXED | 4));
-    case 'H': return before == F_GETFD || before == F_GETFL || before == F_GETOWN || before == F_GETPIPE_SZ;
-    case 'x': return c->row->args[0] == 'J' && word > 1 && c->a[0] != PR_SET_NO_NEW_PRIVS;
+    case 'H': return strace_fcntl_absent(before);
+    case 'G': return strace_ioctl_absent((u32)before);
+    case '5': case 'x': return c->row->args[0] == 'J'; /* printed with the option */
     /* futex: WAKE and the PI unlocks have no timeout; WAIT has no second address. */
     case '9': {
       u64 op = c->a[1] & 127;
@@ -115,10 +117,25 @@ static bool absent(const struct strace_call *c, char letter, unsigned word) {
   }
 }
 
-/* prctl's second argument: a name, or a number. */
-static void put_prctl(const struct strace_call *c, unsigned word) {
-  if (c->a[0] == PR_SET_NAME || (c->a[0] == PR_GET_NAME && c->ret >= 0)) put_string(c, c->a[word]);
-  else fprintf(c->f, c->a[word] ? "0x%" PRIx64 : "%" PRIx64, c->a[word]);
+/* Is the argument what the call fills in, so that it is printed when it has returned? */
+static bool filled_in(const struct strace_call *c, char letter, unsigned word) {
+  u64 before = word ? c->a[word - 1] : 0;
+  switch (letter) {
+    case 'B': case 'I': case '6': return true;
+    case '5': return strace_prctl_fills((u32)c->a[0]);
+    case 'H': return strace_fcntl_fills(before);
+    case 'G': return strace_ioctl_fills((u32)before);
+    default: return false;
+  }
+}
+
+/* sendfile's offset, of the call's own width, and what it has become. */
+static int put_word_offset(const struct strace_call *c, u64 addr) {
+  u64 v;
+  bool narrow = c->t->compat && strcmp(c->row->name, "sendfile64") != 0;
+  if (narrow ? ua_read_word(c->t, &v, addr) : ua_read64(c->t, &v, addr)) return -1;
+  fprintf(c->f, "[%" PRId64 "]", narrow ? (s64)(s32)v : (s64)v);
+  return 0;
 }
 
 /* One argument; how many words it took. */
@@ -152,11 +169,9 @@ static unsigned put_argument(const struct strace_call *c, char letter, unsigned 
     case '7': /* high half first */
       fprintf(f, "%" PRId64, (s64)(v << 32 | next));
       return 2;
-    case 'H': put_fcntl(c, word); break;
-    case 'G': /* ioctl's: a structure for requests that have one */
-      if (!strace_struct(c, letter, word)) strace_pointer(f, v);
-      break;
-    case '5': put_prctl(c, word); break;
+    case 'H': strace_fcntl_argument(c, c->a[word - 1], v); break;
+    case 'G': strace_ioctl_argument(c, (u32)c->a[word - 1], v); break;
+    case ',': strace_or_pointer(c, v, put_word_offset); break;
     case '9':
       if (word == 3 && (c->a[1] & 127) - 3 > 2 && (c->a[1] & 127) != 12) strace_struct(c, 't', word);
       else if (word == 5) fprintf(f, "%#x", (u32)v);
@@ -197,13 +212,19 @@ void strace_arguments(const struct strace_call *c, bool first_half) {
   for (const char *p = c->row->args; *p && *p != '=' && word < WORDS; p++) {
     bool filled = *p == '>';
     if (filled) p++;
-    if (filled || *p == 'B' || *p == 'I' || *p == '6') held = true;
+    held |= filled || filled_in(c, *p, word);
     if (first_half && held) return;
     if (!first_half && !held) { /* printed already */
+      if (*p == ',' && c->ret > 0 && c->a[word]) {
+        fputs(" => ", c->f);
+        strace_or_pointer(c, c->a[word], put_word_offset);
+      }
+      held = *p == ',';
       word += (c->t->compat && *p == 'Q') || *p == '7' ? 2 : 1;
       any = true;
       continue;
     }
+    if (*p == '5') strace_prctl_arguments(c);
     if (absent(c, *p, word)) {
       word++;
       continue;
@@ -211,6 +232,7 @@ void strace_arguments(const struct strace_call *c, bool first_half) {
     if (any) fputs(", ", c->f);
     any = true;
     word += put_argument(c, *p, word, filled);
+    if (*p == ',' && first_half) return; /* what it becomes is printed next */
   }
 }
 
@@ -230,15 +252,9 @@ void strace_result(const struct strace_call *c) {
     return;
   }
   u64 bits = c->t->compat ? (u32)ret : (u64)ret;
-  if (strchr(c->row->args, 'H') && ret && (c->a[1] == F_GETFL || c->a[1] == F_GETFD)) {
-    fprintf(c->f, "0x%" PRIx64 " (flags ", bits);
-    if (c->a[1] == F_GETFL) strace_open_flags(c->f, bits);
-    else fputs("FD_CLOEXEC", c->f);
-    fputc(')', c->f);
-    return;
-  }
+  if (strchr(c->row->args, 'H') && strace_fcntl_result(c, c->a[1], bits)) return;
   if (kind && kind[1] == 'm') fprintf(c->f, "%#03" PRIo64, bits);
-  else if (kind && ret) fprintf(c->f, "0x%" PRIx64, bits);
+  else if ((kind || strace_prctl_bits(c)) && ret) fprintf(c->f, "0x%" PRIx64, bits);
   else fprintf(c->f, "%" PRId64, ret);
   strace_result_note(c);
 }

@@ -6,6 +6,17 @@
 
 #include "base/types.h"
 
+struct strace_name {
+  u64 value;
+  const char *text;
+};
+/* Bits by name, what is left in hexadecimal; zero is `none`. */
+void strace_flags(FILE *f, const struct strace_name *n, size_t count, u64 v, const char *none);
+/* One value by name. kind: what to call one that has none, as "F" in "F_???"; or NULL. */
+void strace_value(FILE *f, const struct strace_name *n, size_t count, u64 v, const char *kind);
+#define STRACE_FLAGS(f, table, v, none) strace_flags(f, table, ARRAY_SIZE(table), v, none)
+#define STRACE_VALUE(f, table, v, kind) strace_value(f, table, ARRAY_SIZE(table), v, kind)
+
 /* Prints v by the names of a letter of linux_abi/syscalls.def. False: the letter has no names. */
 bool strace_named(FILE *f, char letter, u64 v);
 /* AT_FDCWD or a number. */

@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -280,30 +279,6 @@ static int put_dirents(const struct strace_call *c, u64 addr) {
   return 0;
 }
 
-static int put_ioctl(const struct strace_call *c, u64 addr, u64 request) {
-  if (request == TIOCGWINSZ || request == TIOCSWINSZ) {
-    struct winsize w;
-    if (ua_read(c->t, &w, addr, sizeof w)) return -1;
-    fprintf(c->f, "{ws_row=%u, ws_col=%u, ws_xpixel=%u, ws_ypixel=%u}", w.ws_row, w.ws_col, w.ws_xpixel,
-            w.ws_ypixel);
-    return 0;
-  }
-  if (request == TCGETS || request == TCSETS || request == TCSETSW || request == TCSETSF) {
-    struct lx_termios t;
-    if (ua_read(c->t, &t, addr, sizeof t)) return -1;
-    fprintf(c->f, "{c_iflags=%#x, c_oflags=%#x, c_cflags=%#x, c_lflags=%#x, ...}", t.c_iflag, t.c_oflag,
-            t.c_cflag, t.c_lflag);
-    return 0;
-  }
-  if (request == FIONREAD || request == TIOCGPGRP || request == TIOCSPGRP || request == FIONBIO) {
-    u32 v;
-    if (ua_read32(c->t, &v, addr)) return -1;
-    fprintf(c->f, "[%d]", (s32)v);
-    return 0;
-  }
-  return -1;
-}
-
 /* One structure; -1: it cannot be read, and the caller throws away what was printed. */
 static int put_struct(const struct strace_call *c, char letter, unsigned word) {
   static const char *it[] = {"it_interval", "it_value"}, *ru[] = {"ru_utime", "ru_stime"};
@@ -330,8 +305,7 @@ static int put_struct(const struct strace_call *c, char letter, unsigned word) {
     case '*': return put_fd_set(c, v, c->a[0]);
     case '#': return put_dirents(c, v);
     case '@': return put_user_desc(c, v);
-    case 'G': return put_ioctl(c, v, c->a[word - 1]);
-    default: return -1;
+    default: return strace_system_struct(c, letter, word);
   }
 }
 
@@ -391,6 +365,8 @@ void strace_result_note(const struct strace_call *c) {
     fputs(" (", c->f);
     strace_signo(c->f, (int)c->ret);
     fputc(')', c->f);
+  } else if (args[0] == 'J') {
+    strace_prctl_note(c);
   } else if (args[0] == '@' && !strcmp(c->row->name, "set_thread_area")) {
     if (!ua_read32(c->t, &entry, c->a[0])) fprintf(c->f, " (entry_number=%u)", entry);
   }

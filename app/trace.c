@@ -1,18 +1,17 @@
 /* `ringwalk trace`: system calls as strace prints them; --transitions, one line a ring change; --insns. */
 #include <capstone/capstone.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "app/app.h"
 #include "app/place.h"
 #include "app/strace.h"
+#include "cpu/check.h"
 #include "cpu/event.h"
 #include "cpu/mem.h"
+#include "explain/explain.h"
 
 struct trace {
   const struct app_options *options;
@@ -23,6 +22,9 @@ struct trace {
   bool hidden;    /* the last way into ring 0 was left out, and so is the way back */
   u8 last_cpl;    /* of --insns */
   csh capstone[3]; /* 16-, 32- and 64-bit */
+  struct recorder recorder; /* of --transitions=explain */
+  struct explain_names names;
+  struct rec_seen seen[CHECKS]; /* of --coverage */
 };
 
 enum { NAME = 128, NAME_COLUMNS = 32, CAUSE_COLUMNS = 9 };
@@ -94,26 +96,6 @@ static bool transition_wanted(struct trace *tr, const struct transition *t) {
   return wanted;
 }
 
-static void json_point(const struct trace *tr, const char *side, const struct tr_point *p) {
-  char name[NAME];
-  place_name(&tr->places, p->rip, name, sizeof name);
-  fprintf(tr->out,
-          ",\"%s\":{\"cpl\":%u,\"cs\":\"%#x\",\"rip\":\"%#" PRIx64 "\",\"ss\":\"%#x\",\"rsp\":\"%#" PRIx64
-          "\",\"rflags\":\"%#x\",\"bits\":%u,\"name\":",
-          side, p->cpl, p->cs, p->rip, p->ss, p->rsp, p->rflags, p->code_bits);
-  strace_json_string(tr->out, name, strlen(name));
-  fputc('}', tr->out);
-}
-
-static void json_transition(const struct trace *tr, const struct transition *t) {
-  fprintf(tr->out, "{\"event\":\"transition\",\"kind\":\"%s\"", transition_name(t->kind));
-  if (t->kind <= TR_INTERRUPT) fprintf(tr->out, ",\"vector\":%u", t->vector);
-  if (t->has_error) fprintf(tr->out, ",\"error\":%u", t->error);
-  json_point(tr, "from", &t->from);
-  json_point(tr, "to", &t->to);
-  fputs("}\n", tr->out);
-}
-
 static void put_heading(struct trace *tr, const struct tr_point *user) {
   int w = digits(user, user->rip), v = digits(user, user->rsp);
   if (tr->heading) return;
@@ -127,7 +109,12 @@ static void on_transition(void *opaque, struct cpu *cpu, const struct transition
   char buf[32], name[NAME];
   if (!transition_wanted(tr, t)) return;
   if (tr->options->json) {
-    json_transition(tr, t);
+    explain_json(tr->out, cpu, cpu->recorder, t, &tr->names);
+    return;
+  }
+  if (tr->options->explain) {
+    strace_interrupt(&tr->calls);
+    explain_transition(tr->out, cpu, cpu->recorder, t, &tr->names);
     return;
   }
   bool outward = t->from.cpl < t->to.cpl;
@@ -192,47 +179,53 @@ static void call_signal(void *opaque, struct task *t, const siginfo_t *info) {
 
 /* ---- the command ---- */
 
+static void name_place(const void *opaque, u64 addr, char *buf, size_t n) { place_name(opaque, addr, buf, n); }
+
 static void ready(void *opaque, struct linux_vm *lvm) {
   struct trace *tr = opaque;
   struct vm *vm = lx_vm(lvm);
   places_open(&tr->places, lvm);
   vm->hooks.watcher = tr;
   if (tr->options->transitions) vm->hooks.transition = on_transition;
+  tr->names = (struct explain_names){&tr->places, name_place};
+  tr->recorder.invert = -1;
+  if (tr->options->coverage) tr->recorder.seen = tr->seen;
+  if (tr->options->explain || tr->options->coverage) lx_cpu(lvm)->recorder = &tr->recorder;
   if (!tr->options->insns) return;
   vm->hooks.insn = on_insn;
   lx_cpu(lvm)->step_request = true;
   cpu_update_mode(lx_cpu(lvm));
 }
 
+/* Only where the recorder listens are checks counted, and those of paging and memory operands only where the software TLB
+ * has no answer. */
+static void put_coverage(const struct trace *tr) {
+  if (tr->options->json) fputs("{\"event\":\"coverage\",\"checks\":{", tr->out);
+  for (unsigned k = 0, n = 0; k < CHECKS; k++) {
+    const struct rec_seen *s = &tr->seen[k];
+    if (!s->passed && !s->failed) continue;
+    if (tr->options->json)
+      fprintf(tr->out, "%s\"%s\":{\"passed\":%" PRIu64 ",\"failed\":%" PRIu64 "}", n++ ? "," : "", check_rows[k].id,
+              s->passed, s->failed);
+    else
+      fprintf(tr->out, "%-22s passed %8" PRIu64 "  failed %8" PRIu64 "  %s\n", check_rows[k].id, s->passed, s->failed,
+              check_rows[k].rule);
+  }
+  if (tr->options->json) fputs("}}\n", tr->out);
+}
+
 static void done(void *opaque, struct linux_vm *lvm, const struct lx_status *status) {
   struct trace *tr = opaque;
   (void)lvm;
   strace_end(&tr->calls, status);
+  if (tr->options->coverage) put_coverage(tr);
   places_close(&tr->places);
   fflush(tr->out);
 }
 
-/* The program's own descriptors start at 3: keep out of their way. */
-static FILE *open_high(const char *path) {
-  enum { HIGH = 1000, ROOM = 16 };
-  struct rlimit r;
-  int floor = !getrlimit(RLIMIT_NOFILE, &r) && r.rlim_cur < HIGH + ROOM ? (int)r.rlim_cur - ROOM : HIGH;
-  int low = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  int fd = low >= 0 && low < floor ? fcntl(low, F_DUPFD_CLOEXEC, floor) : -1;
-  if (fd >= 0) close(low);
-  else fd = low;
-  return fd >= 0 ? fdopen(fd, "w") : NULL;
-}
-
 static int open_output(struct trace *tr) {
-  tr->out = stderr;
-  if (tr->options->output) {
-    tr->out = open_high(tr->options->output);
-    if (!tr->out) {
-      app_error("-o %s: %s", tr->options->output, strerror(errno));
-      return -1;
-    }
-  }
+  tr->out = app_open(tr->options->output);
+  if (!tr->out) return -1;
   static const cs_mode bits[] = {CS_MODE_16, CS_MODE_32, CS_MODE_64};
   for (unsigned k = 0; k < 3; k++)
     if (cs_open(CS_ARCH_X86, bits[k], &tr->capstone[k]) != CS_ERR_OK) {
@@ -267,27 +260,30 @@ static int check_transition_filter(const char *filter) {
 
 static int trace_program(const struct app_options *o, char **argv) {
   struct trace tr = {.options = o};
-  if (strace_check_filter(o->filter) || check_transition_filter(o->transition_filter)) return APP_CANNOT_RUN;
-  if (open_output(&tr)) return APP_FAILED;
-  tr.calls = (struct strace){.out = tr.out, .filter = o->filter, .json = o->json};
+  bool *chosen = calloc(sys_row_count + 1, sizeof *chosen);
+  if (!chosen || strace_choose(o->filter, chosen) || check_transition_filter(o->transition_filter)) {
+    free(chosen);
+    return APP_CANNOT_RUN;
+  }
+  if (open_output(&tr)) {
+    free(chosen);
+    return APP_FAILED;
+  }
+  tr.calls = (struct strace){.out = tr.out, .chosen = chosen, .json = o->json};
   struct app_listener l = {.hooks = {.opaque = &tr}, .ready = ready, .done = done};
   l.hooks.sys_enter = call_enter;
   l.hooks.sys_exit = call_exit;
   l.hooks.signal = call_signal;
   int status = app_run_program(o, argv, &l);
   for (unsigned k = 0; k < 3; k++) cs_close(&tr.capstone[k]);
-  bool lost = tr.out != stderr && ferror(tr.out);
-  if (tr.out != stderr && (fclose(tr.out) || lost)) {
-    app_error("-o %s: %s", o->output, lost ? "not everything could be written" : strerror(errno));
-    return APP_FAILED;
-  }
-  return status;
+  free(chosen);
+  return app_close(tr.out, o->output) ? APP_FAILED : status;
 }
 
 int app_trace(int argc, char **argv) {
   struct app_options o;
   if (app_options_init(&o)) return APP_FAILED;
-  int a = app_parse(&o, APP_TRACE, argc, argv), status = APP_CANNOT_RUN;
+  int a = app_parse(&o, APP_TRACE, argc, argv), status = a ? APP_CANNOT_RUN : 0;
   if (a >= argc) app_error("trace: no program given; see ringwalk trace --help");
   else if (a > 0) status = trace_program(&o, argv + a);
   app_options_free(&o);

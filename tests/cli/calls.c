@@ -138,6 +138,80 @@ static void others(void) {
 #endif
 }
 
+/* Locks, and what follows a command, a request or an option. */
+static void structures(void) {
+  enum { AT_FDCWD = -100, GETLK = 5, SETLK = 6, SETLKW = 7, OFD_SETLK = 37 };
+  static struct { short type, whence; long start, len; int pid; } lock = {1, 0, 2, 3, 0},
+                                                                   wrong = {9, 8, 0, 0, 7};
+  static int pair[2], number, owner[2] = {1, 0};
+  static unsigned modes[16] = {0x506, 0x1805, 0x10bd, 0x8a3b};
+  static word offset = 1, far = 100;
+  static unsigned long long wide = 2;
+  CALL(__NR_open, "strace.tmp", 01102, 0640);
+  CALL(__NR_write, 3, "0123456789", 10);
+  CALL(__NR_fcntl, 3, SETLK, &lock);
+  CALL(__NR_fcntl, 3, GETLK, &lock);
+  CALL(__NR_fcntl, 3, SETLKW, &wrong);
+  CALL(__NR_fcntl, 3, GETLK, 8);
+  CALL(__NR_fcntl, 3, SETLK, 0);
+#ifdef __i386__
+  static struct { short type, whence; int start[2], len[2], pid; } big = {1, 0, {5, 1}, {7, 0}, 0};
+  CALL(__NR_fcntl64, 3, 13, &big);
+  CALL(__NR_fcntl64, 3, 12, &big);
+  CALL(__NR_fcntl64, 3, OFD_SETLK, &big);
+  CALL(__NR_fcntl64, 3, SETLK, &lock);
+  CALL(__NR_sendfile64, 99, 3, &wide, 4);
+#else
+  CALL(__NR_fcntl, 3, OFD_SETLK, &lock);
+#endif
+  static const short commands[][2] = {
+      {8, 0}, {9, 0}, {10, 10}, {11, 0}, {10, 0}, {1024, 1}, {1025, 0}, {1024, 2}, {1026, 1},
+      {1033, 3}, {1034, 0}, {2, 1}, {1, 0}, {2, 5}, {4, 02000}, {3, 0}, {99, 5}};
+  for (unsigned k = 0; k < sizeof commands / sizeof *commands; k++)
+    CALL(__NR_fcntl, 3, commands[k][0], commands[k][1]);
+  CALL(__NR_fcntl, 3, 15, owner);
+  CALL(__NR_fcntl, 3, 16, owner);
+  CALL(__NR_pipe, pair);
+  CALL(__NR_sendfile, 5, 3, &offset, 4);
+  CALL(__NR_sendfile, 5, 3, &far, 4);
+  CALL(__NR_sendfile, 5, 3, 8, 4);
+  CALL(__NR_sendfile, 5, 3, 0, 4);
+  CALL(__NR_splice, 3, &wide, 5, 0, 4, 3);
+  CALL(__NR_copy_file_range, 3, &wide, 99, 0, 4, 0);
+  CALL(__NR_ioctl, 4, 0x541b, &number); /* FIONREAD */
+  CALL(__NR_ioctl, 4, 0x5421, &number); /* FIONBIO */
+  CALL(__NR_ioctl, 4, 0x5451);          /* FIOCLEX */
+  CALL(__NR_ioctl, 3, 0x5401, memory);  /* TCGETS */
+  CALL(__NR_ioctl, 3, 0x5402, modes);   /* TCSETS */
+  CALL(__NR_ioctl, 3, 0x5402, 8);
+  CALL(__NR_ioctl, 3, 0x402c542b, modes); /* TCSETS2 */
+  CALL(__NR_ioctl, 3, 0x540b, 2);         /* TCFLSH */
+  CALL(__NR_ioctl, 3, 0x540e, 0);         /* TIOCSCTTY */
+  CALL(__NR_unlinkat, AT_FDCWD, "strace.tmp", 0);
+  CALL(__NR_mincore, W(memory) & -4096UL, 100, memory);
+  CALL(__NR_mincore, 1, 1, memory);
+  CALL(__NR_getgroups, -1, memory);
+  CALL(__NR_getresuid, memory, memory, 8);
+  CALL(__NR_sysinfo, 8);
+  CALL(__NR_sched_setaffinity, 0, 8, memory + 2048);
+  CALL(__NR_sched_getaffinity, 0, 3, memory);
+}
+
+static void options(void) {
+  static const word option[][5] = {
+      {1, 10}, {2, 0}, {1, 0}, {3}, {4, 1}, {4, 5}, {7}, {8, 0}, {13}, {14, 1}, {26, 1}, {23, 99}, {24, 99},
+      {27}, {28, 1 << 20}, {29, 50000}, {30}, {39, 0, 0, 0, 0}, {38, 2, 0, 0, 0}, {36, 0}, {42, 0, 0, 0, 0},
+      {41, 1, 2, 3, 4}, {33, 1, 1, 0, 0}, {34, 0, 0, 0, 0}, {33, 0, 0, 0, 0}, {33, 0, 1, 2, 3},
+      {47, 1, 2, 0, 0}, {47, 4, 0, 0, 0}};
+  for (unsigned k = 0; k < sizeof option / sizeof *option; k++)
+    CALL(__NR_prctl, option[k][0], option[k][1], option[k][2], option[k][3], option[k][4]);
+  CALL(__NR_prctl, 15, "a name that is too long");
+  CALL(__NR_prctl, 15, 8);
+  CALL(__NR_prctl, 16, 8);
+  CALL(__NR_prctl, 25, memory);
+  CALL(__NR_prctl, 37, memory);
+}
+
 /* Maps memory until there is none, and exits with the errno. */
 __attribute__((noreturn)) static void take_everything(void) {
   const word chunk = sizeof(word) == 8 ? W(1) << (sizeof(word) * 4 + 2) : W(1) << 26;
@@ -160,6 +234,8 @@ __attribute__((used, noreturn)) static void main_on_aligned_stack(long argc) {
   times();
   signals();
   others();
+  structures();
+  options();
   for (;;) __asm__ volatile("movl $0, (%0)" : : "r"(16L) : "memory");
 }
 #ifdef __x86_64__
