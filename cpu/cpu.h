@@ -222,6 +222,9 @@ struct cpu {
   const struct cpu_model *model;
   u64 icount;          /* instructions retired up to the last refill of the budget */
   s64 icount_limit;    /* instructions left for this cpu_run(), beyond the current budget */
+  u64 delivered_at;    /* the last delivery of an event: instructions retired then, */
+  u32 deliveries;      /* and how many there were at that count */
+  bool limited;        /* this cpu_run() has a limit */
   s16 budget_start;
   bool nmi_blocked, halted, shutdown;
   volatile u8 pending; /* PENDING_*: what waits to interrupt; cpu_set_intr(), cpu_send_nmi() */
@@ -282,6 +285,8 @@ void cpu_reset(struct cpu *cpu);
 
 /* Runs at most `limit` instructions (0: no limit). */
 enum cpu_exit cpu_run(struct cpu *cpu, u64 limit);
+/* From inside a run with a limit: the limit counts as reached at the next boundary. */
+void cpu_end_run(struct cpu *cpu);
 /* Asks a processor, from any thread or a signal handler, to return from cpu_run() at its next block end. */
 void cpu_stop(struct cpu *cpu);
 

@@ -20,10 +20,21 @@ static u8 class_of(u8 vector) {
   return c == EVENT_NONE ? (u8)EVENT_BENIGN : c;
 }
 
+/* Deliveries that follow one another without an instruction between (a handler whose first instruction faults) retire
+ * nothing: they must not keep a run with a limit from ending. */
+static void count_delivery(struct cpu *cpu) {
+  enum { FRUITLESS_MAX = 10000 };
+  u64 now = cpu_icount(cpu);
+  if (now != cpu->delivered_at) cpu->deliveries = 0;
+  cpu->delivered_at = now;
+  if (++cpu->deliveries > FRUITLESS_MAX && cpu->limited) cpu_end_run(cpu);
+}
+
 /* Delivers at a boundary and goes on at the handler. */
 static void deliver(struct cpu *cpu, const struct event *ev, u8 event_class) {
   cpu->event_class = event_class;
   cpu->inhibit = 0; /* before the mode is computed */
+  count_delivery(cpu);
   cpu->rip = gate_deliver(cpu, ev);
   cpu->event_class = EVENT_NONE;
   cpu->rep_partial = false;

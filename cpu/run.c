@@ -242,8 +242,12 @@ static bool take_interrupt(struct cpu *cpu) {
   return true;
 }
 
+void cpu_end_run(struct cpu *cpu) { cpu->icount_limit = cpu->budget_start - cpu->budget; }
+
 enum cpu_exit cpu_run(struct cpu *cpu, u64 limit) {
   enum cpu_exit why;
+  cpu->limited = limit != 0;
+  cpu->deliveries = 0;
   cpu->icount_limit = limit && limit < (u64)INT64_MAX ? (s64)limit : INT64_MAX;
   cpu->budget = cpu->budget_start = 0;
   simd_enter(cpu);

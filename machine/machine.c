@@ -281,23 +281,23 @@ static bool go_on(struct machine *m, enum cpu_exit why, u64 left, struct machine
     return false;
   }
   switch (why) {
-    case CPU_EXIT_BUDGET:
-      if (left) return true;
-      end(st, MACHINE_LIMIT, "the instructions allowed are used up");
-      return false;
+    case CPU_EXIT_BUDGET: break;
     case CPU_EXIT_STOP:
-      if (!m->stopped) return true;
+      if (!m->stopped) break;
       m->stopped = false;
       end(st, MACHINE_STOPPED, "stopped");
       return false;
     case CPU_EXIT_HALT:
-      if (sleep_halted(m)) return true;
+      if (sleep_halted(m)) break;
       end_halted(m, st);
       return false;
     default:
       end(st, MACHINE_SHUTDOWN, "%s", m->cpu->shutdown_reason ? m->cpu->shutdown_reason : "shutdown");
       return false;
   }
+  if (left) return true;
+  end(st, MACHINE_LIMIT, "the instructions allowed are used up");
+  return false;
 }
 
 void machine_run(struct machine *m, u64 max_insns, struct machine_status *st) {

@@ -273,6 +273,17 @@ START_TEST(a_branch_under_another_limit) {
 }
 END_TEST
 
+/* #UD's handler begins with UD2, in the ring it interrupts: nothing ever retires, but a limit is kept. */
+START_TEST(faults_without_end) {
+  uint64_t gate_to_self = (CODE & 0xffff) | (uint64_t)(UCS | 3) << 16 | UINT64_C(0x8e) << 40;
+  put(IDT + 6 * 8, gate_to_self, 8);
+  code("\x0f\x0b", 2);
+  set("esp", 0x90000);
+  ck_assert_int_eq(rw_run(m, 1000), RW_STOP_BUDGET);
+  ck_assert_uint_eq(rw_instructions(m), 0);
+}
+END_TEST
+
 START_TEST(mistakes_have_reasons) {
   char err[200];
   uint64_t v;
@@ -299,6 +310,7 @@ Suite *suite_api(void) {
       a_ring_change_and_its_record, a_refused_gate, a_dry_run_commits_nothing, sysenter_sums,
       interrupts_from_outside,      ports,          mistakes_have_reasons,
       two_segments_one_offset,      more_segments_than_numbers, a_branch_under_another_limit,
+      faults_without_end,
   };
   Suite *s = suite_create("api");
   TCase *tc = tcase_create("api");
