@@ -93,7 +93,8 @@ static const char *render(struct rw *m, bool json) {
   m->text = NULL;
   FILE *f = open_memstream(&m->text, &n);
   if (!f) return NULL;
-  if (m->fault_only) explain_why(f, m->cpu, &m->told);
+  if (m->fault_only && json) explain_why_json(f, m->cpu, &m->told);
+  else if (m->fault_only) explain_why(f, m->cpu, &m->told);
   else if (m->has_last && json) explain_json(f, m->cpu, &m->told, &m->last, NULL);
   else if (m->has_last) explain_transition(f, m->cpu, &m->told, &m->last, NULL);
   return fclose(f) ? NULL : m->text;
@@ -163,7 +164,7 @@ struct rw *rw_create(const char *cpu, uint64_t ram_bytes, char *err, size_t err_
              (unsigned long long)ram_bytes);
     goto failed;
   }
-  if (model_parse(cpu, &m->model, why, sizeof why)) goto failed;
+  if (model_parse(cpu ? cpu : "intel", &m->model, why, sizeof why)) goto failed;
   snprintf(why, sizeof why, "out of memory");
   m->ram_bytes = ram_bytes;
   void *ram = mmap(NULL, ram_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -266,8 +267,13 @@ int rw_write_linear(struct rw *m, uint64_t address, const void *buf, size_t n) {
 enum rw_stop rw_run(struct rw *m, uint64_t limit) {
   static const enum rw_stop why[] = {[CPU_EXIT_BUDGET] = RW_STOP_BUDGET, [CPU_EXIT_STOP] = RW_STOP_REQUEST,
                                      [CPU_EXIT_HALT] = RW_STOP_HALT, [CPU_EXIT_SHUTDOWN] = RW_STOP_SHUTDOWN};
+  m->fault_only = false;
   enum cpu_exit e = cpu_run(m->cpu, limit);
-  if (e == CPU_EXIT_SHUTDOWN) fail(m, "%s", m->cpu->shutdown_reason ? m->cpu->shutdown_reason : "shutdown");
+  if (e == CPU_EXIT_SHUTDOWN) {
+    fail(m, "%s", m->cpu->shutdown_reason ? m->cpu->shutdown_reason : "shutdown");
+    if (m->recorder.faulted) m->told = m->recorder;
+    m->fault_only = m->recorder.faulted;
+  }
   return why[e];
 }
 
@@ -288,12 +294,14 @@ void rw_stop(struct rw *m) { cpu_stop(m->cpu); }
 uint64_t rw_instructions(const struct rw *m) { return cpu_icount(m->cpu); }
 
 int rw_whatif(struct rw *m, const void *code, size_t n, enum rw_stop *outcome) {
-  static const enum rw_stop why[] = {[WHATIF_DONE] = RW_STOP_BUDGET, [WHATIF_FAULT] = RW_STOP_FAULT,
+  static const enum rw_stop why[] = {[WHATIF_DONE] = RW_STOP_BUDGET, [WHATIF_HALT] = RW_STOP_HALT, [WHATIF_FAULT] = RW_STOP_FAULT,
                                      [WHATIF_SHUTDOWN] = RW_STOP_SHUTDOWN};
   struct whatif w;
   if (n > INSN_MAX_BYTES) return fail(m, "an instruction has at most %d bytes", INSN_MAX_BYTES);
   if (cpu_whatif(m->cpu, code, (unsigned)n, &w)) return fail(m, "the bytes cannot be put at CS:RIP");
-  *outcome = why[w.outcome];
+  if (outcome) *outcome = why[w.outcome];
+  m->error[0] = 0;
+  if (w.touched_device) (void)fail(m, "it would use a port or a device, which was left out");
   m->has_last = false;
   if (w.changed_ring) keep(m, &w.transition, &w.recorder);
   else m->told = w.recorder;

@@ -34,6 +34,7 @@ static void count_delivery(struct cpu *cpu) {
 static void deliver(struct cpu *cpu, const struct event *ev, u8 event_class) {
   cpu->event_class = event_class;
   cpu->inhibit = 0; /* before the mode is computed */
+  cpu->halted = false; /* any event ends HLT, a debug exception too: SDM 2A HLT */
   count_delivery(cpu);
   cpu->rip = gate_deliver(cpu, ev);
   cpu->event_class = EVENT_NONE;
@@ -110,7 +111,6 @@ void event_debug_trap(struct cpu *cpu) {
 void event_interrupt(struct cpu *cpu, u8 vector) {
   cpu->insn = NULL;
   struct event ev = {.kind = TR_INTERRUPT, .vector = vector, .rip = cpu->rip, .flags = boundary_flags(cpu)};
-  cpu->halted = false;
   deliver(cpu, &ev, EVENT_BENIGN);
 }
 

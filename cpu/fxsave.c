@@ -7,9 +7,10 @@
 #include "cpu/simd_state.h"
 #include "cpu/x87.h"
 
-enum { FX_MXCSR = 24, FX_ST = 32, FX_XMM = 160 };
+enum { FX_FOP = 6, FX_MXCSR = 24, FX_ST = 32, FX_XMM = 160 };
 #define FSW_TOP 0x3800u
 #define FSW_ES_B 0x8080u
+#define FSW_ES 0x0080u
 
 unsigned fxsave_image(const struct cpu *cpu, u8 img[FXSAVE_WRITTEN], bool wide, unsigned xmms) {
   const struct x87 *x = &cpu->x87;
@@ -67,6 +68,10 @@ int fxrstor_image(struct cpu *cpu, const u8 img[FXSAVE_WRITTEN], bool wide, unsi
   return 0;
 }
 
+static bool pointers_left_out(const struct cpu *cpu, u16 fsw) {
+  return model_does(cpu->model, RULE_FX_POINTERS_ES) && !(fsw & FSW_ES);
+}
+
 /* Without CR4.OSFXSR neither MXCSR nor XMM registers take part. */
 static unsigned xmm_count(const struct cpu *cpu) {
   if (!(cpu->cr4 & CR4_OSFXSR)) return 0;
@@ -90,6 +95,9 @@ static NOINLINE void save(struct cpu *cpu, const struct insn *i) {
   u64 la = fx_operand(cpu, i, ACC_WRITE);
   x87_leave(cpu);
   unsigned n = fxsave_image(cpu, img, insn_osize(i) == W64, xmm_count(cpu));
+  if (pointers_left_out(cpu, cpu->x87.fsw)) /* memory keeps what it has there */
+    mem_read_bytes(cpu, (la + FX_FOP) & cpu->lamask, img + FX_FOP, FX_MXCSR - FX_FOP);
+  else st16(img + FX_FOP, x87_last_opcode(cpu));
   mem_write_bytes(cpu, la, img, n);
 }
 
@@ -97,8 +105,15 @@ static NOINLINE void restore(struct cpu *cpu, const struct insn *i) {
   u8 img[FXSAVE_WRITTEN];
   mem_read_bytes(cpu, fx_operand(cpu, i, ACC_READ), img, sizeof img);
   x87_leave(cpu);
+  struct x87 before = cpu->x87;
   /* A reserved bit of MXCSR set: #GP(0) */
   if (fxrstor_image(cpu, img, insn_osize(i) == W64, xmm_count(cpu))) cpu_raise_error(cpu, VEC_GP, 0);
+  if (!pointers_left_out(cpu, cpu->x87.fsw)) return;
+  cpu->x87.fop = before.fop;
+  cpu->x87.fip = before.fip;
+  cpu->x87.fdp = before.fdp;
+  cpu->x87.fcs = before.fcs;
+  cpu->x87.fds = before.fds;
 }
 
 static const struct insn *h_fxsave(struct cpu *restrict cpu, const struct insn *restrict i) {

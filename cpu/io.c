@@ -10,24 +10,21 @@
 
 /* ---- ports ---- */
 
-/* Two bytes are read, and both lie within the TSS. SDM 1 18.5.2 (I/O Permission Bit Map) */
-static bool port_permitted(struct cpu *cpu, u16 port, unsigned size) {
-  if (!(seg_type(&cpu->tr) & 8) || cpu->tr.limit < 103) return false; /* a 16-bit TSS has no map */
-  u64 base = sys_linear(cpu, cpu->tr.base + 102);
+/* Beyond IOPL: two bytes are read, and both lie within the TSS. SDM 1 18.5.2 (I/O Permission Bit Map) */
+static void require_port(struct cpu *cpu, u16 port, unsigned size) {
+  const struct seg *tr = &cpu->tr;
+  if (!(cpu->mode & MODE_PE)) return;
+  if (!cpu_vm86(cpu) && cpu->cpl <= cpu_iopl(cpu)) return;
+  require_ab(cpu, CHK_IO_TSS, (seg_type(tr) & 8) && tr->limit >= 103, 0, tr->attr, tr->limit);
+  u64 base = sys_linear(cpu, tr->base + 102);
   u32 at = (u32)mem_read_sys(cpu, base, 2);
   rec_word(cpu, REC_TSS, WORD_OTHER, base, at, 2);
   at += port / 8u;
-  if (at + 1 > cpu->tr.limit) return false;
-  u64 la = sys_linear(cpu, cpu->tr.base + at);
+  require_ab(cpu, CHK_IO_MAP_LIMIT, at + 1 <= tr->limit, 0, at + 1, tr->limit);
+  u64 la = sys_linear(cpu, tr->base + at);
   u32 map = (u32)mem_read_sys(cpu, la, 2);
   rec_word(cpu, REC_TSS, WORD_OTHER, la, map, 2);
-  return !(map >> (port & 7) & ((1u << size) - 1));
-}
-
-static void require_port(struct cpu *cpu, u16 port, unsigned size) {
-  if (!(cpu->mode & MODE_PE)) return;
-  if (!cpu_vm86(cpu) && cpu->cpl <= cpu_iopl(cpu)) return;
-  require_ab(cpu, CHK_IO_BITMAP, port_permitted(cpu, port, size), 0, port, cpu->cpl);
+  require_ab(cpu, CHK_IO_BITMAP, !(map >> (port & 7) & ((1u << size) - 1)), 0, port, map);
 }
 
 static u32 port_in(struct cpu *cpu, u16 port, unsigned size) {

@@ -108,6 +108,7 @@ static void run_once(struct cpu *cpu, struct whatif *out) {
   (void)cpu_run(cpu, 1);
   if (out->outcome != WHATIF_FAULT) {
     if (cpu->shutdown) out->outcome = WHATIF_SHUTDOWN;
+    else if (cpu->halted) out->outcome = WHATIF_HALT;
     if (out->changed_ring) out->recorder.now = out->recorder.cause;
     else if (out->recorder.now.icount != icount) out->recorder.now.n = 0;
     out->recorder.cause.n = 0;

@@ -6,6 +6,7 @@
 
 enum whatif_outcome {
   WHATIF_DONE,     /* it would complete; `after` is where control would go */
+  WHATIF_HALT,     /* likewise, and halt */
   WHATIF_FAULT,    /* it would fault: recorder.fault; `after` is as before */
   WHATIF_SHUTDOWN, /* it would shut the processor down */
 };

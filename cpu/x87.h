@@ -69,6 +69,9 @@ static inline bool x87_waiting(const struct cpu *cpu) {
   return (cpu->x87.fsw & FSW_ES) && (cpu->cr0 & CR0_NE);
 }
 
+/* FOP as the model keeps it: of the last instruction with an unmasked exception, or of every one. cpu/x87_env.c */
+u16 x87_last_opcode(struct cpu *cpu);
+
 /* The selectors that FSTENV, FSAVE and FXSAVE store. SDM 1 8.1.8 (x87 FPU Instruction and Data (Operand)
  * Pointers) */
 static inline u16 x87_fcs(const struct cpu *cpu) {

@@ -112,7 +112,7 @@ static struct env_format env_format(const struct cpu *cpu, const struct insn *i)
 
 /* Some processors record every opcode: it is then the one FIP points at. SDM 1 8.1.9.1 (Fopcode Compatibility
  * Sub-mode), APM 1 6.2.5 (Pointers and Opcode State) */
-static u16 last_opcode(struct cpu *cpu) {
+u16 x87_last_opcode(struct cpu *cpu) {
   int opcode = model_does(cpu->model, RULE_FOP_ALWAYS) && cpu->x87.fcs == cpu->seg[CS].sel
                    ? x87_opcode_at(cpu, cpu->x87.fip) : -1;
   return opcode < 0 ? cpu->x87.fop : (u16)opcode;
@@ -120,7 +120,7 @@ static u16 last_opcode(struct cpu *cpu) {
 
 static void env_store32(struct cpu *cpu, u8 *p, bool real) {
   const struct x87 *x = &cpu->x87;
-  u16 words[3] = {x->fcw, x87_fsw(cpu), x87_tags(cpu)}, fop = last_opcode(cpu);
+  u16 words[3] = {x->fcw, x87_fsw(cpu), x87_tags(cpu)}, fop = x87_last_opcode(cpu);
   for (unsigned k = 0; k < 3; k++) st32(p + 4 * k, words[k] | 0xffff0000u);
   if (real) {
     u32 ip = (u32)(x->fip + ((u32)x->fcs << 4)), dp = (u32)(x->fdp + ((u32)x->fds << 4));
@@ -142,7 +142,7 @@ static void env_store16(struct cpu *cpu, u8 *p, bool real) {
   u16 words[7] = {x->fcw, x87_fsw(cpu), x87_tags(cpu), (u16)x->fip, x87_fcs(cpu), (u16)x->fdp, x87_fds(cpu)};
   if (real) {
     words[3] = (u16)ip;
-    words[4] = (u16)(ip >> 16 << 12 | last_opcode(cpu));
+    words[4] = (u16)(ip >> 16 << 12 | x87_last_opcode(cpu));
     words[5] = (u16)dp;
     words[6] = (u16)(dp >> 16 << 12);
   }

@@ -20,6 +20,8 @@ void explain_transition(FILE *out, const struct cpu *cpu, const struct recorder 
 /* The same as one JSON object on one line: {"event":"transition",...}. Without a recorder it has no steps. */
 void explain_json(FILE *out, const struct cpu *cpu, const struct recorder *r, const struct transition *t,
                   const struct explain_names *names);
+/* As explain_why(), one JSON object on one line: {"event":"fault",...,"steps":[...]}. */
+void explain_why_json(FILE *out, const struct cpu *cpu, const struct recorder *r);
 /* Why the fault now being delivered (or refused to be: hooks.fault) was raised. */
 void explain_why(FILE *out, const struct cpu *cpu, const struct recorder *r);
 

@@ -90,3 +90,13 @@ void explain_json(FILE *out, const struct cpu *cpu, const struct recorder *r, co
   }
   fputs("}\n", out);
 }
+
+void explain_why_json(FILE *out, const struct cpu *cpu, const struct recorder *r) {
+  fprintf(out, "{\"event\":\"fault\",\"vector\":%u", r->fault.vector);
+  if (r->fault.has_error && (cpu->mode & MODE_PE)) fprintf(out, ",\"error\":%u", r->fault.error);
+  fprintf(out, ",\"cs\":\"%#x\",\"rip\":\"%#" PRIx64 "\"", r->fault_cs, r->fault_rip);
+  if (r->fault.vector == VEC_PF) fprintf(out, ",\"cr2\":\"%#" PRIx64 "\"", r->fault.cr2);
+  fprintf(out, ",\"steps\":");
+  steps(out, cpu, &r->cause);
+  fputs("}\n", out);
+}

@@ -80,7 +80,7 @@ void explain_why(FILE *out, const struct cpu *cpu, const struct recorder *r) {
   fprintf(out, "  why   %s at %04X:%" PRIX64, text, r->fault_cs, r->fault_rip);
   if (f->vector < EXCEPTION_VECTORS && vector_rows[f->vector].name) fprintf(out, ", %s", vector_rows[f->vector].name);
   fputc('\n', out);
-  if (f->has_error) {
+  if (f->has_error && (cpu->mode & MODE_PE)) { /* real mode has none */
     explain_error(text, sizeof text, f->vector, f->error);
     fprintf(out, "    error code %04Xh: %s\n", f->error, text);
   }

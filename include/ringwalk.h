@@ -60,7 +60,7 @@ struct rw_record_step {
 };
 
 /* Creates a machine: a processor after RESET and ram_bytes of memory from physical address 0 (at most 1 << 40, a
- * multiple of 4096). cpu: "intel", "amd", or a model with features, as for the command's -cpu. NULL: err says why. */
+ * multiple of 4096). cpu: "intel" (also NULL), "amd", or a model with features, as for the command's -cpu. NULL: err says why. */
 struct rw *rw_create(const char *cpu, uint64_t ram_bytes, char *err, size_t err_size);
 void rw_destroy(struct rw *m);
 /* RESET: registers, not memory. SDM 3A 9.1.1 (Processor State After Reset) */
@@ -110,15 +110,18 @@ void rw_record(struct rw *m, bool on);
 const struct rw_transition *rw_transition(struct rw *m);
 /* Step n of it. -1: beyond the last. */
 int rw_step_at(struct rw *m, unsigned n, struct rw_record_step *step);
-/* It as text, with the reason if a fault caused it; or as one JSON object. "" before the first; NULL: out of memory. Valid until
+/* It as text, with the reason if a fault caused it; or as one JSON object. After RW_STOP_SHUTDOWN the last fault of those
+ * that led to it. "" before the first; NULL: out of memory. Valid until
  * the next call on the machine. */
 const char *rw_explain(struct rw *m);
 const char *rw_explain_json(struct rw *m);
 /* Calls fn for every transition as it happens; fn may use rw_transition(), rw_step_at(), rw_explain() and rw_stop(). */
 void rw_on_transition(struct rw *m, void (*fn)(void *opaque, struct rw *m), void *opaque);
 
-/* Dry-runs the instruction at CS:RIP, or these n <= 15 bytes in its place, and gives its outcome; rw_transition(),
- * rw_step_at() and rw_explain() then tell of it. The machine is as before. -1: rw_error(). */
+/* Dry-runs the instruction at CS:RIP, or these n <= 15 bytes in its place, and gives its outcome (outcome may be NULL).
+ * rw_transition() is then the transition it would make, NULL if none (also if it would fault); rw_step_at() and
+ * rw_explain() tell how, or why it would fault. The machine is as before. Ports and devices are left out, reads of them
+ * give ones: rw_error() says so then, and is "" otherwise. -1: rw_error(). */
 int rw_whatif(struct rw *m, const void *code, size_t n, enum rw_stop *outcome);
 
 /* How often a check of cpu/checks.def passed and failed on this machine. -1: no such check. */

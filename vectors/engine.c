@@ -76,6 +76,7 @@ void engine_run(struct engine *e, const struct vec_plan *p, struct vstate *found
   if (p->interrupt >= 0) cpu_set_intr(e->cpu, true);
   if (p->nmi) cpu_send_nmi(e->cpu);
   enum cpu_exit why = cpu_run(e->cpu, p->steps);
+  if (e->found.kind == OUT_DELIVER && e->cpu->halted) e->found.kind = OUT_HALT; /* delivered, but not awake */
   if (e->found.kind == OUT_STUCK) e->found.kind = e->cpu->halted ? OUT_HALT : ends[why];
   vstate_store(found, e->cpu, e->ram);
 }

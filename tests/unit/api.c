@@ -284,6 +284,65 @@ START_TEST(faults_without_end) {
 }
 END_TEST
 
+/* SDM 2A HLT: a debug exception ends it. */
+START_TEST(a_single_step_ends_hlt) {
+  uint64_t v = 0;
+  put(IDT + 8, ((HANDLER + 16) & 0xffff) | (uint64_t)KCS << 16 | UINT64_C(0x8e) << 40, 8);
+  put(HANDLER + 16, 0xf490, 2); /* nop; hlt */
+  code("\xf4\x90", 2);
+  ck_assert_int_eq(rw_load_segment(m, "cs", KCS), 0);
+  ck_assert_int_eq(rw_load_segment(m, "ss", KDS), 0);
+  set("esp", KSTACK);
+  set("eflags", 0x302);
+  ck_assert_int_eq(rw_step(m), RW_STOP_BUDGET);
+  ck_assert_uint_eq(get("rip"), HANDLER + 16);
+  ck_assert_int_eq(rw_get(m, "dr6", &v), 0);
+  ck_assert_uint_eq(v & 0x4000, 0x4000);
+  ck_assert_int_eq(rw_step(m), RW_STOP_BUDGET);
+  ck_assert_uint_eq(get("rip"), HANDLER + 17);
+}
+END_TEST
+
+/* What a dry run said is not told of what runs after it; a shutdown has a reason of its own. */
+START_TEST(reasons_are_of_the_last_thing) {
+  enum rw_stop outcome;
+  ck_assert_int_eq(rw_whatif(m, "\xf4", 1, NULL), 0);
+  ck_assert_ptr_nonnull(strstr(rw_explain(m), "CPL 3"));
+  ck_assert_int_eq(rw_explain_json(m)[0], '{');
+  ck_assert_ptr_nonnull(strstr(rw_explain_json(m), "\"id\":\"CPL0\",\"ok\":false"));
+  code("\x90\xcd\x80", 3);
+  ck_assert_int_eq(rw_step(m), RW_STOP_BUDGET);
+  ck_assert_str_eq(rw_explain(m), "");
+  put(TSS + 102, 0x68, 2);
+  ck_assert_int_eq(rw_whatif(m, "\xe4\x60", 2, &outcome), 0); /* IN: the I/O map lies beyond the TSS */
+  ck_assert(has_step("check", "IO_MAP_LIMIT", false, "limit 67h"));
+  ck_assert_int_eq(outcome, RW_STOP_FAULT);
+  set("rflags", 0x3202);
+  ck_assert_int_eq(rw_whatif(m, "\xe4\x60", 2, &outcome), 0);
+  ck_assert_int_eq(outcome, RW_STOP_BUDGET);
+  ck_assert_ptr_nonnull(strstr(rw_error(m), "port"));
+  set("idtr.limit", 0);
+  ck_assert_int_eq(rw_step(m), RW_STOP_SHUTDOWN);
+  ck_assert_ptr_nonnull(strstr(rw_explain(m), "the gate lies within the IDT's limit"));
+}
+END_TEST
+
+/* APM 5 FXSAVE: the pointers only while an exception is pending. */
+START_TEST(fxsave_pointers_by_vendor) {
+  static const char fx[] = "\xdb\xe3\xd9\xee\x0f\xae\x05\x00\x70\x00\x00"; /* fninit; fldz; fxsave [7000h] */
+  for (int amd = 0; amd < 2; amd++) {
+    destroy();
+    build_on(amd ? "amd" : "intel");
+    set("cr0", 0x31);
+    code(fx, sizeof fx - 1);
+    for (unsigned k = 0; k < 512; k += 8) put(0x7000 + k, UINT64_C(0x5555555555555555), 8);
+    ck_assert_int_eq(rw_run(m, 3), RW_STOP_BUDGET);
+    ck_assert_uint_eq(memory(0x7008, 4), amd ? 0x55555555u : CODE + 2u);
+    ck_assert_uint_eq(memory(0x7000, 2), 0x37f);
+  }
+}
+END_TEST
+
 START_TEST(mistakes_have_reasons) {
   char err[200];
   uint64_t v;
@@ -310,7 +369,8 @@ Suite *suite_api(void) {
       a_ring_change_and_its_record, a_refused_gate, a_dry_run_commits_nothing, sysenter_sums,
       interrupts_from_outside,      ports,          mistakes_have_reasons,
       two_segments_one_offset,      more_segments_than_numbers, a_branch_under_another_limit,
-      faults_without_end,
+      faults_without_end,           a_single_step_ends_hlt,     reasons_are_of_the_last_thing,
+      fxsave_pointers_by_vendor,
   };
   Suite *s = suite_create("api");
   TCase *tc = tcase_create("api");
