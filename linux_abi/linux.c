@@ -199,9 +199,12 @@ int lx_exec(struct linux_vm *lvm, const char *path, char *const argv[], char *co
     r = exec_load(t, &lvm->image, path, args, envp, err, n);
     size_t len = strlen(err);
     u64 granted = lvm->mm.window_size;
-    if (r && granted < mm_window_default(t->abi) && len < n)
-      snprintf(err + len, n - len, " (the host grants only %llu MiB of addresses: ulimit -v)",
+    if (r && granted < mm_window_default(t->abi) && len < n) {
+      char *advice = strstr(err, "; link it lower"); /* not where the host's limit is the reason */
+      if (advice) len = (size_t)(advice - err);
+      snprintf(err + len, n - len, ": the host grants only %llu MiB of addresses; raise ulimit -v",
                (unsigned long long)(granted >> 20));
+    }
   }
   free(args);
   ldr_close_file(&lvm->image); /* every descriptor is the program's */
