@@ -55,21 +55,25 @@ enter:
   mov in + W(S_SEG + 3), %ds
   test $ENTER_OUTER, %edx
   jz enter_inner
-  pushl %ss:in + W(S_SEG + 2)
-  pushl %ss:in + W(4)
+  /* IRET to a 16-bit stack leaves ESP's upper half alone: a stack whose ESP has it */
+  mov $MON_SS, %eax
+  mov %eax, %ss
+  mov %cs:in_esp, %esp
+  pushl %cs:in + W(S_SEG + 2)
+  pushl %cs:in + W(4)
 leave32:
-  pushl %ss:in + W(S_FLAGS)
-  pushl %ss:in + W(S_SEG + 1)
-  pushl %ss:in + W(S_RIP)
-  lgdt %ss:in_gdtr
-  lidt %ss:in_idtr
-  mov %ss:in + W(0), %eax
-  mov %ss:in + W(1), %ecx
-  mov %ss:in + W(2), %edx
-  mov %ss:in + W(3), %ebx
-  mov %ss:in + W(5), %ebp
-  mov %ss:in + W(6), %esi
-  mov %ss:in + W(7), %edi
+  pushl %cs:in + W(S_FLAGS)
+  pushl %cs:in + W(S_SEG + 1)
+  pushl %cs:in + W(S_RIP)
+  lgdt %cs:in_gdtr
+  lidt %cs:in_idtr
+  mov %cs:in + W(0), %eax
+  mov %cs:in + W(1), %ecx
+  mov %cs:in + W(2), %edx
+  mov %cs:in + W(3), %ebx
+  mov %cs:in + W(5), %ebp
+  mov %cs:in + W(6), %esi
+  mov %cs:in + W(7), %edi
   iretl
 enter_v86:
   pushl in + W(S_SEG + 5)
@@ -260,7 +264,7 @@ own_again:
 tables: /* the monitor's GDT, and an LDT: descriptors that fill the segment registers */
   .skip 0x20000
   .balign 16
-  .globl in, out, in_gdtr, in_idtr, out_gdtr, out_idtr, own_gdtr, in_far, left_by
+  .globl in, out, in_gdtr, in_idtr, out_gdtr, out_idtr, own_gdtr, in_far, in_esp, entry_stack, left_by
 in: .skip W(S_ALL)
 out: .skip W(S_ALL)
 in_gdtr: .skip 16
@@ -269,6 +273,9 @@ out_gdtr: .skip 16
 out_idtr: .skip 16
 own_gdtr: .skip 16
 in_far: .skip 8
+in_esp: .skip 8
+  .skip 0x100
+entry_stack: .skip 8
 own_stack: .skip 8
 left_by: .skip 8
   .skip 0x4000

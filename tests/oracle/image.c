@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cpu/event.h"
@@ -18,7 +19,7 @@
 #include "tests/oracle/monitor.h"
 #include "tests/oracle/oracle.h"
 
-enum { PATIENCE_MS = 5000, RESTARTS = 24, PATCHES = 8, CPUIDS = 16, UD2_BYTES = 2 };
+enum { PATIENCE_MS = 2500, LIMIT_S = 360, PATCHES = 8, CPUIDS = 16, UD2_BYTES = 2 };
 enum { FATE_NONE, FATE_BACK, FATE_SHUTDOWN, FATE_SILENT };
 
 /* What came back of a case; `changes` are pairs: a state word's number or, with bit 63, an address; and the value. */
@@ -128,7 +129,7 @@ static int segments_loadable(const struct job *j, char why[REASON_MAX]) {
       return refuse(why, "segment registers that the monitor cannot load");
     if (s != CS && s != SS && !(r->attr & SEG_NULL) &&
         ((r->attr & (SEG_P | SEG_S | SEG_ACCESSED)) != (SEG_P | SEG_S | SEG_ACCESSED) ||
-         (!seg_is_conforming(r) && seg_dpl(r) < st->cpl) || (seg_is_code(r) && !seg_is_readable(r)) || r->sel >= MON_CS32))
+         (!seg_is_conforming(r) && seg_dpl(r) < st->cpl) || (seg_is_code(r) && !seg_is_readable(r)) || r->sel >= MON_SS))
       return refuse(why, "segment registers that the monitor cannot load");
   }
   if (((st->seg[ES].sel ^ st->seg[DS].sel) & ~7u) == 0 && memcmp(&st->seg[ES].base, &st->seg[DS].base, 8))
@@ -137,9 +138,9 @@ static int segments_loadable(const struct job *j, char why[REASON_MAX]) {
   const struct seg *tr = &st->seg[VS_TR], *ldt = &st->seg[VS_LDTR];
   unsigned type = tr->attr & 15;
   if ((type != SYS_TSS32_BUSY && type != SYS_TSS16_BUSY) || !(tr->attr & SEG_P) || sel_is_null(tr->sel) || (tr->sel & SEL_TI) ||
-      tr->sel >= MON_CS32)
+      tr->sel >= MON_SS)
     return refuse(why, "TR is not what LTR could load");
-  if (sel_is_null(ldt->sel) != !!(ldt->attr & SEG_NULL) || (ldt->sel & SEL_TI) || ldt->sel >= MON_CS32 ||
+  if (sel_is_null(ldt->sel) != !!(ldt->attr & SEG_NULL) || (ldt->sel & SEL_TI) || ldt->sel >= MON_SS ||
       (!(ldt->attr & SEG_NULL) && (ldt->attr & 0x9f) != (SEG_P | SYS_LDT)))
     return refuse(why, "LDTR is not what LLDT could load");
   return 0;
@@ -168,6 +169,33 @@ static int settable(const struct job *j, char why[REASON_MAX]) {
   if (st->cr0 & (CR0_CD | CR0_NW)) return refuse(why, "CR0.CD and NW are not handed over");
   if (st->cr2 >> 32 || st->dr[0] >> 32 || st->dr[1] >> 32 || st->dr[2] >> 32 || st->dr[3] >> 32)
     return refuse(why, "wide CR2 and debug registers are not handed over");
+  return 0;
+}
+
+/* A PC's ports answer, the machine's do not. */
+static bool reads_a_port(const struct job *j) {
+  const struct vstate *st = &j->plan->start;
+  u64 la = st->rip + (mode_long(j->c->mode) ? 0 : st->seg[CS].base);
+  for (; la + 1 < VM_RAM; la++) {
+    u8 b = st->ram[la];
+    if (b == 0xe4 || b == 0xe5 || b == 0xec || b == 0xed || b == 0x6c || b == 0x6d) return j->plan->outcome.kind == OUT_DONE;
+    if (b != 0x66 && b != 0x67 && b != 0xf2 && b != 0xf3 && (b & 0xf0) != 0x40) return false;
+  }
+  return false;
+}
+
+/* What the monitor's own IRET does not hand over. */
+static int enterable(const struct image *im, const struct job *j, char why[REASON_MAX]) {
+  const struct vstate *st = &j->plan->start;
+  if (mode_long(j->c->mode) && !(st->seg[CS].attr & SEG_L) && !seg_is_db(&st->seg[SS]))
+    return refuse(why, "IRET does not hand over the upper half of ESP");
+  if (!strcmp(im->emulator, "qemu") && (st->rflags & (EF_VIF | EF_VIP))) return refuse(why, "IRET of QEMU does not load VIF, VIP");
+  if (st->cr4 & CR4_PCIDE) return refuse(why, "CR4.PCIDE cannot be set before long mode");
+  for (unsigned k = 0; k < 16; k++)
+    if (!mode_long(j->c->mode) && st->gpr[k] >> 32) return refuse(why, "upper halves outside long mode are not handed over");
+  for (unsigned k = 0; k < 4; k++)
+    if (j->want->dr[k] >> 32) return refuse(why, "wide CR2 and debug registers are not handed over");
+  if (reads_a_port(j)) return refuse(why, "it reads a port, and a PC's answer");
   return 0;
 }
 
@@ -201,6 +229,7 @@ static int way_home(struct image *im, const struct job *j, struct vstate *start,
   if (j->end == OUT_HALT) return refuse(why, "HLT does not come back");
   vstate_copy(home, want);
   if (j->end == OUT_SHUTDOWN) return 0;
+  if (lma && (want->cr4 & CR4_SMEP)) return refuse(why, "SMEP: handlers are in user pages");
   int direct = at_handler(want, lma);
   im->planted = direct < 0;
   if (next != landing && plant(im, start, next, j, why)) return -1;
@@ -325,7 +354,7 @@ static void exec_bochs(struct image *im) {
   struct stat st;
   if (stat(im->disk, &st)) return;
   fprintf(f,
-          "display_library: nogui\nmegs: 64\nromimage: file=/usr/share/bochs/BIOS-bochs-latest\n"
+          "display_library: rfb, options=\"timeout=0\"\nmegs: 64\nromimage: file=/usr/share/bochs/BIOS-bochs-latest\n"
           "vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest\nboot: disk\nlog: /dev/null\nport_e9_hack: enabled=1\n"
           "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14\n"
           "ata0-master: type=disk, path=%s, mode=flat, cylinders=%ld, heads=16, spt=63\n"
@@ -333,7 +362,21 @@ static void exec_bochs(struct image *im) {
           "panic: action=fatal\nerror: action=ignore\ninfo: action=ignore\ndebug: action=ignore\n",
           im->disk, (long)st.st_size / (16 * 63 * SECTOR), im->vendor == VENDOR_AMD ? "ryzen" : "corei7_icelake_u");
   fclose(f);
-  execlp("bochs", "bochs", "-q", "-f", im->config, NULL);
+  /* Debian's has the debugger in it, which waits for a word; it stops at a shutdown, which "q" then ends. */
+  char words[160];
+  snprintf(words, sizeof words, "%s/words", im->dir);
+  f = fopen(words, "w");
+  if (!f || fputs("c\nq\n", f) < 0 || fclose(f)) return;
+  execlp("bochs", "bochs", "-q", "-f", im->config, "-rc", words, NULL);
+}
+
+/* Where the next run begins. */
+static int write_head(struct image *im, size_t first, u32 cases) {
+  struct image_head head = {.magic = IMAGE_MAGIC, .bases = VM_MODES, .cases = cases, .first = (u32)first};
+  FILE *f = fopen(im->disk, "r+b");
+  if (!f) return -1;
+  bool ok = !fseek(f, HEAD_LBA * SECTOR, SEEK_SET) && fwrite(&head, sizeof head, 1, f) == 1;
+  return fclose(f) || !ok ? -1 : 0;
 }
 
 /* One line of what the monitor prints. Returns whether it is the last. */
@@ -365,6 +408,9 @@ static bool hear(struct image *im, const char *line, long *now) {
 /* Runs the disk. Returns 0 when all was heard, 1 when it ended early, 2 when it went silent, -1: it cannot be run. */
 static int run_disk(struct image *im, long *now) {
   int end[2];
+  char lock[140];
+  snprintf(lock, sizeof lock, "%s.lock", im->disk); /* Bochs killed leaves it */
+  unlink(lock);
   if (pipe(end)) return -1;
   pid_t child = fork();
   if (child < 0) return -1;
@@ -401,18 +447,20 @@ static int run_disk(struct image *im, long *now) {
   kill(child, SIGKILL);
   close(end[0]);
   waitpid(child, NULL, 0);
+  unlink(lock);
   return result;
 }
 
 static int image_between(void *opaque, char why[REASON_MAX]) {
   struct image *im = opaque;
-  unsigned futile = 0, starts = 0;
+  unsigned futile = 0;
+  time_t end = time(NULL) + LIMIT_S;
   im->answering = true;
+  if (write_disk(im, 0, im->count)) return refuse(why, "the image cannot be written");
   for (u32 from = 0; from < im->count;) {
     long now = (long)from - 1;
-    if (starts++ > RESTARTS)
-      return refuse(why, "started %d times over, after shutdowns and hangs; %u cases are left", RESTARTS, im->count - from);
-    if (write_disk(im, im->start[from], im->count - from)) return refuse(why, "the image cannot be written");
+    if (time(NULL) > end) return refuse(why, "time is up; %u cases are left", im->count - from);
+    if (write_head(im, im->start[from], im->count - from)) return refuse(why, "the image cannot be written");
     int got = run_disk(im, &now);
     if (got <= 0) return got ? refuse(why, "%s cannot be run", im->emulator) : 0;
     futile = now < (long)from ? futile + 1 : 0;
@@ -475,7 +523,7 @@ static int image_case(void *opaque, const struct job *j, struct answer *a, char 
   struct vstate *start = &im->after.want; /* has room */
   if (j->c->vendor != im->vendor) return refuse(why, "the other vendor's rules are not asked for");
   if (j->c->mode == VM_REAL) return refuse(why, "the monitor does not enter real mode");
-  if (settable(j, why) || (j->c->mode != VM_V86 && segments_loadable(j, why))) return -1;
+  if (settable(j, why) || enterable(im, j, why) || (j->c->mode != VM_V86 && segments_loadable(j, why))) return -1;
   im->patches = 0;
   vstate_copy(start, &j->plan->start);
   if (show_monitor(im, start, why) || way_home(im, j, start, &im->landed, why)) return -1;
@@ -508,6 +556,9 @@ static void image_close(void *opaque) {
   struct image *im = opaque;
   unlink(im->disk);
   unlink(im->config);
+  char words[160];
+  snprintf(words, sizeof words, "%s/words", im->dir);
+  unlink(words);
   rmdir(im->dir);
   for (unsigned m = 0; m < VM_MODES; m++) vstate_free(&im->base[m]);
   for (u32 k = 0; k < im->count; k++) free(im->came[k].change);

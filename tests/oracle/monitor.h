@@ -29,6 +29,7 @@
 #define MON_BASE 0x1000000 /* where the monitor runs; also its linear address in a case's page tables */
 #define MON_STUBS 0x1000   /* its ways in from handlers, 16 bytes for each vector: 64-bit code, then 32-bit */
 #define MON_STUBS32 0x2000
+#define MON_SS 0xffb8 /* the stack to enter an outer ring from */
 #define MON_CS32 0xffc0
 #define MON_DS 0xffc8
 #define MON_CS64 0xffd0
