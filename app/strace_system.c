@@ -58,38 +58,25 @@ static void put_statfs(FILE *f, const struct i386_statfs64 *s) {
   fputc('}', f);
 }
 
-/* As the widest of the three layouts. */
+/* The three layouts have the same fields in different widths; `id` is f_fsid's two words. */
+#define WIDEST_STATFS(s, id)                                                                                 \
+  ((struct i386_statfs64){.f_type = (u32)(s).f_type, .f_bsize = (u32)(s).f_bsize, .f_blocks = (s).f_blocks,    \
+                          .f_bfree = (s).f_bfree, .f_bavail = (s).f_bavail, .f_files = (s).f_files,            \
+                          .f_ffree = (s).f_ffree, .f_fsid = {(id)[0], (id)[1]},                                \
+                          .f_namelen = (u32)(s).f_namelen, .f_frsize = (u32)(s).f_frsize,                      \
+                          .f_flags = (u32)(s).f_flags})
+
 static int read_statfs(const struct strace_call *c, u64 addr, struct i386_statfs64 *w) {
   struct statfs s;
   struct i386_statfs n;
   if (strstr(c->row->name, "64")) return ua_read(c->t, w, addr, sizeof *w);
-  if (!c->t->compat) {
+  if (c->t->compat) {
+    if (ua_read(c->t, &n, addr, sizeof n)) return -1;
+    *w = WIDEST_STATFS(n, n.f_fsid);
+  } else {
     if (ua_read(c->t, &s, addr, sizeof s)) return -1;
-    *w = (struct i386_statfs64){.f_type = (u32)s.f_type,
-                                .f_bsize = (u32)s.f_bsize,
-                                .f_blocks = s.f_blocks,
-                                .f_bfree = s.f_bfree,
-                                .f_bavail = s.f_bavail,
-                                .f_files = s.f_files,
-                                .f_ffree = s.f_ffree,
-                                .f_fsid = {s.f_fsid.__val[0], s.f_fsid.__val[1]},
-                                .f_namelen = (u32)s.f_namelen,
-                                .f_frsize = (u32)s.f_frsize,
-                                .f_flags = (u32)s.f_flags};
-    return 0;
+    *w = WIDEST_STATFS(s, s.f_fsid.__val);
   }
-  if (ua_read(c->t, &n, addr, sizeof n)) return -1;
-  *w = (struct i386_statfs64){.f_type = n.f_type,
-                              .f_bsize = n.f_bsize,
-                              .f_blocks = n.f_blocks,
-                              .f_bfree = n.f_bfree,
-                              .f_bavail = n.f_bavail,
-                              .f_files = n.f_files,
-                              .f_ffree = n.f_ffree,
-                              .f_fsid = {n.f_fsid[0], n.f_fsid[1]},
-                              .f_namelen = n.f_namelen,
-                              .f_frsize = n.f_frsize,
-                              .f_flags = n.f_flags};
   return 0;
 }
 

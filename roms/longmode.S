@@ -64,33 +64,10 @@ report\bits:
         REPORT_ROUTINE 32
         REPORT_ROUTINE 64
 
-        .macro  REPORT bits, name
-        .pushsection .rodata
-8:      .asciz  "\name"
-        .popsection
-        .if     \bits == 16
-        mov     $NEAR(8b), %esi
-        .else
-        mov     $8b, %esi
-        .endif
-        call    report\bits
-        .endm
-
         .code16
 main:
         REPORT  16, "real mode"
-        lgdtl   gdtr
-        mov     %cr0, %eax
-        or      $1, %eax
-        mov     %eax, %cr0
-        ljmpl   $CS32, $protected
-
-        .code32
-protected:
-        mov     $DS32, %eax
-        mov     %eax, %ds
-        mov     %eax, %es
-        mov     %eax, %ss
+        PROTECTED_MODE CS32, DS32
         REPORT  32, "protected mode"
 
         /* Four levels of tables for the first 2 MiB, as one page. SDM 3A 4.5 (4-Level Paging and 5-Level Paging) */

@@ -1,8 +1,7 @@
 /* A multiboot 1 kernel that says how it was started, judging what loaders may choose freely instead of printing it.
  * The Multiboot Specification version 0.6.96, 3.2 (Machine state), 3.3 (Boot information format). */
-#define SERIAL 0x3f8
-#define EXIT_PORT 0xf4
-#define ALL_WELL 0x10
+#include "roms/text.inc"
+
 #define MAGIC 0x1badb002
 #define FLAGS 0x10002                   /* memory information wanted; address fields given */
 #define LOADED 0x2badb002
@@ -18,43 +17,20 @@ stack_top:
 zeros:  .skip   4096
 
         .text
-        .code32
-putc:   mov     %al, %ah
-        mov     $SERIAL + 5, %dx
-1:      in      (%dx), %al
-        test    $0x20, %al
-        jz      1b
-        mov     %ah, %al
-        mov     $SERIAL, %dx
-        out     %al, (%dx)
-        ret
-puts:                                   /* ESI */
-1:      lodsb
-        test    %al, %al
-        jz      2f
-        call    putc
-        jmp     1b
-2:      ret
-        .macro  SAY text:vararg
-        .pushsection .rodata
-9:      .asciz  \text
-        .popsection
-        mov     $9b, %esi
-        call    puts
-        .endm
+        TEXT_ROUTINES 32, esi
         .macro  JUDGE condition, text:vararg     /* by the flags of the last comparison */
         set\condition %cl
         push    %ecx
-        SAY     \text
+        SAY     32, \text
         pop     %ecx
         call    verdict
         .endm
 verdict:
         test    %cl, %cl
         jz      1f
-        SAY     ": yes\n"
+        SAY     32, ": yes\n"
         ret
-1:      SAY     ": NO\n"
+1:      SAY     32, ": NO\n"
         ret
 
         .globl  start
@@ -119,8 +95,5 @@ start:  mov     $stack_top, %esp
         mov     $8, %ecx
         repe cmpsb
         JUDGE   e, "the command line ends in 'one two'"
-        mov     $ALL_WELL, %al
-        out     %al, $EXIT_PORT
-1:      hlt
-        jmp     1b
+        EXIT    ALL_WELL
 wanted: .asciz  "one two"

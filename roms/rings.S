@@ -35,7 +35,8 @@ tss:    .long   0
         .long   stack0_top, DS0         /* SS0:ESP0 */
         .long   stack1_top, DS1
         .long   0, 0
-        .skip   103 - 28 + 1
+        .skip   102 - 28
+        .word   104                     /* no I/O bitmap: it would begin beyond the limit */
 
         .bss
         .balign 16
@@ -52,7 +53,7 @@ stack3_top:
 
         .code32
 /* ESI = how we came here. The caller's ESP is 4 more than ours. */
-report:
+report32:
         lea     4(%esp), %ebp
         call    puts32
         SAY     32, ": CPL "
@@ -85,40 +86,19 @@ report:
         SAY     32, "h bytes\n"
         ret
 
-        .macro  REPORT how:vararg
-        .pushsection .rodata
-8:      .asciz  \how
-        .popsection
-        mov     $8b, %esi
-        call    report
-        .endm
-
         .code16
 main:
-        lgdtl   gdtr
-        mov     %cr0, %eax
-        or      $1, %eax
-        mov     %eax, %cr0
-        ljmpl   $CS0, $protected
-
-        .code32
-protected:
-        mov     $DS0, %eax
-        mov     %eax, %ss
+        PROTECTED_MODE CS0, DS0
         mov     $stack0_top, %esp
         mov     $DS3, %eax              /* every ring may keep these */
         mov     %eax, %ds
         mov     %eax, %es
 
-        mov     $tss, %eax
-        mov     %ax, tss_descriptor + 2
-        movw    $104, tss + 102         /* no I/O bitmap: it would begin beyond the limit */
-        mov     $TSS, %eax
-        ltr     %ax
+        LOAD_TASK_REGISTER TSS
         GATE    32, gate1, ring1, CS1, CALL_GATE|DPL(3), 2
         GATE    32, idt+TOUR_VECTOR*8, ring0, CS0, INT_GATE|DPL(3)
         lidtl   idtr
-        REPORT  "reset and far jump"
+        REPORT  32, "reset and far jump"
 
         push    $DS3
         push    $stack3_top
@@ -128,15 +108,15 @@ protected:
         iret
 
 ring3:
-        REPORT  "0 -> 3 by IRET"
+        REPORT  32, "0 -> 3 by IRET"
         push    $0x1111
         push    $0x2222
         lcall   $GATE1, $0              /* the offset is the gate's */
-        REPORT  "1 -> 3 by RETF 8"
+        REPORT  32, "1 -> 3 by RETF 8"
         int     $TOUR_VECTOR
 
 ring1:
-        REPORT  "3 -> 1 by call gate"
+        REPORT  32, "3 -> 1 by call gate"
         SAY     32, "  the parameters, copied from ring 3's stack: "
         HEX     32, 4, 12(%esp)
         SAY     32, "h "
@@ -149,7 +129,7 @@ ring1:
         lret    $8                      /* off both stacks */
 
 ring0:
-        REPORT  "3 -> 0 by INT 30h"
+        REPORT  32, "3 -> 0 by INT 30h"
         SAY     32, "  came from CS="
         HEX     32, 4, 4(%esp)
         SAY     32, " SS="

@@ -70,7 +70,8 @@ $(R)/multiboot.demo.elf: ROM_DEMO_LDS := roms/kernel.lds
 .SECONDARY: $(ROM_DEMOS:%=$(R)/%.demo.o) $(ROM_DEMOS:%=$(R)/%.demo.elf)
 all: $(ROM_DEMO_BINS)
 
-$(ROM_DEMOS:%=$(R)/%.demo.o): $(R)/%.demo.o: roms/%.S roms/demo.inc roms/demo64.inc roms/rules.mk | $(READY)
+ROM_DEMO_INCLUDES := roms/text.inc roms/demo.inc roms/demo64.inc
+$(ROM_DEMOS:%=$(R)/%.demo.o): $(R)/%.demo.o: roms/%.S $(ROM_DEMO_INCLUDES) roms/rules.mk | $(READY)
 	@mkdir -p $(@D)
 	$(call SAY,ROM,$<)
 	$(Q)$(ROM_CC) -m64 -I. -c -o $@ $<

@@ -86,7 +86,7 @@ busy:                                   /* the busy bit of the descriptor at EDI
         HEX     32, 1, %eax
         ret
 
-report:                                 /* ESI = what happened */
+report32:                               /* ESI = what happened */
         call    puts32
         SAY     32, ": TR="
         str     %eax
@@ -108,43 +108,22 @@ report:                                 /* ESI = what happened */
         and     $0xffffff, %ebx
         movzwl  (%ebx), %eax
         HEX     32, 2, %eax
-        SAY     32, " busy: main "
-        mov     $gdt + TSS_MAIN, %edi
+        SAY     32, " busy:"
+        .macro  BUSY task, selector
+        SAY     32, " \task "
+        mov     $gdt + \selector, %edi
         call    busy
-        SAY     32, " user "
-        mov     $gdt + TSS_USER, %edi
-        call    busy
-        SAY     32, " int "
-        mov     $gdt + TSS_INT, %edi
-        call    busy
-        SAY     32, " gp "
-        mov     $gdt + TSS_GP, %edi
-        call    busy
+        .endm
+        BUSY    main, TSS_MAIN
+        BUSY    user, TSS_USER
+        BUSY    int, TSS_INT
+        BUSY    gp, TSS_GP
         SAY     32, "\n"
         ret
 
-        .macro  REPORT what:vararg
-        .pushsection .rodata
-8:      .asciz  \what
-        .popsection
-        mov     $8b, %esi
-        call    report
-        .endm
-
         .code16
 main:
-        lgdtl   gdtr
-        mov     %cr0, %eax
-        or      $1, %eax
-        mov     %eax, %cr0
-        ljmpl   $CS0, $protected
-
-        .code32
-protected:
-        mov     $DS0, %eax
-        mov     %eax, %ds
-        mov     %eax, %es
-        mov     %eax, %ss
+        PROTECTED_MODE CS0, DS0
         mov     $stack0_top, %esp
         .irp    task, main, user, int, gp
         mov     $tss_\task, %eax
@@ -157,10 +136,10 @@ protected:
         mov     $TSS_MAIN, %eax
         ltr     %ax
         clts
-        REPORT  "main, LTR"
+        REPORT  32, "main, LTR"
 
         ljmp    $TSS_USER, $0
-        REPORT  "main, JMP from user"
+        REPORT  32, "main, JMP from user"
         SAY     32, "  CR0.TS="
         mov     %cr0, %eax
         shr     $3, %eax
@@ -169,11 +148,11 @@ protected:
         SAY     32, "\n"
 
         lcall   $GATE_USER, $0
-        REPORT  "main, IRET from user"
+        REPORT  32, "main, IRET from user"
 
         mov     $0x12345678, %ebp
         int     $VEC_TASK
-        REPORT  "main, IRET from int"
+        REPORT  32, "main, IRET from int"
         SAY     32, "  EBP="
         HEX     32, 8, %ebp
         SAY     32, "\n"
@@ -181,23 +160,23 @@ protected:
         mov     $BAD_SELECTOR, %eax
 the_fault:
         mov     %eax, %es               /* two bytes */
-        REPORT  "main, IRET from gp"
+        REPORT  32, "main, IRET from gp"
         EXIT    ALL_WELL
 
-user:   REPORT  "user, JMP from main"
+user:   REPORT  32, "user, JMP from main"
         ljmp    $TSS_MAIN, $0
-        REPORT  "user, CALL through a task gate"
+        REPORT  32, "user, CALL through a task gate"
         int     $VEC_TASK
-        REPORT  "user, IRET from int"
+        REPORT  32, "user, IRET from int"
         iret                            /* NT: through the back link */
         ud2
 
-on_int: REPORT  "int, INT through a task gate"
+on_int: REPORT  32, "int, INT through a task gate"
         mov     $0xbad, %ebp            /* this task's own */
         iret
         jmp     on_int                  /* the next switch goes on here */
 
-on_gp:  REPORT  "gp, a fault through a task gate"
+on_gp:  REPORT  32, "gp, a fault through a task gate"
         SAY     32, "  error code "
         pop     %eax
         HEX     32, 4, %eax

@@ -151,23 +151,9 @@ in_gave:
 main:
         movl    $NEAR(bios) + 0xf0000000, 0x10 * 4      /* F000:bios */
         movl    $NEAR(dos) + 0xf0000000, 0x21 * 4
-        lgdtl   gdtr
-        mov     %cr0, %eax
-        or      $1, %eax
-        mov     %eax, %cr0
-        ljmpl   $CS0, $protected
-
-        .code32
-protected:
-        mov     $DS0, %eax
-        mov     %eax, %ds
-        mov     %eax, %es
-        mov     %eax, %ss
+        PROTECTED_MODE CS0, DS0
         mov     $stack0_top, %esp
-        mov     $tss, %eax
-        mov     %ax, tss_descriptor + 2
-        mov     $TSS, %eax
-        ltr     %ax
+        LOAD_TASK_REGISTER TSS
         GATE    32, idt+VEC_GP*8, general_protection, CS0, INT_GATE
         GATE    32, idt+VEC_UD*8, unexpected, CS0, INT_GATE
         lidtl   idtr

@@ -83,6 +83,23 @@ static inline void m_gate_absent(struct machine *m, u8 vec) {
   m_put(m, at, m_get(m, at, 1) & ~UINT64_C(0x80), 1);
 }
 
+/* A second task for 32-bit mode, in ring 0, and a slot of the GDT for its TSS. SDM 3A 7.2.1, Figure 7-2 (32-Bit
+ * Task-State Segment (TSS)) */
+enum { TSS2 = 0x62000, TSS2_SEL = 0x70 };
+enum { TSS_LINK = 0, TSS_EIP = 0x20, TSS_EFLAGS = 0x24, TSS_EAX = 0x28, TSS_ESP = 0x38, TSS_ES = 0x48, TSS_T = 0x64 };
+static inline void m_task(struct machine *m, u32 eip, u32 esp) {
+  static const u16 segs[6] = {K_DS, K32_CS, K_DS, K_DS, K_DS, K_DS};
+  m_put(m, GDT + TSS2_SEL, m_descriptor(TSS2, 0x67, 0xe9, 0), 8); /* not busy, DPL 3 */
+  m_put(m, TSS2 + TSS_EIP, eip, 4);
+  m_put(m, TSS2 + TSS_EFLAGS, EF_1, 4);
+  m_put(m, TSS2 + TSS_ESP, esp, 4);
+  for (unsigned k = 0; k < 6; k++) m_put(m, TSS2 + TSS_ES + 4 * k, segs[k], 2);
+}
+/* A task gate to it, as the GDT and the IDT hold one. */
+static inline u64 m_task_gate(unsigned dpl) {
+  return (u64)(0x85 | dpl << 5) << 40 | (u64)TSS2_SEL << 16;
+}
+
 static inline void m_tables(struct machine *m) {
   const u64 user = PTE_P | PTE_RW | PTE_US;
   m_gdt(m);

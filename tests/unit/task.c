@@ -5,22 +5,13 @@
 #include "cpu/record.h"
 #include "tests/unit/machine.h"
 
-enum { TSS2 = 0x62000, TSS2_SEL = 0x70, TASK_GATE = 0x78, CODE2 = 0x68000, STACK2 = 0x6a000,
-       PROBE = 0x6c000 };
-
-/* Offsets in a 32-bit TSS. SDM 3A 7.2.1, Figure 7-2 (32-Bit Task-State Segment (TSS)) */
-enum { AT_LINK = 0, AT_EIP = 0x20, AT_FLAGS = 0x24, AT_EAX = 0x28, AT_ESP = 0x38, AT_ES = 0x48 };
+enum { TASK_GATE = 0x78, CODE2 = 0x68000, STACK2 = 0x6a000, PROBE = 0x6c000 };
 
 static struct machine task_machine(int vendor, unsigned cpl) {
   struct machine m = m_new(vendor ? VENDOR_AMD : VENDOR_INTEL, LEGACY32, cpl);
-  static const u16 segs[6] = {K_DS, K32_CS, K_DS, K_DS, K_DS, K_DS};
-  m_put(&m, GDT + TSS2_SEL, m_descriptor(TSS2, 0x67, 0xe9, 0), 8);
-  m_put(&m, GDT + TASK_GATE, UINT64_C(0xe5) << 40 | (u64)TSS2_SEL << 16, 8);
-  m_put(&m, TSS2 + AT_EIP, CODE2, 4);
-  m_put(&m, TSS2 + AT_FLAGS, EF_1, 4);
-  m_put(&m, TSS2 + AT_EAX, 0x11223344, 4);
-  m_put(&m, TSS2 + AT_ESP, STACK2, 4);
-  for (unsigned k = 0; k < 6; k++) m_put(&m, TSS2 + AT_ES + 4 * k, segs[k], 2);
+  m_task(&m, CODE2, STACK2);
+  m_put(&m, TSS2 + TSS_EAX, 0x11223344, 4);
+  m_put(&m, GDT + TASK_GATE, m_task_gate(3), 8);
   m.cpu->gpr[RAX] = 0x55667788;
   return m;
 }
@@ -45,6 +36,22 @@ static void on_transition(void *watcher, struct cpu *cpu, const struct transitio
   }
 }
 
+/* Watches and records the machine, until recorded_free(). */
+static struct recorder *recorded(struct machine *m, struct seen *seen) {
+  struct recorder *r = calloc(1, sizeof *r);
+  ck_assert_ptr_nonnull(r);
+  r->invert = -1;
+  m->cpu->recorder = r;
+  m->vm->hooks.watcher = seen;
+  m->vm->hooks.transition = on_transition;
+  return r;
+}
+static void recorded_free(struct machine *m) {
+  free(m->cpu->recorder);
+  m->cpu->recorder = NULL;
+  m_free(m);
+}
+
 /* CALL saves, links and enters; the new task's IRET comes back behind the CALL with everything as it was. */
 START_TEST(call_and_return) {
   struct machine m = task_machine(_i, 3);
@@ -56,7 +63,7 @@ START_TEST(call_and_return) {
   ck_assert_uint_eq(m.cpu->cpl, 0);
   ck_assert_uint_eq(m.cpu->tr.sel, TSS2_SEL | 3);
   ck_assert_uint_eq(m.cpu->eflags & EF_NT, EF_NT);
-  ck_assert_uint_eq(m_get(&m, TSS2 + AT_LINK, 2), TSS_SEL);
+  ck_assert_uint_eq(m_get(&m, TSS2 + TSS_LINK, 2), TSS_SEL);
   ck_assert_uint_eq(m_get(&m, GDT + TSS_SEL + 5, 1), 0x8b);
   ck_assert_uint_eq(m_get(&m, GDT + TSS2_SEL + 5, 1), 0xeb);
   m_step(&m);
@@ -69,9 +76,9 @@ START_TEST(call_and_return) {
   ck_assert_uint_eq(m.cpu->eflags & EF_NT, 0);
   ck_assert_uint_eq(m_get(&m, GDT + TSS2_SEL + 5, 1), 0xe9);
   /* what the task left behind: EIP behind its IRET, NT clear */
-  ck_assert_uint_eq(m_get(&m, TSS2 + AT_EIP, 4), CODE2 + 2);
-  ck_assert_uint_eq(m_get(&m, TSS2 + AT_EAX, 4), 0x11223345);
-  ck_assert_uint_eq(m_get(&m, TSS2 + AT_FLAGS, 4) & EF_NT, 0);
+  ck_assert_uint_eq(m_get(&m, TSS2 + TSS_EIP, 4), CODE2 + 2);
+  ck_assert_uint_eq(m_get(&m, TSS2 + TSS_EAX, 4), 0x11223345);
+  ck_assert_uint_eq(m_get(&m, TSS2 + TSS_EFLAGS, 4) & EF_NT, 0);
   m_step(&m);
   ck_assert_uint_eq(m.cpu->rip, CODE + 8);
   m_free(&m);
@@ -96,12 +103,7 @@ END_TEST
 START_TEST(the_record) {
   struct machine m = task_machine(_i, 3);
   struct seen seen = {.count = 0};
-  struct recorder *r = calloc(1, sizeof *r);
-  ck_assert_ptr_nonnull(r);
-  r->invert = -1;
-  m.cpu->recorder = r;
-  m.vm->hooks.watcher = &seen;
-  m.vm->hooks.transition = on_transition;
+  recorded(&m, &seen);
   m_code(&m, "\x9a\0\0\0\0\x7b\0");
   m_code_at(&m, CODE2, "\xcf", 1);
   m_step(&m);
@@ -120,9 +122,7 @@ START_TEST(the_record) {
   ck_assert_uint_eq(seen.count, 2);
   ck_assert_int_eq(seen.t.cause, TR_IRET);
   ck_assert_uint_eq(seen.t.to.rip, CODE + 7);
-  free(r);
-  m.cpu->recorder = NULL;
-  m_free(&m);
+  recorded_free(&m);
 }
 END_TEST
 
@@ -130,13 +130,8 @@ END_TEST
 START_TEST(the_record_of_a_fault_behind_the_commit) {
   struct machine m = task_machine(_i, 0);
   struct seen seen = {.count = 0};
-  struct recorder *r = calloc(1, sizeof *r);
-  ck_assert_ptr_nonnull(r);
-  r->invert = -1;
-  m.cpu->recorder = r;
-  m.vm->hooks.watcher = &seen;
-  m.vm->hooks.transition = on_transition;
-  m_put(&m, TSS2 + AT_ES, 0x1f8, 2);
+  struct recorder *r = recorded(&m, &seen);
+  m_put(&m, TSS2 + TSS_ES, 0x1f8, 2);
   m_code(&m, "\xea\0\0\0\0\x70\0");
   u64 before = cpu_icount(m.cpu);
   m_expect_fault(&m, VEC_TS, 0x1f8, CODE2);
@@ -149,23 +144,21 @@ START_TEST(the_record_of_a_fault_behind_the_commit) {
     if (s->kind == REC_CHECK && s->id == CHK_TASK_DS_LIMIT) found |= !s->ok;
   }
   ck_assert(found);
-  free(r);
-  m.cpu->recorder = NULL;
-  m_free(&m);
+  recorded_free(&m);
 }
 END_TEST
 
 /* An NMI through a task gate blocks further ones until the IRET that ends its task. */
 START_TEST(nmi_task) {
   struct machine m = task_machine(_i, 0);
-  m_put(&m, IDT + 2 * 8, UINT64_C(0x85) << 40 | (u64)TSS2_SEL << 16, 8);
+  m_put(&m, IDT + 2 * 8, m_task_gate(0), 8);
   m_code(&m, "\x90\x90");
   m_code_at(&m, CODE2, "\x90\xcf", 2);
   m_step(&m);
   event_nmi(m.cpu);
   ck_assert_uint_eq(m.cpu->rip, CODE2);
   ck_assert(m.cpu->nmi_blocked);
-  ck_assert_uint_eq(m_get(&m, TSS + AT_EIP, 4), CODE + 1);
+  ck_assert_uint_eq(m_get(&m, TSS + TSS_EIP, 4), CODE + 1);
   m_step(&m);
   ck_assert(m.cpu->nmi_blocked);
   m_step(&m);
@@ -180,7 +173,7 @@ END_TEST
 START_TEST(tf_of_the_old_task) {
   for (unsigned by_int = 0; by_int < 2; by_int++) {
     struct machine m = task_machine(_i, 0);
-    m_put(&m, IDT + 0x80 * 8, UINT64_C(0xe5) << 40 | (u64)TSS2_SEL << 16, 8);
+    m_put(&m, IDT + 0x80 * 8, m_task_gate(3), 8);
     if (by_int) m_code(&m, "\xcd\x80");
     else m_code(&m, "\xea\0\0\0\0\x70\0");
     cpu_set_eflags(m.cpu, EF_1 | EF_TF);
@@ -188,7 +181,7 @@ START_TEST(tf_of_the_old_task) {
     m_step(&m);
     ck_assert_uint_eq(m.cpu->rip, by_int ? CODE2 : HANDLER(VEC_DB));
     ck_assert_uint_eq(m.cpu->dr[6] & DR6_BS, by_int ? 0 : DR6_BS);
-    ck_assert_uint_eq(m_get(&m, TSS + AT_FLAGS, 4) & EF_TF, EF_TF);
+    ck_assert_uint_eq(m_get(&m, TSS + TSS_EFLAGS, 4) & EF_TF, EF_TF);
     m_free(&m);
   }
 }
@@ -213,7 +206,7 @@ START_TEST(tss_across_pages) {
   m_expect_fault(&m, VEC_PF, 0, CODE);
   ck_assert_uint_eq(m.cpu->cr2, TSS2 + 0x1000);
   ck_assert_uint_eq(m.cpu->tr.sel, TSS_SEL);
-  ck_assert_uint_eq(m_get(&m, TSS + AT_EIP, 4), 0);
+  ck_assert_uint_eq(m_get(&m, TSS + TSS_EIP, 4), 0);
   ck_assert_uint_eq(m_get(&m, GDT + TSS2_SEL + 5, 1), 0x89);
   m_free(&m);
 }
