@@ -119,6 +119,7 @@ static int count_case(void *opaque, const struct vec_case *c) {
 static int list_file(const char *path) {
   struct vec_error err;
   struct vec_file *f = vec_load(path, &err);
+  int status = 0;
   if (!f) {
     app_error("%s", err.text);
     return -1;
@@ -126,12 +127,16 @@ static int list_file(const char *path) {
   for (u32 k = 0; k < f->vectors; k++) {
     const struct vector *v = &f->vector[k];
     unsigned cases = 0;
-    if (vec_cases(f, v, count_case, &cases)) app_error("%s:%u: too many cases", path, v->line);
+    if (vec_cases(f, v, count_case, &cases, &err)) {
+      app_error("%s", err.text);
+      status = -1;
+      continue;
+    }
     printf("%s:%u: %s, %u cases: %s%s%s\n", path, v->line, v->name, cases, v->cite,
            v->disputed ? "; disputed: " : "", v->disputed ? v->disputed : "");
   }
   vec_free(f);
-  return 0;
+  return status;
 }
 
 static int run_files(const struct check_options *o, bool excused[CHECKS][SIDES], int argc, char **argv, int a) {
@@ -145,7 +150,7 @@ static int run_files(const struct check_options *o, bool excused[CHECKS][SIDES],
   for (; a < argc; a++) {
     struct vec_file *f = vec_load(argv[a], &err);
     if (f && vec_run_file(r, f)) {
-      snprintf(err.text, sizeof err.text, "%.200s: a vector has too many cases", argv[a]);
+      snprintf(err.text, sizeof err.text, "%.200s: out of memory", argv[a]);
       vec_run_refused(r, argv[a], &err);
     } else if (!f) {
       vec_run_refused(r, argv[a], &err);

@@ -1,8 +1,9 @@
 /* Assembly text to bytes through GNU as, each text once. The object's .text is read from its ELF section
  * headers (System V ABI, Object Files). */
-#include "vectors/vec.h"
+#include "base/assemble.h"
 
 #include <elf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -12,11 +13,11 @@ struct assembled {
   struct assembled *next;
   unsigned bits;
   int len; /* -1: as refused it */
-  u8 code[VEC_MAX_CODE];
+  u8 code[ASSEMBLE_MAX];
   char text[];
 };
 
-struct vec_assembler {
+struct assembler {
   bool present, probed;
   bool only_where_needed;
   struct assembled *list;
@@ -24,7 +25,7 @@ struct vec_assembler {
 };
 
 /* Runs as on dir/a.s; its messages go to dir/a.err. Returns its exit status, -1 when it could not be run. */
-static int run_as(const struct vec_assembler *as, const char *width) {
+static int run_as(const struct assembler *as, const char *width) {
   pid_t pid = fork();
   if (pid < 0) return -1;
   if (!pid) {
@@ -37,11 +38,11 @@ static int run_as(const struct vec_assembler *as, const char *width) {
   return WEXITSTATUS(status);
 }
 
-static void in_dir(const struct vec_assembler *as, const char *name, char *out, size_t n) {
+static void in_dir(const struct assembler *as, const char *name, char *out, size_t n) {
   snprintf(out, n, "%s/%s", as->dir, name);
 }
 
-static int write_source(const struct vec_assembler *as, const char *text, unsigned bits) {
+static int write_source(const struct assembler *as, const char *text, unsigned bits) {
   char path[64];
   in_dir(as, "a.s", path, sizeof path);
   FILE *f = fopen(path, "w");
@@ -52,14 +53,14 @@ static int write_source(const struct vec_assembler *as, const char *text, unsign
   return fclose(f);
 }
 
-struct vec_assembler *vec_assembler_new(bool only_where_needed) {
-  struct vec_assembler *as = calloc(1, sizeof *as);
+struct assembler *assembler_new(bool only_where_needed) {
+  struct assembler *as = calloc(1, sizeof *as);
   if (!as) return NULL;
   as->only_where_needed = only_where_needed;
   return as;
 }
 
-void vec_assembler_free(struct vec_assembler *as) {
+void assembler_free(struct assembler *as) {
   if (!as) return;
   while (as->list) {
     struct assembled *a = as->list;
@@ -77,7 +78,7 @@ void vec_assembler_free(struct vec_assembler *as) {
 }
 
 /* Looked for when it is first needed. */
-bool vec_assembler_present(struct vec_assembler *as) {
+bool assembler_present(struct assembler *as) {
   if (!as || as->probed) return as && as->present;
   as->probed = true;
   strcpy(as->dir, "/tmp/ringwalk-asXXXXXX");
@@ -85,9 +86,9 @@ bool vec_assembler_present(struct vec_assembler *as) {
   else as->present = !write_source(as, "nop", 64) && run_as(as, "--64") == 0;
   return as->present;
 }
-bool vec_assembler_compares(const struct vec_assembler *as) { return as && !as->only_where_needed; }
+bool assembler_compares(const struct assembler *as) { return as && !as->only_where_needed; }
 
-static size_t slurp(const struct vec_assembler *as, const char *name, u8 *buf, size_t n) {
+static size_t slurp(const struct assembler *as, const char *name, u8 *buf, size_t n) {
   char path[64];
   in_dir(as, name, path, sizeof path);
   FILE *f = fopen(path, "rb");
@@ -98,7 +99,7 @@ static size_t slurp(const struct vec_assembler *as, const char *name, u8 *buf, s
 
 /* The first executable section's bytes. -1: none, too many, or relocations are needed. */
 #define FIND_TEXT(W)                                                                                        \
-  static int find_text##W(const u8 *o, size_t n, u8 code[VEC_MAX_CODE]) {                                   \
+  static int find_text##W(const u8 *o, size_t n, u8 code[ASSEMBLE_MAX]) {                                   \
     Elf##W##_Ehdr h;                                                                                        \
     int len = -1;                                                                                           \
     if (n < sizeof h) return -1;                                                                            \
@@ -109,7 +110,7 @@ static size_t slurp(const struct vec_assembler *as, const char *name, u8 *buf, s
       memcpy(&s, o + h.e_shoff + k * sizeof s, sizeof s);                                                   \
       if ((s.sh_type == SHT_REL || s.sh_type == SHT_RELA) && s.sh_size) return -1;                          \
       if (len >= 0 || s.sh_type != SHT_PROGBITS || !(s.sh_flags & SHF_EXECINSTR)) continue;                 \
-      if (s.sh_size > VEC_MAX_CODE || s.sh_offset > n || n - s.sh_offset < s.sh_size) return -1;            \
+      if (s.sh_size > ASSEMBLE_MAX || s.sh_offset > n || n - s.sh_offset < s.sh_size) return -1;            \
       memcpy(code, o + s.sh_offset, s.sh_size);                                                             \
       len = (int)s.sh_size;                                                                                 \
     }                                                                                                       \
@@ -118,7 +119,7 @@ static size_t slurp(const struct vec_assembler *as, const char *name, u8 *buf, s
 FIND_TEXT(32)
 FIND_TEXT(64)
 
-static struct assembled *assemble(struct vec_assembler *as, const char *text, unsigned bits) {
+static struct assembled *assemble(struct assembler *as, const char *text, unsigned bits) {
   struct assembled *a = calloc(1, sizeof *a + strlen(text) + 1);
   enum { OBJECT = 65536 };
   u8 *object = malloc(OBJECT);
@@ -141,8 +142,7 @@ static struct assembled *assemble(struct vec_assembler *as, const char *text, un
   return a;
 }
 
-int vec_assemble(struct vec_assembler *as, const char *text, unsigned bits, u8 code[VEC_MAX_CODE],
-                 struct vec_error *err) {
+int assemble_text(struct assembler *as, const char *text, unsigned bits, u8 code[ASSEMBLE_MAX], char *err, size_t size) {
   struct assembled *a = as->list;
   while (a && (a->bits != bits || strcmp(a->text, text))) a = a->next;
   if (!a) a = assemble(as, text, bits);
@@ -156,7 +156,8 @@ int vec_assemble(struct vec_assembler *as, const char *text, unsigned bits, u8 c
   said[n] = 0;
   for (char *p = said; *p; p++)
     if (*p == '\n') *p = ' ';
-  snprintf(err->text, sizeof err->text, "as cannot assemble '%.80s': %s", text,
-           n ? said : "the text needs relocations, or is too long");
+  const char *first = strstr(said, "Error: "); /* behind the temporary file's name */
+  snprintf(err, size, "as cannot assemble '%.80s': %s", text,
+           first ? first + 7 : n ? said : "the text needs relocations, or is too long");
   return -1;
 }

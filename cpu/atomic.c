@@ -1,6 +1,7 @@
 /* Exchange and compare: XADD CMPXCHG CMPXCHG8B CMPXCHG16B. SDM 1 7.3.1.2 (Exchange Instructions),
  * SDM 3A 9.1 (Locked Atomic Operations). XCHG is in cpu/mov.c. */
 #include "base/host_int.h"
+#include "cpu/check.h"
 #include "cpu/lean.h"
 
 ALWAYS_INLINE u64 add_flags(u64 a, u64 b, enum width w, u16 *hf) {
@@ -89,8 +90,9 @@ static void compare_exchange_8(struct cpu *cpu, const struct insn *i) {
  * (#SS(0); measured on Intel Xeon). Atomic with or without LOCK. */
 static void compare_exchange_16(struct cpu *cpu, const struct insn *i) {
   cpu->insn = i;
-  if ((ea_offset(cpu, i) + (i->seg >= FS ? cpu->seg[i->seg].base : 0)) & 15) cpu_raise_error(cpu, VEC_GP, 0);
-  u64 la = ea_linear(cpu, i, 16, ACC_WRITE);
+  u64 la = ea_offset(cpu, i) + (i->seg >= FS ? cpu->seg[i->seg].base : 0);
+  require_ab(cpu, CHK_ALIGNED_16, !(la & 15), 0, la, 0);
+  la = ea_linear(cpu, i, 16, ACC_WRITE);
   u128 want = (u128)cpu->gpr[RDX] << 64 | cpu->gpr[RAX], with = (u128)cpu->gpr[RCX] << 64 | cpu->gpr[RBX];
   u128 old = host_cas128(mem_lock_begin(cpu, la, 16), want, with);
   mem_lock_end(cpu, 16);
@@ -103,7 +105,8 @@ static void compare_exchange_16(struct cpu *cpu, const struct insn *i) {
 
 static const struct insn *h_cmpxchg8b(struct cpu *restrict cpu, const struct insn *restrict i) {
   if (insn_osize(i) == W64) {
-    if (!model_has(cpu->model, FEAT_CX16)) return raise_ud(cpu, i);
+    cpu->insn = i;
+    require_ab(cpu, CHK_OP_FEATURE, model_has(cpu->model, FEAT_CX16), 0, FEAT_CX16, 0);
     compare_exchange_16(cpu, i);
   } else {
     compare_exchange_8(cpu, i);

@@ -14,6 +14,7 @@ enum { ERROR_EXT = 1, ERROR_IDT = 2 };
 /* The last column of a row: vector, error code, text. */
 #define FAULT_NOTHING 0, ERR_NONE, ""
 #define FAULT_UD VEC_UD, ERR_NONE, "#UD"
+#define FAULT_NM VEC_NM, ERR_NONE, "#NM"
 #define FAULT_DB VEC_DB, ERR_NONE, "#DB"
 #define FAULT_GP_0 VEC_GP, ERR_ZERO, "#GP(0)"
 #define FAULT_GP_SEL VEC_GP, ERR_SEL, "#GP(sel)"

@@ -17,7 +17,8 @@ struct check_row {
   const char *id, *rule, *cite;
   const char *fault; /* as the manual writes it: "#GP(sel)" */
   const char *operands; /* what was compared, for check_ab(): "CPL {a}, gate DPL {b}"; {a:x} hexadecimal, {a:t} the
-                         * type of a descriptor; "" when there is nothing to show */
+                         * type of a descriptor, {a:b} the numbers of the bits that are set, {a:o} an opcode's bytes,
+                         * {a:m} a mode (cpu->mode), {a:f} an enum feature; "" when there is nothing to show */
   u8 vector;         /* meaningless when nothing is raised: fault is "" */
   u8 error;          /* enum check_error in check.c */
 };

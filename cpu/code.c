@@ -9,6 +9,8 @@
 
 #include "cpu/decode.h"
 #include "cpu/mem.h"
+#include "cpu/refuse.h"
+#include "cpu/stops.h"
 
 enum { HASH_BITS = 14, PAGE_HASH_BITS = 12 };
 enum { ARENA_MAX = 64 << 20, ARENA_MIN = 1 << 20, ARENA_RESERVE = 64 << 10, LINKS_MAX = 65536 };
@@ -279,8 +281,11 @@ static const struct insn *h_fall(struct cpu *restrict cpu, const struct insn *re
   ENTER(cpu, t);
 }
 
-static const struct insn *h_fetch_too_long(struct cpu *restrict cpu, const struct insn *restrict i) {
-  return raise_gp0(cpu, i);
+/* Stands for the instruction before which a debugger stops; that one is done as a step. */
+static const struct insn *h_stop(struct cpu *restrict cpu, const struct insn *restrict i) {
+  (void)h_dead(cpu, i);
+  cpu->stop_here = true;
+  return NULL;
 }
 
 /* Where the bytes of the next instruction are: up to two pages. */
@@ -345,12 +350,15 @@ static bool build_one(struct cpu *cpu, struct source *s, u64 rip, struct build *
     st = decode_insn(cpu->vm->decoder, cpu->model, cpu->mode, rip, buf, n, o, &row);
     b->crosses = true;
   }
-  if (st == DECODE_MORE) st = DECODE_TOO_LONG; /* cut by CS.limit: #GP(0) as well */
-  if (st == DECODE_INVALID || st == DECODE_TOO_LONG) {
-    o->fn = st == DECODE_INVALID ? raise_ud : h_fetch_too_long;
-    if (!o->len) o->len = 1;
+  if (st == DECODE_MORE || st == DECODE_TOO_LONG) { /* cut by CS.limit, or by the 15 bytes */
+    o->fn = raise_cut;
+    o->src = st == DECODE_MORE;
+    b->ends = true;
+  } else if (st == DECODE_INVALID) {
+    o->fn = raise_refused;
     b->ends = true;
   }
+  if (st != DECODE_OK && !o->len) o->len = 1;
   o->off = (u16)b->bytes;
   o->idx = (u8)b->count++;
   b->bytes += o->len;
@@ -363,13 +371,27 @@ static bool build_one(struct cpu *cpu, struct source *s, u64 rip, struct build *
   return !b->ends && !b->crosses;
 }
 
+/* A block ends before an address where a debugger stops, and there has a block of its own. */
+static void build_to_stop(struct cpu *cpu, struct source *s, unsigned most, struct build *b) {
+  if (stops_at_code(cpu, s->lin)) {
+    b->insn[b->count] = (struct insn){.fn = h_stop, .len = 1, .idx = (u8)b->count};
+    b->count++;
+    b->bytes = 1;
+    b->ends = true;
+    return;
+  }
+  while (b->count < most && build_one(cpu, s, cpu->rip + b->bytes, b) &&
+         !stops_at_code(cpu, (s->lin + b->bytes) & cpu->lamask)) {}
+}
+
 static struct block *block_build(struct cpu *cpu, const struct exec_page *xp, u64 lin) {
   struct build b = {.count = xp->alias};
   struct source s = {.lin = lin, .host = xp->host, .host2 = xp->host};
   static const u8 floating[PAGE_SIZE] = {0}; /* code outside memory: what an open bus gives is not code either */
   if (!s.host) s.host = s.host2 = floating;
   unsigned first = b.count, most = first + (cpu->mode & MODE_STEP ? 1 : BLOCK_MAX_INSNS);
-  while (b.count < most && build_one(cpu, &s, cpu->rip + b.bytes, &b)) {}
+  if (unlikely(cpu->vm->stops) && !(cpu->mode & MODE_STEP)) build_to_stop(cpu, &s, most, &b);
+  else while (b.count < most && build_one(cpu, &s, cpu->rip + b.bytes, &b)) {}
   struct insn *end = &b.insn[b.count];
   end->fn = h_fall;
   end->off = (u16)b.bytes;

@@ -21,14 +21,14 @@ static void require_cpl0(struct cpu *cpu, const struct insn *i) {
 static void check_paging_on(struct cpu *cpu) {
   bool tss16 = !(seg_type(&cpu->tr) & 8);
   if (!(cpu->msr[MSR_EFER] & EFER_LME)) return;
-  require(cpu, CHK_CR0_LME_PAE, cpu->cr4 & CR4_PAE, 0);
-  require(cpu, CHK_CR0_LME_CS, !(cpu->seg[CS].attr & SEG_L), 0);
-  require(cpu, CHK_CR0_LME_TR, !tss16, 0);
+  require_ab(cpu, CHK_CR0_LME_PAE, cpu->cr4 & CR4_PAE, 0, cpu->cr4, 0);
+  require_ab(cpu, CHK_CR0_LME_CS, !(cpu->seg[CS].attr & SEG_L), 0, !!(cpu->seg[CS].attr & SEG_L), 0);
+  require_ab(cpu, CHK_CR0_LME_TR, !tss16, 0, cpu->tr.attr, 0);
 }
 
 static void check_paging_off(struct cpu *cpu) {
-  require(cpu, CHK_CR0_PG_OFF_64, !cpu_code64(cpu), 0);
-  require(cpu, CHK_CR0_PG_OFF_PCIDE, !(cpu->cr4 & CR4_PCIDE), 0);
+  require_ab(cpu, CHK_CR0_PG_OFF_64, !cpu_code64(cpu), 0, cpu_code64(cpu), 0);
+  require_ab(cpu, CHK_CR0_PG_OFF_PCIDE, !(cpu->cr4 & CR4_PCIDE), 0, cpu->cr4, 0);
 }
 
 static void write_cr0(struct cpu *cpu, u64 v) {
@@ -56,7 +56,8 @@ static void write_cr0(struct cpu *cpu, u64 v) {
  * SDM 3A 4.10.4.1 (Operations that Invalidate TLBs and Paging-Structure Caches) */
 static void write_cr3(struct cpu *cpu, u64 v) {
   if (cpu->cr4 & CR4_PCIDE) v &= ~BIT(63);
-  if (cpu_long(cpu)) require_ab(cpu, CHK_CR3_RESERVED, !(v >> cpu->model->maxphyaddr), 0, v, 0);
+  u64 beyond = v & ~MASK(cpu->model->maxphyaddr - 1, 0);
+  if (cpu_long(cpu)) require_ab(cpu, CHK_CR3_RESERVED, !beyond, 0, beyond, v);
   if (paging_is_pae(cpu->cr0, cpu->cr4, cpu->msr[MSR_EFER])) paging_load_pdptes(cpu, v);
   cpu->cr3 = v;
   cpu_update_mode(cpu);
@@ -83,14 +84,25 @@ static u64 cr4_valid(const struct cpu_model *m) {
   return v;
 }
 
+/* No processor defines these: SDM 3A 2.5 (VMXE, SMXE, KL, CET, PKS, UINTR, LASS, LAM_SUP, FRED are defined). */
+#define CR4_UNDEFINED (BIT(15) | BIT(26) | MASK(31, 29) | MASK(63, 33))
+
+static void check_cr4(struct cpu *cpu, u64 v) {
+  u64 changed = v ^ cpu->cr4, undefined = v & CR4_UNDEFINED, absent = v & ~CR4_UNDEFINED & ~cr4_valid(cpu->model);
+  require_ab(cpu, CHK_CR4_RESERVED, !undefined, 0, undefined, v);
+  require_ab(cpu, CHK_CR4_FEATURE, !absent, 0, absent, v);
+  if (cpu_long(cpu)) {
+    require_ab(cpu, CHK_CR4_LA57, !(changed & CR4_LA57), 0, v, 0);
+    require_ab(cpu, CHK_CR4_PAE, v & CR4_PAE, 0, v, 0);
+  }
+  if (!(changed & v & CR4_PCIDE)) return;
+  require_ab(cpu, CHK_CR4_PCIDE, cpu_long(cpu), 0, cpu_long(cpu), 0);
+  require_ab(cpu, CHK_CR4_PCIDE_CR3, !(cpu->cr3 & 0xfff), 0, cpu->cr3, 0);
+}
+
 static void write_cr4(struct cpu *cpu, u64 v) {
   u64 changed = v ^ cpu->cr4;
-  require_ab(cpu, CHK_CR4_RESERVED, !(v & ~cr4_valid(cpu->model)), 0, v, 0);
-  if (cpu_long(cpu)) {
-    require(cpu, CHK_CR4_LA57, !(changed & CR4_LA57), 0);
-    require(cpu, CHK_CR4_PAE, v & CR4_PAE, 0);
-  }
-  if (changed & v & CR4_PCIDE) require(cpu, CHK_CR4_PCIDE, cpu_long(cpu) && !(cpu->cr3 & 0xfff), 0);
+  check_cr4(cpu, v);
   if ((changed & (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)) && paging_is_pae(cpu->cr0, v, cpu->msr[MSR_EFER]))
     paging_load_pdptes(cpu, cpu->cr3);
   cpu->cr4 = v;
@@ -99,14 +111,18 @@ static void write_cr4(struct cpu *cpu, u64 v) {
     cpu_tlb_flush(cpu);
 }
 
-static bool cr_exists(const struct cpu *cpu, unsigned n) {
-  return n == 0 || (n >= 2 && n <= 4) || (n == 8 && cpu_code64(cpu));
+/* Returns false for one that does not exist, when that check is turned round. */
+static bool cr_access(struct cpu *cpu, const struct insn *i, unsigned n) {
+  bool exists = n == 0 || (n >= 2 && n <= 4) || (n == 8 && cpu_code64(cpu));
+  cpu->insn = i;
+  require_ab(cpu, CHK_CR_EXISTS, exists, 0, n, 0);
+  require_cpl0(cpu, i);
+  return exists;
 }
 
 /* The operand is a register whatever ModRM.mod says, of 32 bits, in 64-bit mode of 64. */
 static const struct insn *h_mov_R_C(struct cpu *restrict cpu, const struct insn *restrict i) {
-  if (!cr_exists(cpu, i->src)) return raise_ud(cpu, i);
-  require_cpl0(cpu, i);
+  if (!cr_access(cpu, i, i->src)) return cpu_leave(cpu, i);
   const u64 *const at[9] = {&cpu->cr0, NULL, &cpu->cr2, &cpu->cr3, &cpu->cr4, NULL, NULL, NULL, &cpu->cr8};
   u64 v = *at[i->src];
   reg_set(cpu, i->dst, v, cpu_code64(cpu) ? W64 : W32);
@@ -116,8 +132,7 @@ BODY_1(mov_R_C, h_mov_R_C)
 
 static const struct insn *h_mov_C_R(struct cpu *restrict cpu, const struct insn *restrict i) {
   u64 next = insn_next_rip(cpu, i);
-  if (!cr_exists(cpu, i->dst)) return raise_ud(cpu, i);
-  require_cpl0(cpu, i);
+  if (!cr_access(cpu, i, i->dst)) return cpu_leave(cpu, i);
   u64 v = reg_get(cpu, i->src, cpu_code64(cpu) ? W64 : W32);
   switch (i->dst) {
     case 0: write_cr0(cpu, v); break;
@@ -125,7 +140,7 @@ static const struct insn *h_mov_C_R(struct cpu *restrict cpu, const struct insn 
     case 3: write_cr3(cpu, v); break;
     case 4: write_cr4(cpu, v); break;
     default:
-      require_ab(cpu, CHK_CR8_RESERVED, !(v >> 4), 0, v, 0);
+      require_ab(cpu, CHK_CR8_RESERVED, !(v >> 4), 0, v & ~UINT64_C(15), v);
       cpu->cr8 = v;
   }
   return cpu_jump_mode(cpu, i, next);
@@ -138,15 +153,16 @@ BODY_1(mov_C_R, h_mov_C_R)
  * DR7.GD. */
 static unsigned dr_access(struct cpu *cpu, const struct insn *i, unsigned n) {
   cpu->insn = i;
-  require(cpu, CHK_DR_EXISTS, n < 8, 0);
+  require_ab(cpu, CHK_DR_EXISTS, n < 8, 0, n, 0);
   require_cpl0(cpu, i);
-  require(cpu, CHK_DR_EXISTS, !((n == 4 || n == 5) && (cpu->cr4 & CR4_DE)), 0);
+  bool alias = n == 4 || n == 5, de = cpu->cr4 & CR4_DE;
+  if (alias) require_ab(cpu, CHK_DR_DE, !de, 0, n, de);
   bool detect = cpu->dr[7] & DR7_GD;
-  if (!check(cpu, CHK_DR_GD, !detect)) {
+  if (!check_ab(cpu, CHK_DR_GD, !detect, cpu->dr[7], 0)) {
     cpu->dr6_pending |= DR6_BD;
     check_failed(cpu, CHK_DR_GD, 0);
   }
-  return n == 4 || n == 5 ? n + 2 : n & 7;
+  return alias ? n + 2 : n & 7;
 }
 
 static const struct insn *h_mov_R_D(struct cpu *restrict cpu, const struct insn *restrict i) {
@@ -159,7 +175,7 @@ BODY_1(mov_R_D, h_mov_R_D)
 static const struct insn *h_mov_D_R(struct cpu *restrict cpu, const struct insn *restrict i) {
   unsigned n = dr_access(cpu, i, i->dst);
   u64 v = reg_get(cpu, i->src, cpu_code64(cpu) ? W64 : W32);
-  if (n >= 6) require(cpu, CHK_DR_HIGH, !(v >> 32), 0);
+  if (n >= 6) require_ab(cpu, CHK_DR_HIGH, !(v >> 32), 0, n, v);
   if (n == 6) v = (v & (DR6_B | DR6_BD | DR6_BS | DR6_BT)) | DR6_FIXED;
   if (n == 7) v = (v & 0xffff23ff) | DR7_FIXED;
   cpu->dr[n] = v;
@@ -220,7 +236,7 @@ static const struct insn *h_invpcid(struct cpu *restrict cpu, const struct insn 
   require_ab(cpu, CHK_INVPCID_TYPE, type <= 3, 0, type, 0);
   require_ab(cpu, CHK_INVPCID_DESC, !(pcid >> 12), 0, pcid, 0);
   if (type <= 1) require_ab(cpu, CHK_INVPCID_PCID, !pcid || pcide, 0, pcid, 0);
-  if (type == 0 && wide) require_ab(cpu, CHK_INVPCID_ADDR, cpu_canonical(cpu, addr), 0, addr, 0);
+  if (type == 0) require_ab(cpu, CHK_INVPCID_ADDR, cpu_canonical(cpu, addr), 0, addr, 0);
   bool current = type > 1 || pcid == (pcide ? cpu->cr3 & 0xfff : 0);
   if (type == 0 && current) cpu_tlb_flush_page(cpu, addr);
   else if (current) cpu_tlb_flush(cpu);
@@ -245,12 +261,16 @@ static const struct insn *h_hlt(struct cpu *restrict cpu, const struct insn *res
 }
 BODY_1(hlt, h_hlt)
 
+static void require_cpl0_ud(struct cpu *cpu, const struct insn *i) {
+  cpu->insn = i;
+  require_ab(cpu, CHK_CPL0_UD, cpu->cpl == 0, 0, cpu->cpl, 0);
+}
+
 /* SDM 2B MONITOR: the byte is read as by a load. */
 static const struct insn *h_monitor(struct cpu *restrict cpu, const struct insn *restrict i) {
   static const u64 mask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
-  if (cpu->cpl != 0) return raise_ud(cpu, i);
-  cpu->insn = i;
-  require(cpu, CHK_MONITOR_ECX, (u32)cpu->gpr[RCX] == 0, 0);
+  require_cpl0_ud(cpu, i);
+  require_ab(cpu, CHK_MONITOR_ECX, (u32)cpu->gpr[RCX] == 0, 0, (u32)cpu->gpr[RCX], 0);
   (void)mem_read8(cpu, mem_linear(cpu, i->seg, cpu->gpr[RAX] & mask[i->flags & IF_ASIZE], 1, ACC_READ));
   NEXT(cpu, i, FORM_X);
 }
@@ -258,15 +278,14 @@ BODY_1(monitor, h_monitor)
 
 /* SDM 2B MWAIT: the wait may end for any reason; this one ends at once. */
 static const struct insn *h_mwait(struct cpu *restrict cpu, const struct insn *restrict i) {
-  if (cpu->cpl != 0) return raise_ud(cpu, i);
-  cpu->insn = i;
-  require(cpu, CHK_MWAIT_ECX, (u32)cpu->gpr[RCX] <= 1, 0);
+  require_cpl0_ud(cpu, i);
+  require_ab(cpu, CHK_MWAIT_ECX, (u32)cpu->gpr[RCX] <= 1, 0, (u32)cpu->gpr[RCX], 0);
   return cpu_leave(cpu, i);
 }
 BODY_1(mwait, h_mwait)
 
 static const struct insn *set_ac(struct cpu *cpu, const struct insn *i, bool ac) {
-  if (cpu->cpl != 0) return raise_ud(cpu, i);
+  require_cpl0_ud(cpu, i);
   cpu->eflags = (cpu->eflags & ~(u32)EF_AC) | (ac ? (u32)EF_AC : 0);
   cpu_update_mode(cpu);
   return cpu_jump_mode(cpu, i, insn_next_rip(cpu, i));

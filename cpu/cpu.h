@@ -161,7 +161,9 @@ enum cpu_exit {
   CPU_EXIT_STOP,     /* cpu_stop() was called */
   CPU_EXIT_SHUTDOWN, /* triple fault */
   CPU_EXIT_HALT,     /* HLT with nothing to wake it */
+  CPU_EXIT_DEBUG,    /* cpu->stopped: what a debugger asked for, cpu/stops.h */
 };
+enum cpu_stopped { CPU_NOT_STOPPED, CPU_STOPPED_CODE, CPU_STOPPED_DATA, CPU_STOPPED_MODE };
 
 enum { STOP_REQUEST = 1 /* leave cpu_run() */, STOP_EVENT = 2 /* look at pending work, then go on */ };
 
@@ -236,8 +238,14 @@ struct cpu {
     u8 hits;           /* met by the instruction in progress */
     u8 step;           /* DEBUG_STEP_*: why each instruction, or this one, is a step */
     bool retry;        /* the instruction in progress is given up, to be done again as a step */
+    bool watching;     /* some page has a data breakpoint or belongs to a range of cpu/stops.h */
+    bool on_mode;      /* a change of mode stops */
     u64 page[4];       /* linear pages of data breakpoints */
   } debug;
+  u8 stopped;          /* enum cpu_stopped */
+  bool stop_here;      /* the block at cpu->rip stands for a stop */
+  struct { u64 la; unsigned n; bool write; } stop_access; /* of CPU_STOPPED_DATA */
+  struct { bool on; u64 la, rsp; } pass; /* the instruction that stops_pass() named */
   struct fault fault;  /* the fault being raised */
   jmp_buf unwind;      /* cpu_run()'s; faults inside cpu/ jump here */
   u64 lock_la, lock_gpa;

@@ -3,6 +3,7 @@
 
 #include "cpu/code.h"
 #include "cpu/decode.h"
+#include "cpu/stops.h"
 
 struct vm *vm_create(void) {
   struct vm *vm = calloc(1, sizeof *vm);
@@ -20,6 +21,7 @@ struct vm *vm_create(void) {
 void vm_destroy(struct vm *vm) {
   if (!vm) return;
   while (vm->cpus) cpu_destroy(vm->cpu[vm->cpus - 1]);
+  stops_free(vm);
   code_destroy(vm->code);
   decoder_destroy(vm->decoder);
   free(vm);

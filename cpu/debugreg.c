@@ -40,6 +40,7 @@ void debug_update(struct cpu *cpu) {
   cpu->debug.exec = exec;
   cpu->debug.io = io;
   cpu->debug.any = exec | data | io;
+  cpu->debug.watching = data || (cpu->vm->stops && cpu->vm->stops->ranges);
   cpu->debug.step = (u8)((cpu->debug.step & DEBUG_STEP_ONCE) | (exec ? DEBUG_STEP_ALL : 0));
   if (moved) cpu_tlb_flush(cpu);
 }
@@ -79,6 +80,7 @@ void debug_data(struct cpu *cpu, u64 la, unsigned n, bool write) {
   for (unsigned k = 0; k < 4; k++)
     if (!write && rw_of(cpu, k) == RW_WRITE) which &= (u8)~(1u << k);
   cpu->debug.hits |= overlaps(cpu, which, la, n);
+  stops_data(cpu, la, n, write);
 }
 
 /* A repetition stops behind the element. */

@@ -12,7 +12,7 @@
 #ifndef CPU_DEBUGREG_H
 #define CPU_DEBUGREG_H
 
-#include "cpu/cpu.h"
+#include "cpu/stops.h"
 
 #define DR7_ENABLED UINT64_C(0xff)                /* L0 G0 .. L3 G3 */
 enum { DEBUG_STEP_ALL = 1, DEBUG_STEP_ONCE = 2 }; /* cpu->debug.step */
@@ -28,10 +28,10 @@ COLD void debug_data(struct cpu *cpu, u64 la, unsigned n, bool write);
 COLD void debug_io(struct cpu *cpu, u16 port, unsigned size);
 
 static inline bool debug_watched(const struct cpu *cpu, u64 la) {
-  if (likely(!cpu->debug.data)) return false;
+  if (likely(!cpu->debug.watching)) return false;
   for (unsigned n = 0; n < 4; n++)
     if ((cpu->debug.data >> n & 1) && !((la ^ cpu->dr[n]) >> PAGE_SHIFT)) return true;
-  return false;
+  return stops_watch_page(cpu, la);
 }
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/bits.h"
+#include "cpu/refuse.h"
 
 enum operand_class { O_NONE, O_E, O_G, O_I, O_J, O_O, O_A, O_Z, O_S, O_C, O_D, O_V, O_W, O_P, O_Q, O_M, O_R, O_FIXED, O_TEXT };
 
@@ -96,6 +97,8 @@ struct fetch {
   u8 asize;         /* 0, 1, 2 */
   enum width osize;
   bool more;        /* ran out of bytes */
+  enum refusal why; /* #UD: the reason, */
+  int feature;      /* and the feature that the opcode belongs to */
 };
 
 static u8 get8(struct fetch *f) {
@@ -199,6 +202,57 @@ static int find_row(const struct decoder *d, const struct cpu_model *model, stru
     return (int)r - 1;
   }
   return -1;
+}
+
+/* ---- #UD: the reason ---- */
+
+/* SDM 2A 2.3.2 (Instruction Encoding with VEX Prefix), 2.7.1 (EVEX): outside 64-bit mode LES, LDS and BOUND with a
+ * register as operand. */
+static bool is_vector_prefix(const struct fetch *f) {
+  if (f->map || (f->opcode != 0xc4 && f->opcode != 0xc5 && f->opcode != 0x62)) return false;
+  if (f->code == 2) return true;
+  return (f->mode & (MODE_PE | MODE_VM)) == MODE_PE && f->has_modrm && f->modrm >> 6 == 3;
+}
+
+/* The feature of an opcode that has no row here, or FEAT_NONE. ModRM was not read if no row has one. */
+static int feature_elsewhere(const struct fetch *f) {
+  u8 modrm = f->has_modrm ? f->modrm : f->at < f->n ? f->p[f->at] : 0;
+  if (is_vector_prefix(f)) return f->opcode == 0x62 ? FEAT_AVX512F : FEAT_AVX;
+  for (const struct absent_row *a = absent_rows; a < absent_rows + absent_row_count; a++)
+    if (a->map == f->map && f->opcode >= a->first && f->opcode <= a->last && prefix_matches(a->prefix, f) &&
+        (!(a->modrm & 1) || modrm_matches(a->modrm, modrm)))
+      return a->feature;
+  return FEAT_NONE;
+}
+
+/* Why no row fits: the nearest one does but for the feature, the mode, or the form of its operand. */
+static void explain_no_row(const struct decoder *d, const struct cpu_model *model, struct fetch *f) {
+  f->why = REFUSE_UNKNOWN;
+  for (unsigned r = d->first[f->map][f->opcode]; r; r = d->next[r - 1][f->opcode & 7]) {
+    const struct oprow *row = &opcode_rows[r - 1];
+    bool modrm = row->modrm & 1, fits = !modrm || modrm_matches(row->modrm, f->modrm);
+    bool form = modrm && modrm_matches(row->modrm & (u16)~6u, f->modrm);
+    if (!prefix_matches(row->prefix, f)) continue;
+    if (!mode_matches(row->modes, f->mode)) {
+      if (fits) f->why = REFUSE_MODE;
+      continue;
+    }
+    if (fits) {
+      f->why = REFUSE_FEATURE;
+      f->feature = row->feature;
+      return;
+    }
+    if (form && f->why == REFUSE_UNKNOWN) f->why = row->modrm & 4 ? REFUSE_MEMORY : REFUSE_REGISTER;
+  }
+  int elsewhere = feature_elsewhere(f);
+  if (elsewhere == FEAT_NONE || model_has(model, (enum feature)elsewhere)) return;
+  f->why = REFUSE_FEATURE;
+  f->feature = elsewhere;
+}
+
+static enum decode_status refuse(struct fetch *f, enum refusal why) {
+  f->why = why;
+  return DECODE_INVALID;
 }
 
 /* SDM 1 3.6 (Operand-Size and Address-Size Attributes) */
@@ -373,12 +427,12 @@ static handler_fn *body_handler(const struct body *b, unsigned w, enum form form
 }
 
 /* CR0 and CR4 bits that refuse the x87, MMX or SSE. SDM 3A 2.5 (Control Registers), Tables 12-1 and 13-1 */
-static handler_fn *unit_refusal(u32 mode, u32 attrs) {
-  if ((attrs & A_SSE) && (mode & MODE_SSE_OFF)) return raise_ud;
-  if ((attrs & A_MMX) && (mode & MODE_EM)) return raise_ud;
-  if ((attrs & (A_SSE | A_MMX)) && (mode & MODE_TS)) return raise_nm;
-  if ((attrs & A_X87) && (mode & MODE_X87_NM)) return raise_nm;
-  return NULL;
+static enum refusal unit_refusal(u32 mode, u32 attrs) {
+  if ((attrs & (A_SSE | A_MMX)) && (mode & MODE_EM)) return REFUSE_EM;
+  if ((attrs & A_SSE) && (mode & MODE_SSE_OFF)) return REFUSE_OSFXSR;
+  if ((attrs & (A_SSE | A_MMX)) && (mode & MODE_TS)) return REFUSE_TS;
+  if ((attrs & A_X87) && (mode & MODE_X87_NM)) return REFUSE_X87;
+  return REFUSE_NOT;
 }
 
 static enum form register_form(const struct fetch *f, const struct oprow *row, const struct insn *o) {
@@ -419,7 +473,7 @@ static enum decode_status decode_row(struct fetch *f, const struct oprow *row, c
   o->base = o->index = REG_ZERO;
   o->seg = f->seg >= 0 ? (u8)f->seg : DS;
   bool mem = bind_registers(f, ops, o, &rip_relative);
-  if (mem && f->modrm >> 6 == 3) return DECODE_INVALID; /* M needs memory */
+  if (mem && f->modrm >> 6 == 3) return refuse(f, REFUSE_MEMORY); /* M needs memory */
   u64 imm = read_immediates(f, ops, o, &mem);
   if (f->more) return DECODE_MORE;
   o->len = (u8)f->at;
@@ -430,21 +484,28 @@ static enum decode_status decode_row(struct fetch *f, const struct oprow *row, c
   /* SDM 2A LOCK: #UD unless the row allows it and the destination is memory */
   if (!mem && form == FORM_X) o->seg = row->attrs & A_STACK ? SEG_REG : o->seg;
   if (f->lock) {
-    if (!(row->attrs & A_LOCK) || !mem) return DECODE_INVALID;
+    if (!(row->attrs & A_LOCK)) return refuse(f, REFUSE_LOCK);
+    if (!mem) return refuse(f, REFUSE_LOCK_MEMORY);
     form = FORM_L;
   }
   if (mem || !(row->attrs & A_BRANCH)) place_immediate(f, o, mem ? form : FORM_R, imm, rip_relative, rip + f->at);
   if ((row->attrs & A_X87) && !(o->flags & IF_ABS)) o->imm = rip; /* FIP; no x87 instruction has an immediate */
-  o->fn = unit_refusal(f->mode, row->attrs);
+  enum refusal unit = unit_refusal(f->mode, row->attrs);
+  if (unit) {
+    o->fn = raise_refused;
+    refuse_note(o, unit, f->map, f->opcode, row->feature, row->attrs & A_SSE);
+    return DECODE_OK;
+  }
   unsigned w = row->body->widths == 8 ? f->modrm & 7u : row_width(f, row, ops);
-  if (!o->fn) o->fn = body_handler(row->body, w, form);
-  return o->fn ? DECODE_OK : DECODE_INVALID;
+  o->fn = body_handler(row->body, w, form);
+  if (o->fn == raise_refused) refuse_note(o, REFUSE_UD, f->map, f->opcode, FEAT_NONE, false);
+  return o->fn ? DECODE_OK : refuse(f, form == FORM_L ? REFUSE_LOCK : mem ? REFUSE_REGISTER : REFUSE_MEMORY);
 }
 
 enum decode_status decode_insn(const struct decoder *d, const struct cpu_model *model, u32 mode, u64 rip,
                                const u8 *bytes, unsigned n, struct insn *out, const struct oprow **row) {
   struct fetch f = {.p = bytes, .n = n < INSN_MAX_BYTES ? n : INSN_MAX_BYTES, .mode = mode,
-                    .code = mode & MODE_CODE_MASK, .seg = -1,
+                    .code = mode & MODE_CODE_MASK, .seg = -1, .feature = FEAT_NONE,
                     .near16 = model_does(model, RULE_NEAR_BRANCH_66)};
   enum decode_status st = DECODE_INVALID;
   memset(out, 0, sizeof *out);
@@ -455,9 +516,18 @@ enum decode_status decode_insn(const struct decoder *d, const struct cpu_model *
     if (r >= 0) {
       *row = &opcode_rows[r];
       st = decode_row(&f, *row, d->ops[r], rip, out);
+      f.feature = (*row)->feature;
+      if (st == DECODE_INVALID && is_vector_prefix(&f)) explain_no_row(d, model, &f);
+    } else if (!f.more) {
+      explain_no_row(d, model, &f);
     }
   }
   if (f.more) return n < INSN_MAX_BYTES ? DECODE_MORE : DECODE_TOO_LONG;
   out->len = (u8)f.at;
+  if (st == DECODE_INVALID) {
+    refuse_note(out, f.why, f.map, f.opcode, f.feature, false);
+    out->base = f.modrm;
+    out->index = f.has_modrm;
+  }
   return st;
 }

@@ -10,7 +10,7 @@ enum { INSN_MAX_BYTES = 15 };
 enum decode_status {
   DECODE_OK,
   DECODE_MORE,     /* the instruction does not end within the bytes given */
-  DECODE_INVALID,  /* #UD; insn->len holds the bytes looked at */
+  DECODE_INVALID,  /* #UD; insn->len holds the bytes looked at, refuse_note() the reason */
   DECODE_TOO_LONG, /* more than 15 bytes: #GP(0) */
 };
 

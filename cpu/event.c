@@ -42,7 +42,8 @@ static void deliver(struct cpu *cpu, const struct event *ev, u8 event_class) {
   cpu->step_trap = STEP_BY_TF;
 }
 
-/* SDM 3A Table 6-5 (Conditions for Generating a Double Fault) */
+/* SDM 3A Table 6-5 (Conditions for Generating a Double Fault). While #DF itself is delivered, a contributory exception or
+ * a page fault is a shutdown; a benign one, #AC on the stack of a handler in ring 3, is served. */
 static bool is_double_fault(u8 first, u8 second) {
   if (first == EVENT_CONTRIBUTORY) return second == EVENT_CONTRIBUTORY;
   return first == EVENT_PAGE_FAULT && (second == EVENT_CONTRIBUTORY || second == EVENT_PAGE_FAULT);
@@ -77,7 +78,7 @@ void event_deliver_fault(struct cpu *cpu, const struct fault *f) {
   u64 debug_conditions = cpu->dr6_pending;
   struct event ev = {.kind = TR_EXCEPTION, .vector = f->vector, .has_error = f->has_error, .error = f->error,
                      .rip = cpu->rip};
-  if (first == EVENT_DOUBLE_FAULT) {
+  if (first == EVENT_DOUBLE_FAULT && class_ != EVENT_BENIGN) {
     cpu->event_class = EVENT_NONE;
     cpu->shutdown = true;
     cpu->shutdown_reason = "triple fault: a fault while delivering #DF";

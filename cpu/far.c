@@ -48,7 +48,6 @@ static void probe_pushes(struct cpu *cpu, const struct stack *st, const struct f
   for (unsigned k = 0; k < f->n; k++) {
     u64 la = frame_linear(&at, &one, 0);
     require_ab(cpu, CHK_FAR_ROOM, frame_fits(cpu, &at, &one), 0, at.sp, f->bytes);
-    if (at.user && (cpu->mode & MODE_ALIGN) && (la & (f->bytes - 1u))) cpu_raise_error(cpu, VEC_AC, 0);
     mem_probe_as(cpu, la, f->bytes, ACC_WRITE, at.user);
     at.sp = frame_sp(&at, &one);
   }
@@ -94,9 +93,10 @@ struct call_gate {
 
 /* The gate that sel names, and the code segment behind it. */
 static struct call_gate read_call_gate(struct cpu *cpu, u16 sel, struct desc *gate, struct desc *cs) {
-  u8 level = sel_rpl(sel) > cpu->cpl ? sel_rpl(sel) : cpu->cpl;
+  u8 dpl = seg_dpl(&gate->s);
   struct call_gate g = {.bytes = seg_type(&gate->s) == SYS_CALL16 ? 2 : 4};
-  require_ab(cpu, CHK_CALLGATE_DPL, seg_dpl(&gate->s) >= level, sel, seg_dpl(&gate->s), level);
+  require_ab(cpu, CHK_CALLGATE_DPL, dpl >= cpu->cpl, sel, dpl, cpu->cpl);
+  require_ab(cpu, CHK_CALLGATE_RPL, dpl >= sel_rpl(sel), sel, dpl, sel_rpl(sel));
   require_ab(cpu, CHK_CALLGATE_PRESENT, seg_present(&gate->s), sel, seg_present(&gate->s), 0);
   if (cpu_long(cpu)) {
     g.bytes = 8;
@@ -115,9 +115,11 @@ static struct call_gate read_call_gate(struct cpu *cpu, u16 sel, struct desc *ga
              table_limit(cpu, g.to.sel));
   require_ab(cpu, CHK_CALLGATE_CS_TYPE, seg_is_code(&cs->s), g.to.sel, cs->s.attr, 0);
   require_ab(cpu, CHK_CALLGATE_CS_DPL, seg_dpl(&cs->s) <= cpu->cpl, g.to.sel, seg_dpl(&cs->s), cpu->cpl);
-  if (cpu_long(cpu))
-    require_ab(cpu, CHK_CALLGATE_CS_LONG, seg_is_code64(&cs->s) && !seg_l_and_d(&cs->s), g.to.sel,
-               seg_is_code64(&cs->s), seg_is_db(&cs->s));
+  if (cpu_long(cpu)) {
+    bool l = seg_is_code64(&cs->s), d = seg_is_db(&cs->s);
+    require_ab(cpu, CHK_CALLGATE_CS_LONG, l, g.to.sel, l, d);
+    require_ab(cpu, CHK_CALLGATE_CS_LONG_D, !d, g.to.sel, l, d);
+  }
   return g;
 }
 
@@ -132,11 +134,13 @@ static u64 call_inner(struct cpu *cpu, const struct call_gate *g, struct desc *c
   else st = tss_stack(cpu, cpl, &ss);
   frame_add(&f, WORD_SS, cpu->seg[SS].sel);
   frame_add(&f, WORD_SP, cpu->gpr[RSP]);
-  for (unsigned k = g->params; k-- > 0;) frame_add(&f, WORD_PARAM, stack_peek(cpu, WORD_PARAM, (u64)k * g->bytes, g->bytes));
+  for (unsigned k = 0; k < g->params; k++) frame_add(&f, WORD_PARAM, 0);
   frame_add(&f, WORD_CS, cpu->seg[CS].sel);
   frame_add(&f, WORD_IP, next);
   require_ab(cpu, CHK_CALLGATE_ROOM, frame_fits(cpu, &st, &f), ss.sel, st.sp, frame_bytes(&f));
   check_ip(cpu, g->to.off, cs);
+  for (unsigned k = g->params; k-- > 0;) /* the last one pushed first; read when all else is known to be right */
+    f.slot[2 + g->params - 1 - k] = stack_peek(cpu, WORD_PARAM, (u64)k * g->bytes, g->bytes);
   desc_mark_accessed(cpu, cs);
   frame_probe(cpu, &st, &f);
 

@@ -3,6 +3,7 @@
  *   0 FCW   2 FSW   4 abridged tags   6 FOP   8 FIP (32 bits, FCS at 12; REX.W: 64)   16 FDP (FDS at 20)
  *  24 MXCSR   28 MXCSR_MASK   32 + 16n ST(n), from the top   160 + 16n XMMn   416 reserved, then software's
  */
+#include "cpu/check.h"
 #include "cpu/handler.h"
 #include "cpu/simd_state.h"
 #include "cpu/x87.h"
@@ -83,7 +84,8 @@ static unsigned xmm_count(const struct cpu *cpu) {
  * byte first (all measured on Intel Xeon). */
 static u64 fx_operand(struct cpu *cpu, const struct insn *i, enum access acc) {
   u64 la = ea_linear(cpu, i, FXSAVE_BYTES, ACC_READ);
-  if (la & 15) cpu_raise_error(cpu, (cpu->mode & MODE_ALIGN) && (la & 3) ? VEC_AC : VEC_GP, 0);
+  if (cpu->mode & MODE_ALIGN) require_ab(cpu, CHK_ALIGNMENT, !(la & 3), 0, la, 4);
+  require_ab(cpu, CHK_ALIGNED_16, !(la & 15), 0, la, 0);
   la = ea_linear(cpu, i, FXSAVE_BYTES, acc);
   mem_probe(cpu, (la + FXSAVE_BYTES - 1) & cpu->lamask, 1, acc);
   mem_probe(cpu, la, FXSAVE_BYTES, acc);
@@ -107,7 +109,8 @@ static NOINLINE void restore(struct cpu *cpu, const struct insn *i) {
   x87_leave(cpu);
   struct x87 before = cpu->x87;
   /* A reserved bit of MXCSR set: #GP(0) */
-  if (fxrstor_image(cpu, img, insn_osize(i) == W64, xmm_count(cpu))) cpu_raise_error(cpu, VEC_GP, 0);
+  bool sound = !fxrstor_image(cpu, img, insn_osize(i) == W64, xmm_count(cpu));
+  require_ab(cpu, CHK_MXCSR_RESERVED, sound, 0, ld32(img + FX_MXCSR), 0);
   if (!pointers_left_out(cpu, cpu->x87.fsw)) return;
   cpu->x87.fop = before.fop;
   cpu->x87.fip = before.fip;

@@ -63,13 +63,16 @@ static u8 read_target(struct cpu *cpu, const struct gate *g, struct desc *cs) {
   require_ab(cpu, CHK_INT_CS_LIMIT, desc_read(cpu, g->sel, cs), g->sel, g->sel | 7u, table_limit(cpu, g->sel));
   require_ab(cpu, CHK_INT_CS_TYPE, seg_is_code(&cs->s), g->sel, cs->s.attr, 0);
   require_ab(cpu, CHK_INT_CS_DPL, seg_dpl(&cs->s) <= cpu->cpl, g->sel, seg_dpl(&cs->s), cpu->cpl);
-  if (cpu_long(cpu))
-    require_ab(cpu, CHK_INT_CS_LONG, seg_is_code64(&cs->s) && !seg_l_and_d(&cs->s), g->sel, seg_is_code64(&cs->s),
-               seg_is_db(&cs->s));
+  if (cpu_long(cpu)) {
+    bool l = seg_is_code64(&cs->s), d = seg_is_db(&cs->s);
+    require_ab(cpu, CHK_INT_CS_LONG, l, g->sel, l, d);
+    require_ab(cpu, CHK_INT_CS_LONG_D, !d, g->sel, l, d);
+  }
   require_ab(cpu, CHK_INT_CS_PRESENT, seg_present(&cs->s), g->sel, seg_present(&cs->s), 0);
-  if (cpu_vm86(cpu))
-    require_ab(cpu, CHK_INT_CS_VM86, !seg_is_conforming(&cs->s) && seg_dpl(&cs->s) == 0, g->sel, cs->s.attr,
-               seg_dpl(&cs->s));
+  if (cpu_vm86(cpu)) {
+    require_ab(cpu, CHK_INT_CS_VM86_NONCONFORMING, !seg_is_conforming(&cs->s), g->sel, cs->s.attr, 0);
+    require_ab(cpu, CHK_INT_CS_VM86_DPL, seg_dpl(&cs->s) == 0, g->sel, seg_dpl(&cs->s), 0);
+  }
   return seg_is_conforming(&cs->s) ? cpu->cpl : seg_dpl(&cs->s);
 }
 

@@ -130,7 +130,7 @@ const struct insn *cpu_jump(struct cpu *cpu, const struct insn *i, u64 rip);
 const struct insn *cpu_jump_mode(struct cpu *cpu, const struct insn *i, u64 rip);
 
 /* Tail-called by a handler that raises a fault at i. */
-handler_fn raise_ud, raise_nm, raise_de, raise_gp0, raise_br;
+handler_fn raise_de, raise_br;
 
 /* The handlers of one instruction: by width, by form. widths is 1 (any width: [0]), 4, or 8: by ModRM.rm instead.
  * NULL: falls back; no handler at all in the chain of fallbacks: #UD. */

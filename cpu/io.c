@@ -15,7 +15,8 @@ static void require_port(struct cpu *cpu, u16 port, unsigned size) {
   const struct seg *tr = &cpu->tr;
   if (!(cpu->mode & MODE_PE)) return;
   if (!cpu_vm86(cpu) && cpu->cpl <= cpu_iopl(cpu)) return;
-  require_ab(cpu, CHK_IO_TSS, (seg_type(tr) & 8) && tr->limit >= 103, 0, tr->attr, tr->limit);
+  require_ab(cpu, CHK_IO_TSS, seg_type(tr) & 8, 0, tr->attr, 0);
+  require_ab(cpu, CHK_IO_TSS_LIMIT, tr->limit >= 103, 0, tr->limit, 0);
   u64 base = sys_linear(cpu, tr->base + 102);
   u32 at = (u32)mem_read_sys(cpu, base, 2);
   rec_word(cpu, REC_TSS, WORD_OTHER, base, at, 2);
@@ -121,11 +122,7 @@ IO_BODY(outs_v, string_io, true, false)
 
 /* ---- CLI, STI. SDM 2A CLI, SDM 2B STI, Decision Table for ... Results ---- */
 
-/* Where IOPL does not reach: VME in virtual-8086 mode, PVI at CPL 3, both with IOPL < 3, act on VIF. */
-static bool uses_vif(const struct cpu *cpu) {
-  if (cpu_vm86(cpu)) return cpu->cr4 & CR4_VME;
-  return cpu->cpl == 3 && (cpu->cr4 & CR4_PVI);
-}
+/* Where IOPL does not reach, VIF is acted on if virtual interrupts are in force. */
 static bool if_permitted(const struct cpu *cpu) { return cpu->cpl <= cpu_iopl(cpu); }
 
 static const struct insn *h_cli(struct cpu *restrict cpu, const struct insn *restrict i) {
@@ -133,7 +130,7 @@ static const struct insn *h_cli(struct cpu *restrict cpu, const struct insn *res
   if (!(cpu->mode & MODE_PE) || if_permitted(cpu)) {
     cpu->eflags &= ~(u32)EF_IF;
   } else {
-    require_ab(cpu, CHK_CLI_IOPL, uses_vif(cpu), 0, cpu->cpl, cpu_iopl(cpu));
+    require_ab(cpu, CHK_CLI_IOPL, cpu_virtual_interrupts(cpu), 0, cpu->cpl, cpu_iopl(cpu));
     cpu->eflags &= ~(u32)EF_VIF;
   }
   NEXT(cpu, i, FORM_R);
@@ -149,7 +146,7 @@ static const struct insn *h_sti(struct cpu *restrict cpu, const struct insn *res
     cpu_update_mode(cpu);
     return cpu_leave(cpu, i);
   }
-  require_ab(cpu, CHK_CLI_IOPL, uses_vif(cpu), 0, cpu->cpl, cpu_iopl(cpu));
+  require_ab(cpu, CHK_CLI_IOPL, cpu_virtual_interrupts(cpu), 0, cpu->cpl, cpu_iopl(cpu));
   require_ab(cpu, CHK_STI_VIP, !(cpu->eflags & EF_VIP), 0, !!(cpu->eflags & EF_VIP), 0);
   cpu->eflags |= EF_VIF;
   NEXT(cpu, i, FORM_R);
@@ -159,13 +156,18 @@ BODY_1(sti, h_sti)
 /* ---- PUSHF, POPF ---- */
 
 static bool vm86_below_iopl3(const struct cpu *cpu) { return cpu_vm86(cpu) && cpu_iopl(cpu) < 3; }
+static void require_virtual_flags(struct cpu *cpu, unsigned n) {
+  bool vme = cpu->cr4 & CR4_VME;
+  require_ab(cpu, CHK_VM86_FLAGS_IOPL, vme, 0, cpu_iopl(cpu), vme);
+  require_ab(cpu, CHK_VM86_FLAGS_SIZE, n == 2, 0, n * 8, 0);
+}
 
 static const struct insn *h_pushf(struct cpu *restrict cpu, const struct insn *restrict i) {
   unsigned n = WIDTH_BYTES(insn_osize(i));
   u32 image = cpu_eflags(cpu) & ~(u32)(EF_VM | EF_RF);
   cpu->insn = i;
   if (vm86_below_iopl3(cpu)) {
-    require_ab(cpu, CHK_VM86_FLAGS_IOPL, n == 2 && (cpu->cr4 & CR4_VME), 0, cpu_iopl(cpu), n * 8);
+    require_virtual_flags(cpu, n);
     image = vm86_flags_image(cpu);
   }
   stack_push(cpu, image, n);
@@ -186,7 +188,7 @@ static const struct insn *h_popf(struct cpu *restrict cpu, const struct insn *re
   u32 before = cpu->eflags, ef;
   cpu->insn = i;
   if (vm86_below_iopl3(cpu)) {
-    require_ab(cpu, CHK_VM86_FLAGS_IOPL, n == 2 && (cpu->cr4 & CR4_VME), 0, cpu_iopl(cpu), n * 8);
+    require_virtual_flags(cpu, n);
     ef = vm86_flags_load(cpu, (u16)stack_peek(cpu, WORD_FLAGS, 0, n));
   } else {
     u32 image = (u32)stack_peek(cpu, WORD_FLAGS, 0, n), mask = popf_mask(cpu, n);

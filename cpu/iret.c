@@ -39,7 +39,9 @@ static u64 iret_real(struct cpu *cpu, unsigned n) {
 /* SDM 3B 20.2.7 (Sensitive Instructions): IOPL 3, or a 16-bit IRET with VME. */
 static u64 iret_vm86(struct cpu *cpu, unsigned n) {
   bool iopl3 = cpu_iopl(cpu) == 3;
-  require_ab(cpu, CHK_VM86_IRET_IOPL, iopl3 || (n == 2 && (cpu->cr4 & CR4_VME)), 0, cpu_iopl(cpu), n * 8);
+  bool vme = cpu->cr4 & CR4_VME;
+  require_ab(cpu, CHK_VM86_IRET_IOPL, iopl3 || vme, 0, cpu_iopl(cpu), vme);
+  if (!iopl3) require_ab(cpu, CHK_VM86_IRET_SIZE, n == 2, 0, n * 8, 0);
   u64 ip = stack_peek(cpu, WORD_IP, 0, n);
   u16 cs = (u16)stack_peek(cpu, WORD_CS, n, n);
   u32 image = (u32)stack_peek(cpu, WORD_FLAGS, 2u * n, n);
@@ -54,7 +56,8 @@ static u64 iret_vm86(struct cpu *cpu, unsigned n) {
   return ip;
 }
 
-/* RETURN-TO-VIRTUAL-8086-MODE: nine doublewords; EIP is taken as it is. */
+/* RETURN-TO-VIRTUAL-8086-MODE: nine doublewords. The upper half of EIP is dropped: so Bochs's authors found of
+ * processors, against the SDM's #GP(0). */
 static u64 iret_to_vm86(struct cpu *cpu) {
   static const u8 order[] = {CS, SS, ES, DS, FS, GS};
   static const u8 word[9] = {WORD_IP, WORD_CS, WORD_FLAGS, WORD_SP, WORD_SS, WORD_ES, WORD_DS, WORD_FS, WORD_GS};
@@ -66,7 +69,7 @@ static u64 iret_to_vm86(struct cpu *cpu) {
   cpu_update_mode(cpu);
   for (unsigned k = 0; k < ARRAY_SIZE(order); k++)
     seg_load_real(cpu, (enum sreg)order[k], (u16)slot[k ? k + 3 : 1]);
-  return slot[0];
+  return slot[0] & 0xffff;
 }
 
 static u64 iret_protected(struct cpu *cpu, unsigned n) {
@@ -102,7 +105,7 @@ NOINLINE static u64 do_iret(struct cpu *cpu, const struct insn *i) {
   u64 ip;
   cpu->insn = i;
   if (cpu->eflags & EF_TF) cpu->leave = 1; /* the trap behind IRET comes first, whatever TF becomes */
-  cpu->nmi_blocked = false; /* also when it faults: SDM 3A 6.7.1 (Handling Multiple NMIs) */
+  if (model_does(cpu->model, RULE_IRET_FAULT_UNBLOCKS_NMI)) cpu->nmi_blocked = false;
   transition_begin(cpu, &t, TR_IRET, insn_rip(i));
   if (!(cpu->mode & MODE_PE)) {
     ip = iret_real(cpu, n);
@@ -112,6 +115,7 @@ NOINLINE static u64 do_iret(struct cpu *cpu, const struct insn *i) {
     if (cpu_long(cpu)) require_ab(cpu, CHK_IRET_NT_LONG, !(cpu->eflags & EF_NT), 0, !!(cpu->eflags & EF_NT), 0);
     ip = cpu->eflags & EF_NT && !cpu_long(cpu) ? task_iret(cpu, &t, insn_next_rip(cpu, i)) : iret_protected(cpu, n);
   }
+  cpu->nmi_blocked = false;
   cpu_update_mode(cpu);
   transition_end(cpu, &t, ip);
   return ip;

@@ -5,6 +5,7 @@
 #include "cpu/debugreg.h"
 #include "cpu/handler.h"
 #include "cpu/paging.h"
+#include "cpu/seg.h"
 #include "cpu/vm.h"
 #include "cpu/whatif.h"
 
@@ -144,7 +145,7 @@ static void write_span(struct cpu *cpu, u64 la, const void *buf, unsigned n, enu
 
 /* A data breakpoint that a completed access meets. Those to system structures are not looked at. */
 static void watch(struct cpu *cpu, u64 la, unsigned n, bool write) {
-  if (unlikely(cpu->debug.data)) debug_data(cpu, la, n, write);
+  if (unlikely(cpu->debug.watching)) debug_data(cpu, la, n, write);
 }
 
 u64 mem_read_as(struct cpu *cpu, u64 la, unsigned size, bool user) {
@@ -161,9 +162,13 @@ void mem_write_as(struct cpu *cpu, u64 la, u64 v, unsigned size, bool user) {
 u64 mem_read_sys(struct cpu *cpu, u64 la, unsigned size) {
   u64 v = 0;
   read_span(cpu, la, &v, size, PRIV_SUPER);
+  if (unlikely(cpu->debug.watching)) stops_data(cpu, la, size, false);
   return v;
 }
-void mem_write_sys(struct cpu *cpu, u64 la, u64 v, unsigned size) { write_span(cpu, la, &v, size, PRIV_SUPER); }
+void mem_write_sys(struct cpu *cpu, u64 la, u64 v, unsigned size) {
+  write_span(cpu, la, &v, size, PRIV_SUPER);
+  if (unlikely(cpu->debug.watching)) stops_data(cpu, la, size, true);
+}
 
 /* Code whose segments are not flat comes here for every access, so a hit in the TLB is served first. */
 NOINLINE static u64 read_slowly(struct cpu *cpu, u64 la, unsigned size) {
@@ -229,11 +234,11 @@ static void probe_span(struct cpu *cpu, u64 la, unsigned n, enum access acc, enu
   if (page_part(la, n) < n) find_page(cpu, next_page(cpu, la), acc, priv, &pg);
 }
 void mem_probe_as(struct cpu *cpu, u64 la, unsigned n, enum access acc, bool user) {
+  if (acc == ACC_WRITE) check_align(cpu, la, n, user);
   probe_span(cpu, la, n, acc, paging_priv(cpu, user));
 }
 void mem_probe_sys(struct cpu *cpu, u64 la, unsigned n, enum access acc) { probe_span(cpu, la, n, acc, PRIV_SUPER); }
 void mem_probe(struct cpu *cpu, u64 la, unsigned n, enum access acc) {
-  if (acc == ACC_WRITE) check_align(cpu, la, n, is_user(cpu));
   mem_probe_as(cpu, la, n, acc, is_user(cpu));
 }
 
@@ -264,15 +269,6 @@ void mem_lock_end(struct cpu *cpu, unsigned size) {
 
 /* ---- segmentation ---- */
 
-/* SDM 3A 5.3 (Limit Checking): expand-down segments are valid above the limit, up to FFFFh or FFFFFFFFh by B. Beyond
- * 4 GiB the check is the implementation's choice: none for flat segments, the access wraps (measured on Intel Xeon). */
-static bool within_limit(const struct seg *g, u64 off, unsigned size) {
-  u64 last = off + size - 1;
-  if ((g->attr & (SEG_CODE | SEG_DOWN | SEG_S)) == (SEG_DOWN | SEG_S))
-    return off > g->limit && last <= (g->attr & SEG_DB ? UINT64_C(0xffffffff) : 0xffff);
-  return last <= g->limit || (g->limit == 0xffffffff && !g->base && off <= g->limit);
-}
-
 /* SDM 3A 5.4 (Type Checking): a NULL segment, a write to code or read-only data, a read of execute-only code. */
 static bool type_allows(const struct seg *g, enum access acc) {
   if (g->attr & SEG_NULL) return false;
@@ -283,31 +279,29 @@ static bool type_allows(const struct seg *g, enum access acc) {
 /* The same rules one by one, for whoever watches, and to raise what is broken. Real and virtual-8086 mode have no types. */
 COLD static void judge_segment(struct cpu *cpu, enum sreg s, u64 off, unsigned size, enum access acc) {
   const struct seg *g = &cpu->seg[s];
-  if ((cpu->mode & (MODE_PE | MODE_VM)) == MODE_PE) {
+  if (cpu_protected(cpu)) {
     require_ab(cpu, CHK_SEG_NULL, !(g->attr & SEG_NULL), s, g->sel, 0);
     if (acc == ACC_WRITE) require_ab(cpu, CHK_SEG_WRITABLE, type_allows(g, acc), s, g->attr, 0);
     else require_ab(cpu, CHK_SEG_READABLE, type_allows(g, acc), s, g->attr, 0);
   }
-  require_ab(cpu, CHK_SEG_LIMIT, within_limit(g, off, size), s, off, g->limit);
+  require_ab(cpu, CHK_SEG_LIMIT, seg_within(g, off, size), s, off, g->limit);
 }
 
-COLD static void judge_canonical(struct cpu *cpu, enum sreg s, u64 la, unsigned size, unsigned width) {
-  bool first = canonical(la, width), last = canonical(la + size - 1, width);
+COLD static void judge_canonical(struct cpu *cpu, enum sreg s, u64 la, unsigned size) {
+  bool first = cpu_canonical(cpu, la), last = cpu_canonical(cpu, la + size - 1);
   if (first && !last) check_align(cpu, la, size, is_user(cpu)); /* comes first, as before a page fault */
   require_ab(cpu, CHK_MEM_CANONICAL, first && last, s, la, size);
 }
 
 u64 mem_linear(struct cpu *cpu, enum sreg s, u64 off, unsigned size, enum access acc) {
   const struct seg *g = &cpu->seg[s];
-  if ((cpu->mode & MODE_CODE_MASK) == MODE_CODE64) {
+  if (cpu_code64(cpu)) {
     u64 la = s >= FS ? g->base + off : off;
-    unsigned width = cpu->cr4 & CR4_LA57 ? 57 : 48;
-    if (unlikely(!canonical(la, width) || !canonical(la + size - 1, width)) || rec_on(cpu))
-      judge_canonical(cpu, s, la, size, width);
+    if (unlikely(!cpu_canonical(cpu, la) || !cpu_canonical(cpu, la + size - 1)) || rec_on(cpu))
+      judge_canonical(cpu, s, la, size);
     return la;
   }
-  bool protected_ = (cpu->mode & (MODE_PE | MODE_VM)) == MODE_PE;
-  if (unlikely((protected_ && !type_allows(g, acc)) || !within_limit(g, off, size)) || rec_on(cpu))
+  if (unlikely((cpu_protected(cpu) && !type_allows(g, acc)) || !seg_within(g, off, size)) || rec_on(cpu))
     judge_segment(cpu, s, off, size, acc);
   return (g->base + off) & cpu->lamask;
 }

@@ -1,6 +1,7 @@
 /* Instructions without a family: NOP and its hints, UD, BOUND, cache control, fences. SDM 1 7.3.17
  * (Miscellaneous Instructions), 11.4.4 (Cacheability Control Instructions). */
 #include "cpu/handler.h"
+#include "cpu/refuse.h"
 
 /* Also prefetches and the reserved hints: the operand is not accessed. */
 static const struct insn *h_nop(struct cpu *restrict cpu, const struct insn *restrict i) {
@@ -9,7 +10,7 @@ static const struct insn *h_nop(struct cpu *restrict cpu, const struct insn *res
 }
 BODY_1(nop, h_nop)
 
-BODY_1(ud, raise_ud)
+BODY_1(ud, raise_refused)
 
 /* SDM 2A BOUND: signed index against two bounds, #BR outside. The register form is #UD. An index below the
  * lower bound is reported before the upper one is read, whose offset wraps (measured on Intel Xeon). */

@@ -3,6 +3,7 @@
 #include "cpu/code.h"
 #include "cpu/debugreg.h"
 #include "cpu/paging.h"
+#include "cpu/seg.h"
 #include "cpu/vm.h"
 
 static bool flat_data(const struct seg *s) {
@@ -99,9 +100,12 @@ void cpu_update_mode(struct cpu *cpu) {
   if (cpu->eflags & EF_VM) m |= MODE_VM;
   if (lma) m |= MODE_LMA;
   if ((cpu->cr0 & CR0_AM) && (cpu->eflags & EF_AC) && cpu->cpl == 3) m |= MODE_ALIGN;
+  if (unlikely((cpu->eflags & (EF_VIF | EF_VIP)) == (EF_VIF | EF_VIP)) && cpu_virtual_interrupts(cpu)) m |= MODE_STEP;
   if ((cpu->eflags & EF_TF) || cpu->inhibit || cpu->step_request || cpu->step_last || cpu->debug.step)
     m |= MODE_STEP;
+  u32 before = cpu->mode;
   cpu->mode = m;
+  if (unlikely(cpu->debug.on_mode)) stops_mode_changed(cpu, before);
   bool code64 = (m & MODE_CODE_MASK) == MODE_CODE64;
   cpu->lamask = code64 ? ~UINT64_C(0) : 0xffffffff;
   cpu->spmask = code64 ? ~UINT64_C(0) : m & MODE_STACK32 ? 0xffffffff : 0xffff;

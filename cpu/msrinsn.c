@@ -63,15 +63,33 @@ static const struct insn *h_rdmsr(struct cpu *restrict cpu, const struct insn *r
 }
 BODY_1(rdmsr, h_rdmsr)
 
+/* Judges, by name, each reason for which a write of this register may be refused. */
+static void require_writable(struct cpu *cpu, const struct msr_row *row, enum msr_refusal why, u64 bits, u64 given) {
+  static const u16 check_of[MSR_REFUSALS] = {
+      [MSR_READ_ONLY] = CHK_MSR_READ_ONLY,   [MSR_RESERVED_BITS] = CHK_MSR_RESERVED,
+      [MSR_NONCANONICAL] = CHK_MSR_CANONICAL, [MSR_MEMORY_TYPE] = CHK_MSR_MEMORY_TYPE,
+      [MSR_LME_PAGING] = CHK_MSR_EFER_LME,   [MSR_APIC_STATE] = CHK_MSR_APIC_STATE,
+      [MSR_IS_LOCKED] = CHK_MSR_LOCKED,      [MSR_ZERO_ONLY] = CHK_MSR_ZERO_ONLY};
+  u32 rules = msr_rules(cpu->model, row);
+  for (unsigned k = MSR_READ_ONLY; k < MSR_REFUSALS; k++) {
+    if (!(rules >> k & 1)) continue;
+    bool failed = k == (unsigned)why;
+    u64 a = k == MSR_READ_ONLY ? row->index : failed ? bits : 0;
+    require_ab(cpu, (enum check_id)check_of[k], !failed, 0, a, given);
+    if (failed) return; /* inverted: what comes behind was not looked at */
+  }
+}
+
 /* Out of line, like CPUID's: locals whose address escapes would cost the handler its tail call. */
 NOINLINE static void do_wrmsr(struct cpu *cpu, const struct insn *i) {
   const struct msr_row *row = msr_addressed(cpu, i);
   const struct msr_env env = {.model = cpu->model, .value = cpu->msr, .cr0_pg = cpu->cr0 & CR0_PG};
-  u64 old = msr_value(cpu, row), v = 0, given = cpu->gpr[RDX] << 32 | (u32)cpu->gpr[RAX];
-  u32 effects = 0;
-  bool ok = msr_check_write(&env, row, old, given, &v, &effects) == MSR_OK;
-  require_ab(cpu, CHK_MSR_WRITE, ok, 0, (u32)cpu->gpr[RCX], given);
-  if (ok) msr_store(cpu, row, old, v, effects);
+  u64 old = msr_value(cpu, row), given = cpu->gpr[RDX] << 32 | (u32)cpu->gpr[RAX];
+  struct msr_write w;
+  enum msr_refusal why = msr_check_write(&env, row, old, given, &w);
+  if (rec_on(cpu)) rec_add(cpu, (struct rec_step){.kind = REC_MSR, .id = (u16)msr_slot_of(row), .a = old});
+  require_writable(cpu, row, why, w.bits, given);
+  if (why == MSR_OK) msr_store(cpu, row, old, w.value, w.effects);
 }
 
 static const struct insn *h_wrmsr(struct cpu *restrict cpu, const struct insn *restrict i) {
@@ -190,7 +208,9 @@ static const struct insn *h_vmcall(struct cpu *restrict cpu, const struct insn *
   const struct vm *vm = cpu->vm;
   u64 la = insn_rip(i) + (cpu_code64(cpu) ? 0 : cpu->seg[CS].base);
   bool ours = cpu->cpl == 0 && la >= vm->hypercall_first && la <= vm->hypercall_last && vm->hooks.hypercall;
-  if (!ours) return raise_ud(cpu, i);
+  cpu->insn = i;
+  require_ab(cpu, CHK_OP_FEATURE, ours, 0, FEAT_VMX, 0);
+  if (!ours) return cpu_leave(cpu, i); /* inverted */
   cpu->rip = insn_next_rip(cpu, i);
   cpu->insn = NULL;
   cpu->leave = 0;

@@ -70,4 +70,13 @@ struct oprow {
 extern const struct oprow opcode_rows[];
 extern const unsigned opcode_row_count;
 
+/* Opcodes of features whose instructions have no rows, so that #UD can name the feature. Columns as above. */
+struct absent_row {
+  u8 map, first, last, prefix;
+  u16 modrm;
+  s16 feature;
+};
+extern const struct absent_row absent_rows[];
+extern const unsigned absent_row_count;
+
 #endif

@@ -13,7 +13,7 @@ static bool find(struct cpu *cpu, u16 sel, struct desc *d) {
 }
 
 /* Types that LAR (gates too) and LSL know. SDM 2A LAR, Table 3-53; LSL, Table 3-56 */
-static bool type_known(struct cpu *cpu, struct desc *d, bool gates) {
+static bool type_known(const struct cpu *cpu, const struct desc *d, bool gates) {
   const unsigned legacy = 1 << SYS_TSS16 | 1 << SYS_LDT | 1 << SYS_TSS16_BUSY | 1 << SYS_TSS32 |
                           1 << SYS_TSS32_BUSY,
                  legacy_gates = 1 << SYS_CALL16 | 1 << SYS_TASK_GATE | 1 << SYS_CALL32;
@@ -21,33 +21,41 @@ static bool type_known(struct cpu *cpu, struct desc *d, bool gates) {
   if (d->s.attr & SEG_S) return true;
   bool lm = cpu_long(cpu);
   unsigned known = lm ? wide | (gates ? wide_gates : 0u) : legacy | (gates ? legacy_gates : 0u);
-  if (!(known >> seg_type(&d->s) & 1)) return false;
-  return !lm || (desc_read_high(cpu, d) && !bits(d->hi, 44, 40));
+  return known >> seg_type(&d->s) & 1;
 }
 
-static u8 level(const struct cpu *cpu, u16 sel) { return sel_rpl(sel) > cpu->cpl ? sel_rpl(sel) : cpu->cpl; }
-static bool visible(const struct cpu *cpu, u16 sel, const struct desc *d) {
-  return seg_is_conforming(&d->s) || seg_dpl(&d->s) >= level(cpu, sel);
+/* The second half of a system descriptor, in long mode. */
+static bool high_ok(struct cpu *cpu, u16 sel, struct desc *d) {
+  if (!cpu_long(cpu) || (d->s.attr & SEG_S)) return true;
+  return check_ab(cpu, CHK_ASK_HIGH_LIMIT, desc_read_high(cpu, d), (sel & 0xfff8u) + 15, table_limit(cpu, sel)) &&
+         check_ab(cpu, CHK_ASK_HIGH_TYPE, !bits(d->hi, 44, 40), bits(d->hi, 44, 40), 0);
+}
+
+static bool visible(struct cpu *cpu, u16 sel, const struct desc *d) {
+  bool open = seg_is_conforming(&d->s);
+  u8 dpl = seg_dpl(&d->s), rpl = sel_rpl(sel);
+  return check_ab(cpu, CHK_ASK_DPL, open || dpl >= cpu->cpl, dpl, cpu->cpl) &&
+         check_ab(cpu, CHK_ASK_RPL, open || dpl >= rpl, dpl, rpl);
 }
 
 /* The answers, or -1. Out of line: a descriptor on the stack would cost the handlers their tail calls. */
 NOINLINE static s64 access_rights(struct cpu *cpu, u16 sel) {
   struct desc d;
-  bool ok = find(cpu, sel, &d) && check_ab(cpu, CHK_LAR_TYPE, type_known(cpu, &d, true), d.s.attr, 0) &&
-            check_ab(cpu, CHK_ASK_DPL, visible(cpu, sel, &d), seg_dpl(&d.s), level(cpu, sel));
+  bool ok = find(cpu, sel, &d) && check_ab(cpu, CHK_LAR_TYPE, type_known(cpu, &d, true), d.s.attr, 0) && high_ok(cpu, sel, &d) &&
+            visible(cpu, sel, &d);
   return ok ? (s64)(d.lo >> 32 & 0x00ffff00) : -1;
 }
 NOINLINE static s64 segment_limit(struct cpu *cpu, u16 sel) {
   struct desc d;
-  bool ok = find(cpu, sel, &d) && check_ab(cpu, CHK_LSL_TYPE, type_known(cpu, &d, false), d.s.attr, 0) &&
-            check_ab(cpu, CHK_ASK_DPL, visible(cpu, sel, &d), seg_dpl(&d.s), level(cpu, sel));
+  bool ok = find(cpu, sel, &d) && check_ab(cpu, CHK_LSL_TYPE, type_known(cpu, &d, false), d.s.attr, 0) && high_ok(cpu, sel, &d) &&
+            visible(cpu, sel, &d);
   return ok ? (s64)d.s.limit : -1;
 }
 NOINLINE static bool may_access(struct cpu *cpu, u16 sel, bool write) {
   struct desc d;
   return find(cpu, sel, &d) &&
          check_ab(cpu, CHK_VERIFY_TYPE, write ? seg_is_writable(&d.s) : seg_is_readable(&d.s), d.s.attr, 0) &&
-         check_ab(cpu, CHK_ASK_DPL, visible(cpu, sel, &d), seg_dpl(&d.s), level(cpu, sel));
+         visible(cpu, sel, &d);
 }
 
 INLINE_BODY ask(struct cpu *restrict cpu, const struct insn *restrict i, enum form form,
@@ -71,8 +79,8 @@ BODY_RARE(verw, verify, true)
 INLINE_BODY arpl(struct cpu *restrict cpu, const struct insn *restrict i, enum form form) {
   u64 la = 0;
   u16 dst, rpl = reg_get(cpu, i->src, W16) & SEL_RPL;
-  if (!cpu_protected(cpu)) return raise_ud(cpu, i);
   cpu->insn = i;
+  require_ab(cpu, CHK_OP_MODE, cpu_protected(cpu), 0, cpu->mode, 0);
   if (form == FORM_R) {
     dst = (u16)cpu->gpr[i->dst];
   } else {

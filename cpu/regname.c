@@ -1,34 +1,30 @@
-/* The processor's registers by name. */
+/* The processor's registers by name: cpu/registers.def over struct cpu, and the MSRs. SDM 1 3.4 (Basic Program
+ * Execution Registers). */
 #include "cpu/regname.h"
 
+#include <stdio.h>
 #include <strings.h>
 
 #include "cpu/mem.h"
 #include "cpu/seg.h"
+#include "cpu/simd_state.h"
+#include "cpu/x87.h"
 
-struct reg_row {
+#define REG(name, field, kind) {name, offsetof(struct cpu, field), sizeof(((struct cpu *)0)->field), kind},
+static const struct reg_row {
   const char *name;
   u32 offset;
-  u8 size;
+  u8 size, kind;
+} rows[] = {
+#include "cpu/registers.def"
 };
+enum { FIRST_MSR = ARRAY_SIZE(rows) };
 
-#define REG(n, f) {n, offsetof(struct cpu, f), sizeof(((struct cpu *)0)->f)}
-#define SEGMENT(n, f)                                                                                       \
-  REG(n, f.sel), REG(n ".base", f.base), REG(n ".limit", f.limit), REG(n ".attr", f.attr)
-static const struct reg_row rows[] = {
-    REG("rax", gpr[RAX]), REG("rcx", gpr[RCX]), REG("rdx", gpr[RDX]), REG("rbx", gpr[RBX]),
-    REG("rsp", gpr[RSP]), REG("rbp", gpr[RBP]), REG("rsi", gpr[RSI]), REG("rdi", gpr[RDI]),
-    REG("r8", gpr[R8]), REG("r9", gpr[R9]), REG("r10", gpr[R10]), REG("r11", gpr[R11]),
-    REG("r12", gpr[R12]), REG("r13", gpr[R13]), REG("r14", gpr[R14]), REG("r15", gpr[R15]),
-    REG("rip", rip), REG("rflags", eflags), REG("cpl", cpl),
-    SEGMENT("es", seg[ES]), SEGMENT("cs", seg[CS]), SEGMENT("ss", seg[SS]), SEGMENT("ds", seg[DS]),
-    SEGMENT("fs", seg[FS]), SEGMENT("gs", seg[GS]), SEGMENT("ldtr", ldtr), SEGMENT("tr", tr),
-    REG("gdtr.base", gdtr.base), REG("gdtr.limit", gdtr.limit), REG("idtr.base", idtr.base),
-    REG("idtr.limit", idtr.limit), REG("cr0", cr0), REG("cr2", cr2), REG("cr3", cr3), REG("cr4", cr4), REG("cr8", cr8),
-    REG("xcr0", xcr0), REG("dr0", dr[0]), REG("dr1", dr[1]), REG("dr2", dr[2]), REG("dr3", dr[3]), REG("dr6", dr[6]),
-    REG("dr7", dr[7]), REG("pkru", pkru), REG("mxcsr", mxcsr),
+const struct flag_row flag_rows[FLAG_ROWS] = {
+    {"CF", EF_CF}, {"PF", EF_PF}, {"AF", EF_AF},   {"ZF", EF_ZF},     {"SF", EF_SF}, {"TF", EF_TF},
+    {"IF", EF_IF}, {"DF", EF_DF}, {"OF", EF_OF},   {"IOPL", EF_IOPL}, {"NT", EF_NT}, {"RF", EF_RF},
+    {"VM", EF_VM}, {"AC", EF_AC}, {"VIF", EF_VIF}, {"VIP", EF_VIP},   {"ID", EF_ID},
 };
-enum { FIRST_MSR = ARRAY_SIZE(rows), RFLAGS_ROW = 17 };
 
 unsigned regname_count(void) { return FIRST_MSR + MSR_SLOTS; }
 
@@ -37,18 +33,36 @@ const char *regname_at(unsigned id) {
   return id < regname_count() ? msr_rows[id - FIRST_MSR].id : NULL;
 }
 
-/* "eax", "eip", "eflags": the register's 64-bit name. */
-static const char *widened(const char *name, char buf[8]) {
-  bool gpr = strlen(name) == 3 && strchr("abcds", name[1]);
-  if ((name[0] | 32) != 'e' || (!gpr && strcasecmp(name, "eip") && strcasecmp(name, "eflags"))) return name;
-  strcpy(buf, name);
-  buf[0] = 'r';
+unsigned regname_slot(unsigned id) { return id - FIRST_MSR; }
+
+enum reg_kind regname_kind(unsigned id) {
+  if (id < FIRST_MSR) return (enum reg_kind)rows[id].kind;
+  switch (msr_rows[id - FIRST_MSR].store) {
+  case MSR_IN_FS_BASE: return REG_MSR_FS;
+  case MSR_IN_GS_BASE: return REG_MSR_GS;
+  default: return REG_MSR;
+  }
+}
+
+bool regname_alias(unsigned id) {
+  enum reg_kind kind = regname_kind(id);
+  return kind == REG_ALIAS || kind == REG_MSR_FS || kind == REG_MSR_GS;
+}
+
+/* "eax", "eip", "eflags": the register's 64-bit name; "cs.sel": "cs". */
+static const char *main_name(const char *name, char buf[24]) {
+  size_t n = strlen(name);
+  bool gpr = n == 3 && strchr("abcds", name[1] | 32);
+  if (n >= 24) return name;
+  memcpy(buf, name, n + 1);
+  if ((name[0] | 32) == 'e' && (gpr || !strcasecmp(name, "eip") || !strcasecmp(name, "eflags"))) buf[0] = 'r';
+  if (n > 4 && !strcasecmp(name + n - 4, ".sel")) buf[n - 4] = 0;
   return buf;
 }
 
 int regname_find(const char *name) {
-  char buf[8];
-  if (strlen(name) < 7) name = widened(name, buf);
+  char buf[24];
+  name = main_name(name, buf);
   for (unsigned k = 0; k < FIRST_MSR; k++)
     if (!strcasecmp(rows[k].name, name)) return (int)k;
   for (unsigned k = 0; k < MSR_SLOTS; k++)
@@ -56,37 +70,93 @@ int regname_find(const char *name) {
   return -1;
 }
 
-/* Three live elsewhere than in the array. */
-static u64 *msr_home(struct cpu *cpu, unsigned slot) {
-  switch (msr_rows[slot].store) {
-    case MSR_IN_FS_BASE: return &cpu->seg[FS].base;
-    case MSR_IN_GS_BASE: return &cpu->seg[GS].base;
-    default: return &cpu->msr[slot];
+int regname_wide(const char *name, unsigned *hi) {
+  char part[16];
+  if (strlen(name) > 8 || strchr(name, '.')) return -1;
+  snprintf(part, sizeof part, "%s.lo", name);
+  int lo = regname_find(part);
+  *hi = (unsigned)lo + 1;
+  return lo;
+}
+
+/* ---- values ---- */
+
+u64 regname_cut(unsigned id, u64 v) {
+  switch (regname_kind(id)) {
+  case REG_BOOL: return v != 0;
+  case REG_MXCSR: return v & MXCSR_VALID; /* the host's register would not take others */
+  default: return v;
   }
+}
+
+/* ST(i): which physical register, counted from the top. */
+static unsigned physical(const struct x87 *x, unsigned id) {
+  unsigned n = (rows[id].offset - (unsigned)offsetof(struct cpu, x87.st)) / (unsigned)sizeof x->st[0];
+  return (x->top + n) & 7;
+}
+
+u64 regname_x87_get(const struct x87 *x, unsigned id) {
+  switch ((enum reg_kind)rows[id].kind) {
+  case REG_FCW: return x->fcw;
+  case REG_FSW: return x->fsw | (u64)x->top << FSW_TOP_SHIFT;
+  case REG_FTW: return (u8)~x->empty;
+  case REG_FOP: return x->fop;
+  default: return rows[id].size == 8 ? x->st[physical(x, id)].m : x->st[physical(x, id)].se;
+  }
+}
+
+void regname_x87_set(struct x87 *x, unsigned id, u64 v) {
+  switch ((enum reg_kind)rows[id].kind) {
+  case REG_FCW: x->fcw = (v & FCW_VALID) | FCW_FIXED; break;
+  case REG_FSW:
+    x->fsw = (u16)(v & ~(u64)FSW_TOP);
+    x->top = v >> FSW_TOP_SHIFT & 7;
+    break;
+  case REG_FTW: x->empty = (u8)~v; break;
+  case REG_FOP: x->fop = v & 0x7ff; break;
+  default:
+    if (rows[id].size == 8) x->st[physical(x, id)].m = v;
+    else x->st[physical(x, id)].se = (u16)v;
+  }
+  x87_settle(x);
+}
+
+/* The bases of FS and GS live in their segments. */
+static u64 *msr_home(struct cpu *cpu, unsigned id) {
+  enum reg_kind kind = regname_kind(id);
+  return kind == REG_MSR_FS ? &cpu->seg[FS].base : kind == REG_MSR_GS ? &cpu->seg[GS].base : &cpu->msr[id - FIRST_MSR];
 }
 
 u64 regname_get(const struct cpu *cpu, unsigned id) {
   u64 v = 0;
-  if (id == RFLAGS_ROW) return cpu_eflags(cpu);
   if (id >= regname_count()) return 0;
-  if (id >= FIRST_MSR) return *msr_home((struct cpu *)(uintptr_t)cpu, id - FIRST_MSR);
+  if (id >= FIRST_MSR) return *msr_home((struct cpu *)(uintptr_t)cpu, id);
+  if (rows[id].kind == REG_FLAGS) return cpu_eflags(cpu);
+  if (rows[id].kind >= REG_FCW) return regname_x87_get(&cpu->x87, id);
   memcpy(&v, (const char *)cpu + rows[id].offset, rows[id].size);
   return v;
 }
 
-void regname_set(struct cpu *cpu, unsigned id, u64 v) {
+void regname_store(struct cpu *cpu, unsigned id, u64 v) {
   if (id >= regname_count()) return;
-  if (id == RFLAGS_ROW) {
+  if (id >= FIRST_MSR) {
+    *msr_home(cpu, id) = v;
+  } else if (rows[id].kind == REG_FLAGS) {
     cpu_set_eflags(cpu, (u32)v);
     cpu->rf_icount = cpu_icount(cpu); /* RF is in force for the next instruction */
-  } else if (id >= FIRST_MSR) {
-    *msr_home(cpu, id - FIRST_MSR) = v;
+  } else if (rows[id].kind >= REG_FCW) {
+    regname_x87_set(&cpu->x87, id, v);
   } else {
+    v = regname_cut(id, v);
     memcpy((char *)cpu + rows[id].offset, &v, rows[id].size);
   }
   cpu->cpl &= 3;
+}
+
+void regname_set(struct cpu *cpu, unsigned id, u64 v) {
+  regname_store(cpu, id, v);
   cpu_update_mode(cpu);
-  if (id >= FIRST_MSR || rows[id].name[0] == 'c') cpu_tlb_flush(cpu); /* control registers, EFER */
+  if (id >= FIRST_MSR || strchr("cp", rows[id].name[0])) cpu_tlb_flush(cpu); /* control registers, PKRU, EFER */
 }
 
 int regname_load_segment(struct cpu *cpu, enum sreg r, u16 sel) {

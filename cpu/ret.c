@@ -23,7 +23,9 @@ static bool to_code64(const struct cpu *cpu, const struct desc *cs) {
 void ret_check_ss(struct cpu *cpu, u16 sel, const struct desc *cs, struct desc *ss) {
   u8 cpl = sel_rpl(cs->s.sel);
   if (sel_is_null(sel)) {
-    require_ab(cpu, CHK_RET_SS_NULL, to_code64(cpu, cs) && cpl < 3 && sel_rpl(sel) == cpl, 0, sel, cpl);
+    require_ab(cpu, CHK_RET_SS_NULL, to_code64(cpu, cs), 0, sel, to_code64(cpu, cs));
+    require_ab(cpu, CHK_RET_SS_NULL_CPL, cpl < 3, 0, sel, cpl);
+    require_ab(cpu, CHK_RET_SS_NULL_RPL, sel_rpl(sel) == cpl, 0, sel_rpl(sel), cpl);
     *ss = (struct desc){.s = seg_null_stack(sel, cpl)};
     return;
   }

@@ -4,6 +4,7 @@
 #include "cpu/code.h"
 #include "cpu/debugreg.h"
 #include "cpu/event.h"
+#include "cpu/seg.h"
 #include "cpu/simd_state.h"
 
 enum { BUDGET_MAX = 30000 };
@@ -111,11 +112,8 @@ void cpu_raise_error(struct cpu *cpu, u8 vector, u32 error) {
     cpu->insn = i;                                                                               \
     call;                                                                                        \
   }
-RAISER(raise_ud, cpu_raise(cpu, VEC_UD))
-RAISER(raise_nm, cpu_raise(cpu, VEC_NM))
 RAISER(raise_de, cpu_raise(cpu, VEC_DE))
 RAISER(raise_br, cpu_raise(cpu, VEC_BR))
-RAISER(raise_gp0, cpu_raise_error(cpu, VEC_GP, 0))
 
 /* The traps at the boundary that was just reached. SDM 3B 17.3.1.2 (Data Memory and I/O Breakpoint Exception
  * Conditions), 17.3.1.4 (Single-Step Exception Condition). Behind MOV SS and POP SS a breakpoint waits for the next
@@ -145,6 +143,7 @@ static void take_fault(struct cpu *cpu) {
   }
   cpu->step_trap = STEP_BY_TF;
   cpu->debug.hits = 0;
+  if (cpu->stopped == CPU_STOPPED_DATA) cpu->stopped = CPU_NOT_STOPPED;
   if (unlikely(cpu->debug.retry)) { /* no fault: once more, as a step */
     cpu->debug.retry = false;
     cpu->event_class = EVENT_NONE;
@@ -176,11 +175,25 @@ static bool refill(struct cpu *cpu) {
   return part > 0;
 }
 
+/* SDM 3B 20.3.2 (Class 2: Maskable Hardware Interrupt Handling in Virtual-8086 Mode): with both flags set and in force
+ * nothing is executed. cpu_update_mode() has made a step of each instruction then. */
+static void require_not_vif_vip(struct cpu *cpu) {
+  if (!(cpu->eflags & EF_VIP) || !cpu_virtual_interrupts(cpu)) return;
+  cpu->insn = NULL;
+  require_ab(cpu, CHK_VIF_VIP, !(cpu->eflags & EF_VIF), 0, cpu_eflags(cpu), 0);
+}
+
 /* One instruction, and the trap behind it. What the one before held off is over once it is complete. */
 static void step(struct cpu *cpu) {
   bool tf = cpu->eflags & EF_TF;
   u8 inhibit = cpu->inhibit;
+  bool passing = unlikely(cpu->pass.on) && stops_passing(cpu);
+  if (unlikely(cpu->vm->stops) && !passing && stops_here(cpu)) {
+    cpu->stopped = CPU_STOPPED_CODE;
+    return;
+  }
   if (unlikely(cpu->debug.exec)) debug_fetch(cpu);
+  require_not_vif_vip(cpu);
   if (cpu->vm->hooks.insn) {
     simd_leave(cpu);
     cpu->vm->hooks.insn(cpu->vm->hooks.watcher, cpu);
@@ -197,7 +210,15 @@ static void step(struct cpu *cpu) {
   execute(cpu, i);
   if (unlikely(cpu->debug.step & DEBUG_STEP_ONCE)) set_step_once(cpu, false);
   else if (inhibit && !cpu->inhibit) cpu_update_mode(cpu);
+  if (unlikely(passing)) stops_passed(cpu);
   boundary_trap(cpu, tf && !(branches && (cpu->rip == next || cpu->rep_partial)));
+}
+
+/* At an address of cpu/stops.h: the run ends, or the instruction there is done as a step. */
+static void come_to_stop(struct cpu *cpu) {
+  cpu->stop_here = false;
+  if (stops_here(cpu)) cpu->stopped = CPU_STOPPED_CODE;
+  else set_step_once(cpu, true);
 }
 
 static bool stop_requested(struct cpu *cpu) {
@@ -206,6 +227,7 @@ static bool stop_requested(struct cpu *cpu) {
     simd_leave(cpu);
     cpu->vm->hooks.event(cpu->vm->hooks.opaque, cpu);
     simd_enter(cpu);
+    stop |= __atomic_fetch_and(&cpu->stop, (u8)~STOP_REQUEST, __ATOMIC_ACQ_REL);
   }
   return stop & STOP_REQUEST;
 }
@@ -250,12 +272,14 @@ enum cpu_exit cpu_run(struct cpu *cpu, u64 limit) {
   cpu->deliveries = 0;
   cpu->icount_limit = limit && limit < (u64)INT64_MAX ? (s64)limit : INT64_MAX;
   cpu->budget = cpu->budget_start = 0;
+  cpu->stopped = CPU_NOT_STOPPED;
   simd_enter(cpu);
   if (setjmp(cpu->unwind)) take_fault(cpu);
   for (;;) {
     cpu->leave = 0;
     if (cpu->shutdown) { why = CPU_EXIT_SHUTDOWN; break; }
     if (cpu->stop && stop_requested(cpu)) { why = CPU_EXIT_STOP; break; }
+    if (unlikely(cpu->stopped)) { why = CPU_EXIT_DEBUG; break; }
     if (!refill(cpu)) { why = CPU_EXIT_BUDGET; break; }
     if (unlikely(cpu->dr6_pending | cpu->debug.hits) && !(cpu->inhibit & INHIBIT_DEBUG)) { /* by a delivery */
       boundary_trap(cpu, false);
@@ -276,6 +300,10 @@ enum cpu_exit cpu_run(struct cpu *cpu, u64 limit) {
     const struct insn *i = code_lookup(cpu);
     cpu->rep_partial = false;
     if (i) execute(cpu, i);
+    if (unlikely(cpu->stop_here)) {
+      come_to_stop(cpu);
+      continue;
+    }
     if (unlikely(cpu->step_trap == STEP_NOW || cpu->dr6_pending || cpu->debug.hits)) boundary_trap(cpu, false);
   }
   if (cpu->step_last) {

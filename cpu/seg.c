@@ -69,13 +69,6 @@ void desc_mark_accessed(struct cpu *cpu, struct desc *d) {
 
 void desc_mark_busy(struct cpu *cpu, struct desc *d) { desc_set_type_bit(cpu, d, SYS_TSS_BUSY_BIT); }
 
-bool seg_within(const struct seg *s, u64 off, unsigned size) {
-  u64 last = off + size - 1;
-  if ((s->attr & (SEG_S | SEG_CODE | SEG_DOWN)) == (SEG_S | SEG_DOWN))
-    return off > s->limit && last <= (s->attr & SEG_DB ? UINT64_C(0xffffffff) : 0xffff);
-  return last <= s->limit || (s->limit == 0xffffffff && !s->base && off <= s->limit); /* as mem_linear() */
-}
-
 struct seg seg_flat_code(u16 sel, u8 dpl, bool code64) {
   u32 attr = SEG_CODE | SEG_READABLE | SEG_ACCESSED | SEG_S | SEG_P | SEG_G | (code64 ? SEG_L : SEG_DB);
   return (struct seg){.sel = sel, .attr = attr | (u32)dpl << SEG_DPL_SHIFT, .limit = 0xffffffff};
@@ -125,7 +118,9 @@ static void load_null(struct cpu *cpu, enum sreg r, u16 sel) {
 static void load_stack(struct cpu *cpu, u16 sel) {
   struct desc d;
   if (sel_is_null(sel)) {
-    require_ab(cpu, CHK_SS_NULL, cpu_code64(cpu) && cpu->cpl < 3 && sel_rpl(sel) == cpu->cpl, 0, sel, cpu->cpl);
+    require_ab(cpu, CHK_SS_NULL, cpu_code64(cpu), 0, sel, cpu_code64(cpu));
+    require_ab(cpu, CHK_SS_NULL_CPL, cpu->cpl < 3, 0, sel, cpu->cpl);
+    require_ab(cpu, CHK_SS_NULL_RPL, sel_rpl(sel) == cpu->cpl, 0, sel_rpl(sel), cpu->cpl);
     load_null(cpu, SS, sel);
     return;
   }
@@ -154,8 +149,10 @@ void seg_load(struct cpu *cpu, enum sreg r, u16 sel) {
   }
   require_ab(cpu, CHK_DS_LIMIT, desc_read(cpu, sel, &d), sel, sel | 7u, table_limit(cpu, sel));
   require_ab(cpu, CHK_DS_TYPE, seg_is_readable(&d.s), sel, d.s.attr, 0);
-  u8 level = sel_rpl(sel) > cpu->cpl ? sel_rpl(sel) : cpu->cpl;
-  require_ab(cpu, CHK_DS_DPL, seg_is_conforming(&d.s) || seg_dpl(&d.s) >= level, sel, seg_dpl(&d.s), level);
+  bool open = seg_is_conforming(&d.s);
+  u8 dpl = seg_dpl(&d.s), rpl = sel_rpl(sel);
+  require_ab(cpu, CHK_DS_DPL, open || dpl >= cpu->cpl, sel, dpl, cpu->cpl);
+  require_ab(cpu, CHK_DS_RPL, open || dpl >= rpl, sel, dpl, rpl);
   require_ab(cpu, CHK_DS_PRESENT, seg_present(&d.s), sel, seg_present(&d.s), 0);
   desc_mark_accessed(cpu, &d);
   cpu->seg[r] = d.s;

@@ -48,6 +48,13 @@ static inline bool cpu_protected(const struct cpu *cpu) {
   return (cpu->mode & (MODE_PE | MODE_VM)) == MODE_PE;
 }
 static inline u8 cpu_iopl(const struct cpu *cpu) { return (u8)(cpu->eflags >> EF_IOPL_SHIFT & 3); }
+/* Are VIF and VIP in force: VME in virtual-8086 mode, PVI at CPL 3, both with IOPL < 3? Of EFLAGS and CPL, which may be
+ * newer than the mode. SDM 3B 20.3.2, 20.4 (Protected-Mode Virtual Interrupts) */
+static inline bool cpu_virtual_interrupts(const struct cpu *cpu) {
+  if (!(cpu->cr0 & CR0_PE) || cpu_iopl(cpu) == 3) return false;
+  if (cpu->eflags & EF_VM) return cpu->cr4 & CR4_VME;
+  return cpu->cpl == 3 && (cpu->cr4 & CR4_PVI);
+}
 
 /* Canonical for the paging mode in use. SDM 1 3.3.7.1 (Canonical Addressing) */
 static inline bool cpu_canonical(const struct cpu *cpu, u64 la) {
@@ -80,8 +87,15 @@ void desc_mark_accessed(struct cpu *cpu, struct desc *d);
 /* Sets the busy bit of a TSS descriptor in memory and in d. */
 void desc_mark_busy(struct cpu *cpu, struct desc *d);
 
-/* Is [off, off+size) inside the segment's limit? SDM 3A 5.3 (Limit Checking) */
-bool seg_within(const struct seg *s, u64 off, unsigned size);
+/* Is [off, off+size) inside the segment's limit? SDM 3A 5.3 (Limit Checking): expand-down segments are valid above the
+ * limit, up to FFFFh or FFFFFFFFh by B. Beyond 4 GiB the check is the implementation's choice: none for flat segments,
+ * the access wraps (measured on Intel Xeon). */
+static inline bool seg_within(const struct seg *s, u64 off, unsigned size) {
+  u64 last = off + size - 1;
+  if ((s->attr & (SEG_CODE | SEG_DOWN | SEG_S)) == (SEG_DOWN | SEG_S))
+    return off > s->limit && last <= (s->attr & SEG_DB ? UINT64_C(0xffffffff) : 0xffff);
+  return last <= s->limit || (s->limit == 0xffffffff && !s->base && off <= s->limit);
+}
 
 /* Flat 4-GiB segments as SYSCALL, SYSENTER and their returns make them, without a table. */
 struct seg seg_flat_code(u16 sel, u8 dpl, bool code64);

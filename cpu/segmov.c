@@ -1,6 +1,7 @@
 /* Instructions that move segment registers: MOV, PUSH, POP, LDS LES LFS LGS LSS.
  * SDM 2B MOV, PUSH, POP; SDM 2A LDS/LES/LFS/LGS/LSS; SDM 3A 6.8.3 (Masking Exceptions and Interrupts When
  * Switching Stacks). */
+#include "cpu/check.h"
 #include "cpu/frame.h"
 #include "cpu/rare.h"
 
@@ -15,7 +16,10 @@ static void hold_off_events(struct cpu *cpu) {
 
 INLINE_BODY mov_S_E(struct cpu *restrict cpu, const struct insn *restrict i, enum form form) {
   enum sreg r = (enum sreg)i->dst;
-  if (r == CS || r >= SREG_COUNT) return raise_ud(cpu, i);
+  cpu->insn = i;
+  require_ab(cpu, CHK_SREG_EXISTS, r < SREG_COUNT, 0, r, 0);
+  require_ab(cpu, CHK_SREG_CS, r != CS, 0, r, 0);
+  if (r >= SREG_COUNT) return cpu_leave(cpu, i); /* inverted */
   seg_load(cpu, r, rm16_read(cpu, i, form, i->src));
   if (r == SS) hold_off_events(cpu);
   seg_loaded(cpu);
@@ -25,7 +29,9 @@ BODY_RARE(mov_S_E, mov_S_E)
 
 /* Zero-extended in a 32- or 64-bit register. */
 INLINE_BODY mov_E_S(struct cpu *restrict cpu, const struct insn *restrict i, enum form form) {
-  if (i->src >= SREG_COUNT) return raise_ud(cpu, i);
+  cpu->insn = i;
+  require_ab(cpu, CHK_SREG_EXISTS, i->src < SREG_COUNT, 0, i->src, 0);
+  if (i->src >= SREG_COUNT) return cpu_leave(cpu, i); /* inverted */
   rm16_write(cpu, i, form, cpu->seg[i->src].sel);
   NEXT(cpu, i, FORM_X);
 }

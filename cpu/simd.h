@@ -17,6 +17,7 @@
 
 #include <emmintrin.h>
 
+#include "cpu/check.h"
 #include "cpu/handler.h"
 #include "cpu/simd_state.h"
 
@@ -87,8 +88,8 @@ ALWAYS_INLINE bool v_bind(struct cpu *cpu, const struct insn *i, struct eref *e,
   if (!e_bind(cpu, i, e, VMEM_BYTES(m), form, acc)) return false;
   /* Under EFLAGS.AC those of 4 and 8 bytes must be aligned; unaligned 16-byte moves are exempt, as silicon has it
    * (family 6 model 167). SDM 3A Table 6-7 (Alignment Requirements by Data Type) */
-  if (!IS_FAST(form) && m < V16 && unlikely(cpu->mode & MODE_ALIGN) && e->la & (VMEM_BYTES(m) - 1))
-    cpu_raise_error(cpu, VEC_AC, 0);
+  if (!IS_FAST(form) && m < V16 && unlikely(cpu->mode & MODE_ALIGN))
+    require_ab(cpu, CHK_ALIGNMENT, !(e->la & (VMEM_BYTES(m) - 1)), 0, e->la, VMEM_BYTES(m));
   return true;
 }
 #define V_BIND(e, m, form, acc) \

@@ -1,6 +1,7 @@
 /* MXCSR: where it lives, LDMXCSR and STMXCSR, and floating-point exceptions that are not masked. SDM 1
  * 10.2.3 (MXCSR Control and Status Register), 11.5 (SSE, SSE2, and SSE3 Exceptions), appendix E
  * (Guidelines for Writing SIMD Floating-Point Exception Handlers). */
+#include "cpu/check.h"
 #include "cpu/simd.h"
 #include "cpu/x87.h"
 
@@ -23,7 +24,7 @@ NOINLINE void v_require_aligned(struct cpu *cpu, const struct insn *i) {
   bool based = (cpu->mode & MODE_CODE_MASK) != MODE_CODE64 || i->seg >= FS;
   u64 la = ea_offset(cpu, i) + (based ? cpu->seg[i->seg].base : 0);
   cpu->insn = i;
-  if (la & 15) cpu_raise_error(cpu, VEC_GP, 0);
+  require_ab(cpu, CHK_ALIGNED_16, !(la & 15), 0, la, 0);
 }
 
 __m128i mem_read_v(struct cpu *cpu, u64 la, enum vmem m) {
@@ -179,7 +180,8 @@ void simd_exact_end(struct cpu *cpu, const struct insn *i, unsigned kind, __m128
   host_set(masked(cpu->mxcsr));
   if (!(f & unmasked)) return;
   cpu->insn = i;
-  cpu_raise(cpu, cpu->cr4 & CR4_OSXMMEXCPT ? VEC_XM : VEC_UD);
+  require_ab(cpu, CHK_SSE_OSXMMEXCPT, cpu->cr4 & CR4_OSXMMEXCPT, 0, !!(cpu->cr4 & CR4_OSXMMEXCPT), 0);
+  cpu_raise(cpu, VEC_XM);
 }
 
 /* ---- LDMXCSR, STMXCSR ---- */
@@ -187,7 +189,8 @@ SIMD_BODY(ldmxcsr) {
   E_BIND(e, W32, form, ACC_READ);
   u32 v = (u32)e_get_src(cpu, i, &e, W32, form);
   /* A reserved bit set: #GP(0) */
-  if (v & ~(u32)MXCSR_VALID) return raise_gp0(cpu, i);
+  cpu->insn = i;
+  require_ab(cpu, CHK_MXCSR_RESERVED, !(v & ~(u32)MXCSR_VALID), 0, v, 0);
   simd_set_mxcsr(cpu, v);
   NEXT(cpu, i, form);
 }

@@ -12,8 +12,9 @@
 enum { SYSRET_FLAGS = 0x3c7fd7 };
 
 /* Legal mode: 64-bit, and for some models any protected mode. */
-static bool mode_ok(const struct cpu *cpu) {
-  return cpu_code64(cpu) || (model_does(cpu->model, RULE_SYSCALL_LEGACY) && cpu_protected(cpu));
+static void require_mode(struct cpu *cpu, enum check_id id) {
+  bool legacy = model_does(cpu->model, RULE_SYSCALL_LEGACY);
+  require_ab(cpu, id, cpu_code64(cpu) || legacy, 0, cpu_long(cpu), cpu_code64(cpu));
 }
 
 /* The return address and flags go to registers. Returns the entry point. */
@@ -50,7 +51,9 @@ NOINLINE static u64 do_syscall(struct cpu *cpu, const struct insn *i) {
   transition_begin(cpu, &t, TR_SYSCALL, next);
   rec_msr(cpu, MSR_EFER);
   require_ab(cpu, CHK_SYSCALL_SCE, cpu->msr[MSR_EFER] & EFER_SCE, 0, cpu->msr[MSR_EFER] & EFER_SCE, 0);
-  require_ab(cpu, CHK_SYSCALL_MODE, mode_ok(cpu), 0, cpu_long(cpu), cpu_code64(cpu));
+  require_mode(cpu, CHK_SYSCALL_MODE);
+  if (!cpu_code64(cpu))
+    require_ab(cpu, CHK_SYSCALL_PE, cpu_protected(cpu), 0, !!(cpu->mode & MODE_PE), cpu_vm86(cpu));
   rec_msr(cpu, MSR_STAR);
 
   u64 rip = cpu_long(cpu) ? syscall_long(cpu, next) : syscall_legacy(cpu, next);
@@ -89,9 +92,9 @@ NOINLINE static u64 do_sysret(struct cpu *cpu, const struct insn *i) {
   transition_begin(cpu, &t, TR_SYSRET, insn_rip(i));
   rec_msr(cpu, MSR_EFER);
   require_ab(cpu, CHK_SYSRET_SCE, cpu->msr[MSR_EFER] & EFER_SCE, 0, cpu->msr[MSR_EFER] & EFER_SCE, 0);
-  require_ab(cpu, CHK_SYSRET_MODE, cpu_code64(cpu) || model_does(cpu->model, RULE_SYSCALL_LEGACY), 0, cpu_long(cpu),
-             cpu_code64(cpu));
-  require_ab(cpu, CHK_SYSRET_CPL, (cpu->mode & MODE_PE) && cpu->cpl == 0, 0, cpu->cpl, !!(cpu->mode & MODE_PE));
+  require_mode(cpu, CHK_SYSRET_MODE);
+  require_ab(cpu, CHK_SYSRET_PE, cpu->mode & MODE_PE, 0, !!(cpu->mode & MODE_PE), 0);
+  require_ab(cpu, CHK_SYSRET_CPL, cpu->cpl == 0, 0, cpu->cpl, 0);
   if (code64 && model_does(cpu->model, RULE_SYSRET_CANONICAL))
     require_ab(cpu, CHK_SYSRET_CANONICAL, cpu_canonical(cpu, rip), 0, rip, 0);
   rec_msr(cpu, MSR_STAR);

@@ -58,9 +58,12 @@ NOINLINE static u64 do_sysexit(struct cpu *cpu, const struct insn *i) {
   require_ab(cpu, CHK_SYSEXIT_MODE, mode_ok(cpu), 0, cpu_long(cpu), 0);
   rec_msr(cpu, MSR_SYSENTER_CS);
   require_ab(cpu, CHK_SYSEXIT_CS, cs != 0, 0, cs, 0);
-  require_ab(cpu, CHK_SYSEXIT_CPL, (cpu->mode & MODE_PE) && cpu->cpl == 0, 0, cpu->cpl, !!(cpu->mode & MODE_PE));
-  if (code64)
-    require_ab(cpu, CHK_SYSEXIT_CANONICAL, cpu_canonical(cpu, rip) && cpu_canonical(cpu, rsp), 0, rip, rsp);
+  require_ab(cpu, CHK_SYSEXIT_PE, cpu->mode & MODE_PE, 0, !!(cpu->mode & MODE_PE), 0);
+  require_ab(cpu, CHK_SYSEXIT_CPL, cpu->cpl == 0, 0, cpu->cpl, 0);
+  if (code64) {
+    require_ab(cpu, CHK_SYSEXIT_RIP_CANONICAL, cpu_canonical(cpu, rip), 0, rip, 0);
+    require_ab(cpu, CHK_SYSEXIT_RSP_CANONICAL, cpu_canonical(cpu, rsp), 0, rsp, 0);
+  }
 
   if (!code64) {
     rip = (u32)rip;

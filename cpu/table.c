@@ -52,10 +52,10 @@ TABLE_BODY(lidt, load_table, idtr)
 TABLE_BODY(sgdt, store_table, gdtr)
 TABLE_BODY(sidt, store_table, idtr)
 
-/* In long mode LDT and TSS descriptors have 16 bytes: base 63:32 in the second half, whose type bits are
- * zero. */
+/* In 64-bit mode, and on Intel in compatibility mode, LDT and TSS descriptors have 16 bytes: base 63:32 in the second
+ * half, whose type bits are zero. SDM 3A 3.5.2 (Segment Descriptor Tables in IA-32e Mode); APM 3 LLDT, LTR */
 static void system_high(struct cpu *cpu, u16 sel, struct desc *d) {
-  if (!cpu_long(cpu)) return;
+  if (!cpu_code64(cpu) && !(cpu_long(cpu) && model_does(cpu->model, RULE_SYSTEM_DESC_16))) return;
   require_ab(cpu, CHK_SYSTEM_HIGH_LIMIT, desc_read_high(cpu, d), sel, (sel & 0xfff8u) + 15, table_limit(cpu, sel));
   require_ab(cpu, CHK_SYSTEM_HIGH_TYPE, !bits(d->hi, 44, 40), sel, bits(d->hi, 44, 40), 0);
   d->s.base |= d->hi << 32;

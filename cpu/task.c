@@ -56,8 +56,8 @@ static u64 at(const struct cpu *cpu, u64 base, unsigned off) { return sys_linear
 /* The TSS that a far transfer or a task gate names. It must be available. */
 static void read_new(struct cpu *cpu, u16 sel, struct desc *tss) {
   require_ab(cpu, CHK_TASK_TSS_GDT, !(sel & SEL_TI), sel, sel, 0);
-  require_ab(cpu, CHK_TASK_TSS_LIMIT, !sel_is_null(sel) && desc_read(cpu, sel, tss), sel, sel | 7u,
-             table_limit(cpu, sel));
+  require_ab(cpu, CHK_TASK_TSS_NULL, !sel_is_null(sel), sel, sel, 0);
+  require_ab(cpu, CHK_TASK_TSS_LIMIT, desc_read(cpu, sel, tss), sel, sel | 7u, table_limit(cpu, sel));
   unsigned type = seg_type(&tss->s) & ~(unsigned)SYS_TSS_BUSY_BIT;
   require_ab(cpu, CHK_TASK_TSS_TYPE, !(tss->s.attr & SEG_S) && (type == SYS_TSS16 || type == SYS_TSS32), sel,
              tss->s.attr, 0);
@@ -71,8 +71,8 @@ static void read_link(struct cpu *cpu, struct desc *tss) {
   u16 sel = (u16)mem_read_sys(cpu, la, 2);
   rec_word(cpu, REC_MEM, WORD_LINK, la, sel, 2);
   require_ab(cpu, CHK_TASK_LINK_GDT, !(sel & SEL_TI), sel, sel, 0);
-  require_ab(cpu, CHK_TASK_LINK_LIMIT, !sel_is_null(sel) && desc_read(cpu, sel, tss), sel, sel | 7u,
-             table_limit(cpu, sel));
+  require_ab(cpu, CHK_TASK_LINK_NULL, !sel_is_null(sel), sel, sel, 0);
+  require_ab(cpu, CHK_TASK_LINK_LIMIT, desc_read(cpu, sel, tss), sel, sel | 7u, table_limit(cpu, sel));
   unsigned type = seg_type(&tss->s);
   require_ab(cpu, CHK_TASK_LINK_TYPE,
              !(tss->s.attr & SEG_S) && (type == SYS_TSS16_BUSY || type == SYS_TSS32_BUSY), sel, tss->s.attr,
@@ -231,9 +231,10 @@ static void load_data(struct cpu *cpu, enum sreg r, u16 sel) {
   if (sel_is_null(sel)) return;
   require_ab(cpu, CHK_TASK_DS_LIMIT, desc_read(cpu, sel, &d), sel, sel | 7u, table_limit(cpu, sel));
   require_ab(cpu, CHK_TASK_DS_TYPE, seg_is_readable(&d.s), sel, d.s.attr, 0);
-  u8 level = sel_rpl(sel) > cpu->cpl ? sel_rpl(sel) : cpu->cpl;
-  require_ab(cpu, CHK_TASK_DS_DPL, seg_is_conforming(&d.s) || seg_dpl(&d.s) >= level, sel, seg_dpl(&d.s),
-             level);
+  bool open = seg_is_conforming(&d.s);
+  u8 dpl = seg_dpl(&d.s), rpl = sel_rpl(sel);
+  require_ab(cpu, CHK_TASK_DS_DPL, open || dpl >= cpu->cpl, sel, dpl, cpu->cpl);
+  require_ab(cpu, CHK_TASK_DS_RPL, open || dpl >= rpl, sel, dpl, rpl);
   require_ab(cpu, CHK_TASK_DS_PRESENT, seg_present(&d.s), sel, seg_present(&d.s), 0);
   desc_mark_accessed(cpu, &d);
   cpu->seg[r] = d.s;
@@ -315,9 +316,10 @@ u64 task_far(struct cpu *cpu, struct transition *t, struct desc *d, bool call, u
   const struct task_switch sw = {.nested = call, .rip = next, .flags = cpu_eflags(cpu) & ~(u32)EF_RF};
   struct desc tss = {.lo = 0};
   u16 sel = d->s.sel;
-  u8 level = sel_rpl(sel) > cpu->cpl ? sel_rpl(sel) : cpu->cpl;
+  u8 dpl = seg_dpl(&d->s);
   begin(t);
-  require_ab(cpu, CHK_TASK_DPL, seg_dpl(&d->s) >= level, sel, seg_dpl(&d->s), level);
+  require_ab(cpu, CHK_TASK_DPL, dpl >= cpu->cpl, sel, dpl, cpu->cpl);
+  require_ab(cpu, CHK_TASK_RPL, dpl >= sel_rpl(sel), sel, dpl, sel_rpl(sel));
   if (seg_type(&d->s) == SYS_TASK_GATE) {
     require_ab(cpu, CHK_TASKGATE_PRESENT, seg_present(&d->s), sel, seg_present(&d->s), 0);
     sel = (u16)bits(d->lo, 31, 16);

@@ -7,6 +7,7 @@
 
 struct decoder;
 struct code_cache;
+struct stops;
 struct transition;
 
 enum { VM_MAX_CPUS = 64 };
@@ -42,6 +43,7 @@ struct vm {
   unsigned cpus;
   struct decoder *decoder;   /* the opcode table, indexed */
   struct code_cache *code;   /* decoded blocks */
+  struct stops *stops;       /* a debugger's, or NULL */
 };
 
 MUST_CHECK struct vm *vm_create(void);

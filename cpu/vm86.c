@@ -21,10 +21,14 @@ u32 vm86_flags_load(struct cpu *cpu, u16 image) {
 
 /* The bit for a vector in the 32 bytes below the I/O permission map. SDM 3A Figure 7-2, SDM 3B Figure 20-5 */
 static bool redirected_to_idt(struct cpu *cpu, u8 vector) {
-  require_ab(cpu, CHK_VME_TSS, (seg_type(&cpu->tr) & 8) && cpu->tr.limit >= 103, 0, cpu->tr.attr, cpu->tr.limit);
-  u32 map = (u32)mem_read_sys(cpu, sys_linear(cpu, cpu->tr.base + 102), 2);
+  require_ab(cpu, CHK_VME_TSS, seg_type(&cpu->tr) & 8, 0, cpu->tr.attr, 0);
+  require_ab(cpu, CHK_VME_TSS_LIMIT, cpu->tr.limit >= 103, 0, cpu->tr.limit, 0);
+  u64 la = sys_linear(cpu, cpu->tr.base + 102);
+  u32 map = (u32)mem_read_sys(cpu, la, 2);
+  rec_word(cpu, REC_TSS, WORD_OTHER, la, map, 2);
+  require_ab(cpu, CHK_VME_BITMAP, map >= 32, 0, map, 0);
   u32 at = map - 32 + vector / 8;
-  require_ab(cpu, CHK_VME_BITMAP, map >= 32 && at <= cpu->tr.limit, 0, at, cpu->tr.limit);
+  require_ab(cpu, CHK_VME_BITMAP_LIMIT, at <= cpu->tr.limit, 0, at, cpu->tr.limit);
   return mem_read_sys(cpu, sys_linear(cpu, cpu->tr.base + at), 1) >> (vector & 7) & 1;
 }
 

@@ -3,6 +3,7 @@
  * Software). */
 #include "cpu/x87.h"
 
+#include "cpu/check.h"
 #include "cpu/x87_insn.h"
 
 /* What FNSAVE stores and FRSTOR loads in 64-bit mode. SDM 1 8.1.10 (Saving the x87 FPU's State) */
@@ -58,20 +59,20 @@ void x87_save(struct cpu *cpu) {
 
 /* ---- control, status and tags ---- */
 
-static void settle(struct x87 *x) {
+void x87_settle(struct x87 *x) {
   x->fsw &= (u16)~(FSW_ES | FSW_B);
   if (x->fsw & ~x->fcw & FSW_FLAGS) x->fsw |= FSW_ES | FSW_B;
 }
 
 void x87_set_fcw(struct cpu *cpu, u16 fcw) {
   cpu->x87.fcw = (fcw & FCW_VALID) | FCW_FIXED;
-  settle(&cpu->x87);
+  x87_settle(&cpu->x87);
 }
 
 void x87_set_fsw(struct cpu *cpu, u16 fsw) {
   cpu->x87.top = fsw >> FSW_TOP_SHIFT & 7;
   cpu->x87.fsw = fsw & (u16)~FSW_TOP;
-  settle(&cpu->x87);
+  x87_settle(&cpu->x87);
 }
 
 void x87_init(struct cpu *cpu) {
@@ -141,7 +142,7 @@ bool x87_finish(struct cpu *cpu, const struct insn *i) {
   int opcode = raised ? x87_opcode_at(cpu, insn_rip(i)) : -1;
   if (opcode >= 0) x->fop = (u16)opcode;
   x->fsw |= held;
-  settle(x);
+  x87_settle(x);
   return !(raised & ~FSW_PE);
 }
 
@@ -152,7 +153,7 @@ const struct insn *x87_end(struct cpu *restrict cpu, const struct insn *restrict
 }
 
 void x87_align(struct cpu *cpu, u64 la, unsigned align) {
-  if ((cpu->mode & MODE_ALIGN) && cpu->cpl == 3 && (la & (align - 1))) cpu_raise_error(cpu, VEC_AC, 0);
+  if ((cpu->mode & MODE_ALIGN) && cpu->cpl == 3) require_ab(cpu, CHK_ALIGNMENT, !(la & (align - 1)), 0, la, align);
 }
 
 /* Where the operand is. One of 80 bits is accessed as 8 bytes and 2: the alignment of the first is judged

@@ -53,6 +53,7 @@ static inline u16 x87_fsw(const struct cpu *cpu) {
 void x87_set_fsw(struct cpu *cpu, u16 fsw);
 /* Recomputes ES and B. */
 void x87_set_fcw(struct cpu *cpu, u16 fcw);
+void x87_settle(struct x87 *x);
 
 /* The full tag word as FSTENV stores it, from the contents: two bits for each physical register. And the
  * reverse, which keeps only what is empty. SDM 1 8.1.7 (x87 FPU Tag Word) */

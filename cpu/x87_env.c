@@ -6,6 +6,7 @@
  * unless it loads them. FLDENV, FRSTOR and FLDCW wait for exceptions; the FN forms, which are the only
  * others, do not. */
 #include "cpu/lean.h"
+#include "cpu/refuse.h"
 #include "cpu/x87_insn.h"
 
 /* ---- FLDCW, FNSTCW, FNSTSW ---- */
@@ -71,7 +72,7 @@ static const struct insn *h_fnclex(struct cpu *restrict cpu, const struct insn *
 
 /* SDM 2D WAIT/FWAIT: #NM with CR0.TS and CR0.MP */
 static const struct insn *h_fwait(struct cpu *restrict cpu, const struct insn *restrict i) {
-  if (unlikely((cpu->cr0 & (CR0_TS | CR0_MP)) == (CR0_TS | CR0_MP))) return raise_nm(cpu, i);
+  if (unlikely((cpu->cr0 & (CR0_TS | CR0_MP)) == (CR0_TS | CR0_MP))) return raise_wait(cpu, i);
   if (unlikely(!cpu->x87.live)) x87_wait(cpu, i);
   NEXT(cpu, i, FORM_R);
 }

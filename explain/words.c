@@ -6,6 +6,7 @@
 
 #include "cpu/check.h"
 #include "cpu/event.h"
+#include "cpu/regname.h"
 #include "cpu/seg.h"
 #include "explain/explain.h"
 
@@ -51,14 +52,10 @@ void explain_type(char *buf, size_t n, u32 attr, bool long_mode) {
 }
 
 void explain_flags(char *buf, size_t n, u32 rflags) {
-  static const struct { u32 bit; const char *name; } names[] = {
-      {EF_ID, "ID"}, {EF_VIP, "VIP"}, {EF_VIF, "VIF"}, {EF_AC, "AC"}, {EF_VM, "VM"}, {EF_RF, "RF"}, {EF_NT, "NT"},
-      {EF_OF, "OF"}, {EF_DF, "DF"}, {EF_IF, "IF"}, {EF_TF, "TF"}, {EF_SF, "SF"}, {EF_ZF, "ZF"}, {EF_AF, "AF"},
-      {EF_PF, "PF"}, {EF_CF, "CF"}};
   snprintf(buf, n, "%Xh [", rflags);
   if (rflags & EF_IOPL) add(buf, n, "IOPL=%u ", rflags >> EF_IOPL_SHIFT & 3);
-  for (unsigned k = 0; k < ARRAY_SIZE(names); k++)
-    if (rflags & names[k].bit) add(buf, n, "%s ", names[k].name);
+  for (unsigned k = FLAG_ROWS; k--;)
+    if (rflags & flag_rows[k].mask & ~(u32)EF_IOPL) add(buf, n, "%s ", flag_rows[k].name);
   size_t len = strlen(buf);
   if (len && buf[len - 1] == ' ') buf[len - 1] = 0;
   add(buf, n, "]");
@@ -90,6 +87,37 @@ void explain_error(char *buf, size_t n, u8 vector, u32 error) {
   if (error & 1) add(buf, n, ", while an external event was delivered (EXT)");
 }
 
+/* Bits by number: "bits 63:48, 2". */
+static void bit_numbers(char *buf, size_t n, u64 v) {
+  if (!v) add(buf, n, "no bits");
+  else add(buf, n, v & (v - 1) ? "bits" : "bit");
+  for (int hi = 63; v; hi--) {
+    int lo = hi;
+    if (!(v >> hi & 1)) continue;
+    while (lo > 0 && (v >> (lo - 1) & 1)) lo--;
+    v &= ~MASK(hi, lo);
+    add(buf, n, lo < hi - 1 ? " %d:%d" : lo < hi ? " %d, %d" : " %d", hi, lo);
+    if (v) add(buf, n, ",");
+    hi = lo;
+  }
+}
+
+/* "0F 38 F0" */
+static void opcode(char *buf, size_t n, u64 v) {
+  unsigned shift = v >> 16 ? 16 : v >> 8 ? 8 : 0;
+  for (;; shift -= 8) {
+    add(buf, n, shift ? "%02X " : "%02X", (unsigned)(v >> shift & 255));
+    if (!shift) return;
+  }
+}
+
+static const char *mode_name(u32 mode) {
+  if ((mode & MODE_CODE_MASK) == MODE_CODE64) return "64-bit mode";
+  if (mode & MODE_LMA) return "compatibility mode";
+  if (!(mode & MODE_PE)) return "real mode";
+  return mode & MODE_VM ? "virtual-8086 mode" : "protected mode";
+}
+
 /* One {x} or {x:f} of a row's operands. Returns the template's rest. */
 static const char *operand(char *buf, size_t n, const struct cpu *cpu, const struct rec_step *s, const char *p) {
   const char *end = strchr(p, '}');
@@ -98,6 +126,10 @@ static const char *operand(char *buf, size_t n, const struct cpu *cpu, const str
   if (!end) return p + strlen(p);
   switch (p[2] == ':' ? p[3] : 'd') {
     case 'x': add(buf, n, "%" PRIX64 "h", v); break;
+    case 'o': opcode(buf, n, v); break;
+    case 'b': bit_numbers(buf, n, v); break;
+    case 'f': add(buf, n, "%s", v < FEAT_COUNT ? feature_rows[v].name : "none is needed"); break;
+    case 'm': add(buf, n, "%s", mode_name((u32)v)); break;
     case 't':
       explain_type(text, sizeof text, (u32)v, cpu_long(cpu));
       add(buf, n, "%s", text);

@@ -108,8 +108,7 @@ static void print_leaf(FILE *out, const struct cpu_model *m, u32 leaf, u32 suble
   }
 }
 
-/* How many subleaves can say something. */
-static u32 subleaves(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 leaf) {
+u32 info_subleaves(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 leaf) {
   u32 r[4];
   switch (leaf) {
   case 4:
@@ -127,7 +126,7 @@ static void print_range(FILE *out, const struct cpu_model *m, const struct cpuid
   u32 r[4];
   cpuid_leaf(m, dyn, first, 0, r);
   for (u32 leaf = first, last = r[CPUID_EAX]; leaf <= last; leaf++)
-    for (u32 sub = 0, n = subleaves(m, dyn, leaf); sub < n; sub++) {
+    for (u32 sub = 0, n = info_subleaves(m, dyn, leaf); sub < n; sub++) {
       cpuid_leaf(m, dyn, leaf, sub, r);
       if (r[0] | r[1] | r[2] | r[3] || sub == 0) print_leaf(out, m, leaf, sub, r);
     }

@@ -12,5 +12,7 @@ void info_msrs(FILE *out);
 void info_cpus(FILE *out);
 /* Every CPUID leaf of a model after reset, raw and with the names of its feature bits. */
 void info_cpuid(FILE *out, const struct cpu_model *m);
+/* How many subleaves of a leaf can say something. */
+u32 info_subleaves(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 leaf);
 
 #endif

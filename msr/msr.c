@@ -64,11 +64,12 @@ static bool memory_type(u64 type, bool pat) {
   return type == 0 || type == 1 || (type >= 4 && type <= 6) || (pat && type == 7);
 }
 
-/* A reserved memory type in any of the eight bytes: #GP(0). `ignore`: bits of each byte outside the type. */
-static bool memory_types(u64 v, u8 ignore, bool pat) {
+/* The bytes that hold a reserved memory type: #GP(0). `ignore`: bits of each byte outside the type. */
+static u64 bad_memory_types(u64 v, u8 ignore, bool pat) {
+  u64 bad = 0;
   for (int i = 0; i < 8; i++)
-    if (!memory_type((u8)(v >> 8 * i) & (u8)~ignore, pat)) return false;
-  return true;
+    if (!memory_type((u8)(v >> 8 * i) & (u8)~ignore, pat)) bad |= MASK(8 * i + 7, 8 * i);
+  return bad;
 }
 
 /* The reserved bits of EFER are those whose feature is absent. SDM 3A 2.2.1 (Extended Feature Enable
@@ -91,11 +92,6 @@ static u64 efer_writable(const struct msr_env *env) {
   return legal;
 }
 
-/* LME cannot change while paging is on: #GP(0). SDM 3A 9.8.5 (Initializing IA-32e Mode), APM 2 14.6.1. */
-static int check_efer(const struct msr_env *env, u64 old, u64 value) {
-  return ((value ^ old) & EFER_LME) && env->cr0_pg ? MSR_GP : MSR_OK;
-}
-
 static u64 apic_base_writable(const struct cpu_model *m) {
   return APIC_BASE_BSP | APIC_BASE_EN | (m->has[FEAT_X2APIC] ? APIC_BASE_EXTD : 0) |
          (MASK(51, 12) & MASK(m->maxphyaddr - 1, 0));
@@ -103,11 +99,10 @@ static u64 apic_base_writable(const struct cpu_model *m) {
 
 /* SDM 3A 10.12.5 (x2APIC State Transitions): the states are off (neither bit), xAPIC (EN) and x2APIC (EN and
  * EXTD). EXTD without EN, x2APIC to xAPIC, and off to x2APIC: #GP(0). */
-static int check_apic_base(u64 old, u64 value) {
+static bool apic_state_follows(u64 old, u64 value) {
   bool en = value & APIC_BASE_EN, extd = value & APIC_BASE_EXTD;
   bool was_en = old & APIC_BASE_EN, was_extd = old & APIC_BASE_EXTD;
-  if ((extd && !en) || (was_extd && en && !extd) || (!was_en && extd)) return MSR_GP;
-  return MSR_OK;
+  return !((extd && !en) || (was_extd && en && !extd) || (!was_en && extd));
 }
 
 /* MISC_ENABLE: bits whose feature is absent are reserved. SDM 4 2.1 (IA32_MISC_ENABLE) */
@@ -120,9 +115,9 @@ static u64 misc_enable_writable(const struct cpu_model *m, u64 writable) {
 
 /* MTRRs of fixed ranges. amd: with SYSCFG.MtrrFixDramModEn, bits 3 and 4 of each byte say where reads and
  * writes go; without, they are reserved. APM 2 7.9.1 (Extended Fixed-Range MTRR Type-Field Encodings) */
-static bool fixed_mtrr_types(const struct msr_env *env, u64 value) {
+static u64 bad_fixed_mtrr_types(const struct msr_env *env, u64 value) {
   bool routed = env->model->vendor == VENDOR_AMD && (env->value[MSR_SYSCFG] & BIT(19));
-  return memory_types(value, routed ? 0x18 : 0, false);
+  return bad_memory_types(value, routed ? 0x18 : 0, false);
 }
 
 /* APM 2 3.2.10 (Hardware Configuration Register (HWCR)): McStatusWrEn, for software that injects errors. */
@@ -156,67 +151,102 @@ static u64 kept_bits(const struct msr_env *env, const struct msr_row *row, u64 w
   return row->kept;
 }
 
-/* The rule of the row's kind, on a value without reserved bits. May change what is stored in *newval. */
-static int check_kind(const struct msr_env *env, const struct msr_row *row, u64 old, u64 value, u64 *newval) {
-  const struct cpu_model *m = env->model;
-  unsigned width = model_canonical_bits(m);
-  switch ((enum msr_kind)row->kind) {
-  case MSR_PLAIN:
-  case MSR_PHYS:
-  case MSR_XD_BITS:
-  case MSR_VM_CR_BITS:
-    return MSR_OK;
-  case MSR_COMMAND:
-    *newval = 0;
-    return MSR_OK;
-  case MSR_CONST: /* a write of a read-only register: #GP(0). SDM 2B WRMSR */
-    return MSR_GP;
-  case MSR_CANONICAL: /* a non-canonical address: #GP(0). SDM 2B WRMSR, APM 3 WRMSR */
-    return canonical(value, width) ? MSR_OK : MSR_GP;
-  case MSR_SYSENTER_ADDR: /* a processor without long mode has 32 bits here too */
-    if (!model_does(m, RULE_SYSENTER_MSR64) || !m->has[FEAT_LM]) *newval = (u32)value;
-    else if (!canonical(value, width)) return MSR_GP;
-    return MSR_OK;
-  case MSR_LOW32:
-    *newval = (u32)value;
-    return MSR_OK;
-  case MSR_AUX32:
-    if (value >> 32 && model_does(m, RULE_TSC_AUX_RESERVED)) return MSR_GP;
-    *newval = (u32)value;
-    return MSR_OK;
-  case MSR_MTRR_BASE: /* a reserved memory type: #GP(0). SDM 3A 11.11.2.1, 11.11.2.2, 11.11.2.3, 11.12.2 */
-  case MSR_MTRR_DEF:
-    return memory_type(value & 0xff, false) ? MSR_OK : MSR_GP;
-  case MSR_MTRR_FIX:
-    return fixed_mtrr_types(env, value) ? MSR_OK : MSR_GP;
-  case MSR_PAT8:
-    return memory_types(value, 0, true) ? MSR_OK : MSR_GP;
-  case MSR_EFER_BITS:
-    return check_efer(env, old, value);
-  case MSR_APIC_ADDR:
-    return check_apic_base(old, value);
-  case MSR_LOCKED: /* FEATURE_CONTROL once locked: #GP(0). SDM 4 2.1 (IA32_FEATURE_CONTROL[0]) */
-    return old & 1 ? MSR_GP : MSR_OK;
-  case MSR_MCA_STATUS: /* anything but zero: #GP(0). SDM 3B 15.3.2.2; APM 2 9.3.2.1 */
-    return !value || mca_status_writable(env) ? MSR_OK : MSR_GP;
-  case MSR_MCA_ADDR:
-    return value && model_does(m, RULE_MCA_ADDR_ZERO) ? MSR_GP : MSR_OK;
-  }
-  return MSR_GP;
+/* Bits that differ from the address's sign, bit width - 1; 0: it is canonical. SDM 1 3.3.7.1 */
+static u64 noncanonical_bits(u64 value, unsigned width) {
+  u64 high = MASK(63, width - 1), sign = value & BIT(width - 1) ? high : 0;
+  return (value ^ sign) & high;
 }
 
-int msr_check_read(const struct msr_row *row) { return row->kind == MSR_COMMAND ? MSR_GP : MSR_OK; }
+/* What the row's kind keeps of a value that it accepts. */
+static u64 stored(const struct cpu_model *m, const struct msr_row *row, u64 value) {
+  switch ((enum msr_kind)row->kind) {
+  case MSR_COMMAND:
+    return 0;
+  case MSR_SYSENTER_ADDR: /* a processor without long mode has 32 bits here too */
+    return model_does(m, RULE_SYSENTER_MSR64) && m->has[FEAT_LM] ? value : (u32)value;
+  case MSR_LOW32:
+  case MSR_AUX32:
+    return (u32)value;
+  default:
+    return value;
+  }
+}
 
-int msr_check_write(const struct msr_env *env, const struct msr_row *row, u64 old, u64 value, u64 *newval,
-                    u32 *effects) {
-  u64 writable = msr_writable(env, row, old), kept = kept_bits(env, row, writable);
+/* The rule of the row's kind beside its reserved bits; MSR_OK: it has none. */
+static enum msr_refusal kind_rule(const struct cpu_model *m, const struct msr_row *row) {
+  switch ((enum msr_kind)row->kind) {
+  case MSR_CONST: /* a write of a read-only register: #GP(0). SDM 2B WRMSR */
+    return MSR_READ_ONLY;
+  case MSR_CANONICAL: /* a non-canonical address: #GP(0). SDM 2B WRMSR, APM 3 WRMSR */
+    return MSR_NONCANONICAL;
+  case MSR_SYSENTER_ADDR:
+    return model_does(m, RULE_SYSENTER_MSR64) && m->has[FEAT_LM] ? MSR_NONCANONICAL : MSR_OK;
+  case MSR_MTRR_BASE: /* a reserved memory type: #GP(0). SDM 3A 11.11.2.1, 11.11.2.2, 11.11.2.3, 11.12.2 */
+  case MSR_MTRR_DEF:
+  case MSR_MTRR_FIX:
+  case MSR_PAT8:
+    return MSR_MEMORY_TYPE;
+  case MSR_EFER_BITS: /* SDM 3A 9.8.5 (Initializing IA-32e Mode), APM 2 14.6.1: #GP(0) */
+    return MSR_LME_PAGING;
+  case MSR_APIC_ADDR:
+    return MSR_APIC_STATE;
+  case MSR_LOCKED: /* FEATURE_CONTROL once locked: #GP(0). SDM 4 2.1 (IA32_FEATURE_CONTROL[0]) */
+    return MSR_IS_LOCKED;
+  case MSR_MCA_STATUS: /* anything but zero: #GP(0). SDM 3B 15.3.2.2; APM 2 9.3.2.1 */
+    return MSR_ZERO_ONLY;
+  case MSR_MCA_ADDR:
+    return model_does(m, RULE_MCA_ADDR_ZERO) ? MSR_ZERO_ONLY : MSR_OK;
+  default:
+    return MSR_OK;
+  }
+}
+
+/* The bits of a value without reserved bits that break the rule of the row's kind; 0: none. */
+static u64 kind_breaks(const struct msr_env *env, const struct msr_row *row, enum msr_refusal rule, u64 old, u64 value) {
+  const u64 apic_state = APIC_BASE_EN | APIC_BASE_EXTD;
+  switch (rule) {
+  case MSR_NONCANONICAL:
+    return noncanonical_bits(value, model_canonical_bits(env->model));
+  case MSR_MEMORY_TYPE:
+    if (row->kind == MSR_MTRR_FIX) return bad_fixed_mtrr_types(env, value);
+    if (row->kind == MSR_PAT8) return bad_memory_types(value, 0, true);
+    return memory_type(value & 0xff, false) ? 0 : 0xff;
+  case MSR_LME_PAGING:
+    return env->cr0_pg ? (value ^ old) & EFER_LME : 0;
+  case MSR_APIC_STATE:
+    return apic_state_follows(old, value) ? 0 : (value ^ old) & apic_state ? (value ^ old) & apic_state : apic_state;
+  case MSR_IS_LOCKED:
+    return old & 1;
+  case MSR_ZERO_ONLY:
+    return row->kind == MSR_MCA_STATUS && mca_status_writable(env) ? 0 : value;
+  default:
+    return 0;
+  }
+}
+
+u32 msr_rules(const struct cpu_model *m, const struct msr_row *row) {
+  return 1u << MSR_READ_ONLY | 1u << MSR_RESERVED_BITS | 1u << kind_rule(m, row);
+}
+
+enum msr_refusal msr_check_read(const struct msr_row *row) {
+  return row->kind == MSR_COMMAND ? MSR_WRITE_ONLY : MSR_OK;
+}
+
+enum msr_refusal msr_check_write(const struct msr_env *env, const struct msr_row *row, u64 old, u64 value,
+                                 struct msr_write *w) {
+  enum msr_refusal rule = kind_rule(env->model, row);
+  u64 writable = msr_writable(env, row, old), kept = kept_bits(env, row, writable), reserved = ~(writable | kept);
+  w->bits = value;
+  if (rule == MSR_READ_ONLY) return MSR_READ_ONLY;
   /* A reserved bit that is not zero: #GP(0). SDM 2B WRMSR */
-  if (value & ~(writable | kept)) return MSR_GP;
-  u64 result = (value & writable) | (old & kept);
-  if (check_kind(env, row, old, value, &result)) return MSR_GP;
-  *newval = result;
+  if (row->kind == MSR_AUX32 && model_does(env->model, RULE_TSC_AUX_RESERVED)) reserved |= MASK(63, 32);
+  w->bits = value & reserved;
+  if (w->bits) return MSR_RESERVED_BITS;
+  w->bits = kind_breaks(env, row, rule, old, value);
+  if (w->bits) return rule;
+  w->value = stored(env->model, row, (value & writable) | (old & kept));
   /* Writing a counter or a base acts even when the number is the same; elsewhere only a change does. */
   bool acts = row->store != MSR_IN_ARRAY || (row->effects & (MSR_EFF_TSC | MSR_EFF_APIC));
-  *effects = acts || result != old ? row->effects : 0;
+  w->effects = acts || w->value != old ? row->effects : 0;
   return MSR_OK;
 }

@@ -2,14 +2,27 @@
  * SDM 4 2.1 (Architectural MSRs), APM 2 appendix A (MSR Cross-Reference).
  *
  * This layer is data. It reads no processor state but what struct msr_env holds, changes none, and raises
- * nothing: a write gives MSR_GP, or the new value and effect bits that the processor applies. */
+ * nothing: a write gives the reason why it is refused, or the new value and effect bits that the processor applies. */
 #ifndef MSR_MSR_H
 #define MSR_MSR_H
 
 #include "base/bits.h"
 #include "msr/model.h"
 
-enum { MSR_OK = 0, MSR_GP = -1 }; /* MSR_GP: RDMSR or WRMSR raises #GP(0) */
+/* Why RDMSR or WRMSR of an existing register raises #GP(0), in the order in which it is judged. */
+enum msr_refusal {
+  MSR_OK,
+  MSR_WRITE_ONLY,    /* of a read */
+  MSR_READ_ONLY,     /* these, of a write */
+  MSR_RESERVED_BITS,
+  MSR_NONCANONICAL,
+  MSR_MEMORY_TYPE,   /* one that does not exist, in PAT or an MTRR */
+  MSR_LME_PAGING,    /* EFER.LME changes while paging is on */
+  MSR_APIC_STATE,    /* a local APIC's state does not follow the one it is in */
+  MSR_IS_LOCKED,
+  MSR_ZERO_ONLY,     /* machine-check registers */
+  MSR_REFUSALS
+};
 
 /* What a write changes outside the register itself. */
 enum msr_effects {
@@ -93,12 +106,19 @@ struct msr_env {
 
 /* The bits that WRMSR can change on this processor when the register holds `old`. */
 u64 msr_writable(const struct msr_env *env, const struct msr_row *row, u64 old);
-/* RDMSR of an existing register: MSR_OK or MSR_GP. */
-MUST_CHECK int msr_check_read(const struct msr_row *row);
-/* WRMSR of an existing register that holds `old`. MSR_OK: *newval is what it holds from now on, *effects
- * (MSR_EFF_*) what else changes. MSR_GP: #GP(0); both are untouched. */
-MUST_CHECK int msr_check_write(const struct msr_env *env, const struct msr_row *row, u64 old, u64 value,
-                               u64 *newval, u32 *effects);
+/* RDMSR of an existing register: MSR_OK or MSR_WRITE_ONLY. */
+MUST_CHECK enum msr_refusal msr_check_read(const struct msr_row *row);
+
+struct msr_write {
+  u64 value;   /* what the register holds from now on */
+  u32 effects; /* MSR_EFF_*: what else changes */
+  u64 bits;    /* refused: the bits of the value that are to blame */
+};
+/* WRMSR of an existing register that holds `old`. Refused: only w->bits is meaningful. */
+MUST_CHECK enum msr_refusal msr_check_write(const struct msr_env *env, const struct msr_row *row, u64 old, u64 value,
+                                            struct msr_write *w);
+/* The reasons, a bit each, for which a write of the register may be refused on this model. */
+u32 msr_rules(const struct cpu_model *m, const struct msr_row *row);
 
 #define EFER_SCE BIT(0)
 #define EFER_LME BIT(8)

@@ -23,10 +23,19 @@ static const struct arg *arg_at(const struct venv *env, const struct stmt *s, u3
   return &env->c->file->arg[s->first_arg + k];
 }
 
-/* A field's value, or `otherwise` when the statement does not give it. */
-static u64 field(const struct venv *env, const struct stmt *s, unsigned key, u64 otherwise) {
+static const char *key_name(const struct stmt *s, unsigned key) {
+  switch ((enum stmt_kind)s->kind) {
+  case ST_SEG: return seg_keys[key];
+  case ST_GDT: return gdt_keys[key];
+  case ST_IDT: return idt_keys[key];
+  default: return page_keys[key];
+  }
+}
+
+/* A field's value of so many bits, or `otherwise` when the statement does not give it. */
+static u64 field(const struct venv *env, const struct stmt *s, unsigned key, unsigned bits, u64 otherwise) {
   for (u32 k = 0; k < s->args; k++)
-    if (arg_at(env, s, k)->key == key) return vec_eval(env, arg_at(env, s, k)->value);
+    if (arg_at(env, s, k)->key == key) return vec_eval_bits(env, arg_at(env, s, k)->value, bits, key_name(s, key));
   return otherwise;
 }
 static bool has_field(const struct venv *env, const struct stmt *s, unsigned key) {
@@ -43,7 +52,8 @@ static int outside(struct vec_error *err, const struct venv *env, const struct s
 
 static void apply_seg(const struct venv *env, const struct stmt *s, struct vstate *st) {
   struct seg *r = &st->seg[s->index];
-  u64 sel = field(env, s, SG_SEL, r->sel), dpl = field(env, s, SG_DPL, sel & 3);
+  u64 sel = field(env, s, SG_SEL, 64, r->sel) & 0xffff; /* sums wrap */
+  u64 dpl = field(env, s, SG_DPL, 2, sel & 3);
   u32 flat = SEG_G | SEG_P | SEG_S | SEG_ACCESSED | SEG_WRITABLE | (u32)(dpl & 3) << SEG_DPL_SHIFT;
   switch ((enum seg_kind)s->sub) {
   case SK_KEEP:
@@ -58,9 +68,9 @@ static void apply_seg(const struct venv *env, const struct stmt *s, struct vstat
   case SK_V86: *r = vstate_segment8086((u16)sel, s->sub == SK_V86); break;
   }
   r->sel = (u16)sel;
-  r->base = field(env, s, SG_BASE, r->base);
-  r->limit = (u32)field(env, s, SG_LIMIT, r->limit);
-  r->attr = (u32)field(env, s, SG_ATTR, r->attr);
+  r->base = field(env, s, SG_BASE, 64, r->base);
+  r->limit = (u32)field(env, s, SG_LIMIT, 32, r->limit);
+  r->attr = (u32)field(env, s, SG_ATTR, 32, r->attr);
 }
 
 /* A call or task gate in a descriptor table; in long mode of 16 bytes, but with the selector as `base` only the
@@ -68,11 +78,11 @@ static void apply_seg(const struct venv *env, const struct stmt *s, struct vstat
 static int apply_gate(const struct venv *env, const struct stmt *s, struct vstate *st, u64 at,
                       struct vec_error *err) {
   bool wide = mode_long(env->c->mode) && !has_field(env, s, GD_BASE);
-  u64 usual = field(env, s, GD_BASE, mode_long(env->c->mode) ? VM_CS64_0 : VM_CS32_0);
-  u64 sel = field(env, s, GD_SEL, usual), off = field(env, s, GD_OFFSET, 0);
-  u64 lo = (off & 0xffff) | (sel & 0xffff) << 16 | (field(env, s, GD_COUNT, 0) & 0xff) << 32 |
-           (field(env, s, GD_TYPE, 12) & 15) << 40 | (field(env, s, GD_S, 0) & 1) << 44 |
-           (field(env, s, GD_DPL, 0) & 3) << 45 | (field(env, s, GD_P, 1) & 1) << 47 |
+  u64 usual = field(env, s, GD_BASE, 32, mode_long(env->c->mode) ? VM_CS64_0 : VM_CS32_0);
+  u64 sel = field(env, s, GD_SEL, 16, usual), off = field(env, s, GD_OFFSET, 64, 0);
+  u64 lo = (off & 0xffff) | (sel & 0xffff) << 16 | (field(env, s, GD_COUNT, 8, 0) & 0xff) << 32 |
+           (field(env, s, GD_TYPE, 4, 12) & 15) << 40 | (field(env, s, GD_S, 1, 0) & 1) << 44 |
+           (field(env, s, GD_DPL, 2, 0) & 3) << 45 | (field(env, s, GD_P, 1, 1) & 1) << 47 |
            (off >> 16 & 0xffff) << 48;
   if (!vstate_write(st, at, 8, lo)) return outside(err, env, s, at);
   return !wide || vstate_write(st, at + 8, 8, off >> 32) ? 0 : outside(err, env, s, at + 8);
@@ -85,35 +95,39 @@ static int apply_gdt(const struct venv *env, const struct stmt *s, struct vstate
       [GK_TSS] = {9, 0, 0, 0, 0},
   };
   unsigned k = s->sub;
-  u64 table = vec_eval(env, s->at) & SEL_TI ? VM_LDT : VM_GDT, at = table + (vec_eval(env, s->at) & 0xfff8);
+  u64 sel = vec_eval_bits(env, s->at, 16, "selector"), at = (sel & SEL_TI ? VM_LDT : VM_GDT) + (sel & 0xfff8);
+  /* A vector that sets the limit may well want to see what lies behind it. */
+  if (!(sel & SEL_TI) && (sel | 7) > st->gdtr.limit && st->gdtr.limit == VM_GDT_LIMIT)
+    vec_trouble(env, s->at, "selector %#llx is beyond gdtr.limit, %#x: set that first", (unsigned long long)sel,
+                (unsigned)VM_GDT_LIMIT);
   if (k == GK_GATE) return apply_gate(env, s, st, at, err);
-  u64 base = field(env, s, GD_BASE, k == GK_TSS ? VM_TSS : k == GK_LDT ? VM_LDT : 0);
-  u64 limit = field(env, s, GD_LIMIT,
+  u64 base = field(env, s, GD_BASE, 32, k == GK_TSS ? VM_TSS : k == GK_LDT ? VM_LDT : 0);
+  u64 limit = field(env, s, GD_LIMIT, 20,
                     k == GK_TSS   ? VM_TSS_LIMIT
                     : k == GK_LDT ? 0xff
                     : kind[k].g   ? 0xfffff
                                   : 0xffff);
-  u64 d = (limit & 0xffff) | (base & 0xffffff) << 16 | (field(env, s, GD_TYPE, kind[k].type) & 15) << 40 |
-          (field(env, s, GD_S, kind[k].s) & 1) << 44 | (field(env, s, GD_DPL, 0) & 3) << 45 |
-          (field(env, s, GD_P, 1) & 1) << 47 | (limit >> 16 & 15) << 48 |
-          (field(env, s, GD_AVL, 0) & 1) << 52 | (field(env, s, GD_L, kind[k].l) & 1) << 53 |
-          (field(env, s, GD_D, kind[k].d) & 1) << 54 | (field(env, s, GD_G, kind[k].g) & 1) << 55 |
+  u64 d = (limit & 0xffff) | (base & 0xffffff) << 16 | (field(env, s, GD_TYPE, 4, kind[k].type) & 15) << 40 |
+          (field(env, s, GD_S, 1, kind[k].s) & 1) << 44 | (field(env, s, GD_DPL, 2, 0) & 3) << 45 |
+          (field(env, s, GD_P, 1, 1) & 1) << 47 | (limit >> 16 & 15) << 48 |
+          (field(env, s, GD_AVL, 1, 0) & 1) << 52 | (field(env, s, GD_L, 1, kind[k].l) & 1) << 53 |
+          (field(env, s, GD_D, 1, kind[k].d) & 1) << 54 | (field(env, s, GD_G, 1, kind[k].g) & 1) << 55 |
           (base >> 24 & 0xff) << 56;
-  if (k == GK_RAW) d = field(env, s, GD_RAW, 0);
+  if (k == GK_RAW) d = field(env, s, GD_RAW, 64, 0);
   return vstate_write(st, at, 8, d) ? 0 : outside(err, env, s, at);
 }
 
 static void apply_idt(const struct venv *env, const struct stmt *s, struct vstate *st) {
   static const u8 type[] = {[IK_INTERRUPT] = 14, [IK_TRAP] = 15, [IK_INTERRUPT16] = 6, [IK_TRAP16] = 7,
                             [IK_TASK] = 5, [IK_CALLGATE] = 12, [IK_GATE] = 14};
-  unsigned vec = (u8)vec_eval(env, s->at);
+  unsigned vec = (unsigned)vec_eval_bits(env, s->at, 8, "vector");
   enum vec_mode mode = env->c->mode;
   bool real = mode == VM_REAL;
-  u64 sel = field(env, s, ID_SEL, real ? VM_HANDLERS >> 4 : mode_long(mode) ? VM_CS64_0 : VM_CS32_0);
-  u64 off = field(env, s, ID_OFFSET, real ? vec * 16 : vm_handler(vec));
-  u64 lo = (off & 0xffff) | (sel & 0xffff) << 16 | (field(env, s, ID_IST, 0) & 7) << 32 |
-           (field(env, s, ID_TYPE, type[s->sub]) & 15) << 40 | (field(env, s, ID_S, 0) & 1) << 44 |
-           (field(env, s, ID_DPL, 0) & 3) << 45 | (field(env, s, ID_P, 1) & 1) << 47 |
+  u64 sel = field(env, s, ID_SEL, 16, real ? VM_HANDLERS >> 4 : mode_long(mode) ? VM_CS64_0 : VM_CS32_0);
+  u64 off = field(env, s, ID_OFFSET, 64, real ? vec * 16 : vm_handler(vec));
+  u64 lo = (off & 0xffff) | (sel & 0xffff) << 16 | (field(env, s, ID_IST, 3, 0) & 7) << 32 |
+           (field(env, s, ID_TYPE, 4, type[s->sub]) & 15) << 40 | (field(env, s, ID_S, 1, 0) & 1) << 44 |
+           (field(env, s, ID_DPL, 2, 0) & 3) << 45 | (field(env, s, ID_P, 1, 1) & 1) << 47 |
            (off >> 16 & 0xffff) << 48;
   if (real) lo = (off & 0xffff) | (sel & 0xffff) << 16;
   vstate_gate(st, mode, vec, lo, off >> 32);
@@ -131,7 +145,7 @@ static int apply_page(const struct venv *env, const struct stmt *s, struct vstat
   }
   u64 e = vstate_read(st, where, 8);
   for (unsigned k = 0; k < ARRAY_SIZE(bit); k++)
-    if (has_field(env, s, k)) e = field(env, s, k, 0) ? e | bit[k] : e & ~bit[k];
+    if (has_field(env, s, k)) e = field(env, s, k, 1, 0) ? e | bit[k] : e & ~bit[k];
   return vstate_write(st, where, 8, e) ? 0 : outside(err, env, s, where);
 }
 
@@ -160,7 +174,7 @@ int vec_apply(const struct venv *env, const struct stmt *s, struct vstate *st, s
   u64 v, at;
   switch ((enum stmt_kind)s->kind) {
   case ST_SET:
-    comp_set(st, s->index, expr_binary((enum expr_op)s->op, comp_get(st, s->index), vec_eval(env, s->value)));
+    vstate_set(st, s->index, expr_binary((enum expr_op)s->op, vstate_get(st, s->index), vec_eval(env, s->value)));
     return 0;
   case ST_MEM:
   case ST_TSS:

@@ -1,6 +1,8 @@
-/* Expressions: C's operators and precedence over unsigned 64-bit numbers; nothing in them can fail. */
+/* Expressions: C's operators and precedence over unsigned 64-bit numbers. What has no value (a division by 0,
+ * a shift by 64) is an error of the case, at the operator. */
 #include "vectors/expr.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 #include "cpu/seg.h"
@@ -28,10 +30,6 @@ static const struct {
     {"stack", VM_STACK}, {"code", VM_CODE}, {"data", VM_DATA},     {"gdt", VM_GDT},         {"idt", VM_IDT},
     {"tss", VM_TSS},     {"ldt", VM_LDT},   {"free", VM_FREE_SEL}, {"tss_sel", VM_TSS_SEL}, {"ram", VM_RAM},
     {"iomap", VM_TSS + VM_IOMAP}, {"redirection", VM_TSS + 104},
-    {"CF", EF_CF},       {"PF", EF_PF},     {"AF", EF_AF},         {"ZF", EF_ZF},           {"SF", EF_SF},
-    {"TF", EF_TF},       {"IF", EF_IF},     {"DF", EF_DF},         {"OF", EF_OF},           {"NT", EF_NT},
-    {"RF", EF_RF},       {"VM", EF_VM},     {"AC", EF_AC},         {"VIF", EF_VIF},         {"VIP", EF_VIP},
-    {"ID", EF_ID},       {"IOPL", EF_IOPL},
 };
 
 static const struct {
@@ -44,8 +42,10 @@ static const struct {
     {"bits16", 1 << VM_COMPAT16 | 1 << VM_PROT16 | 1 << VM_V86 | 1 << VM_REAL},
 };
 
-static int add_node(struct parser *ps, struct node n, s32 *out) {
+static int add_node(struct parser *ps, const char *at, struct node n, s32 *out) {
   struct vec_file *f = ps->f;
+  n.line = ps->lineno;
+  n.col = (u32)(at - ps->line) + 1;
   if (grow(ps, &f->node, f->nodes, &f->node_room, sizeof *f->node)) return -1;
   f->node[f->nodes] = n;
   *out = (s32)f->nodes++;
@@ -58,40 +58,47 @@ static int parse_name(struct parser *ps, s32 *out) {
   strcpy(name, ps->t.text);
   if (lex_next(ps)) return -1;
   int fn = word_in(functions, name), c;
+  unsigned hi;
   if (fn >= 0 && tok_is(ps, "(")) {
     s32 a;
     if (tok_expect(ps, "(") || parse_expr(ps, &a) || tok_expect(ps, ")")) return -1;
-    return add_node(ps, (struct node){.kind = N_CALL, .num = (u64)fn, .a = a}, out);
+    return add_node(ps, at, (struct node){.kind = N_CALL, .num = (u64)fn, .a = a}, out);
   }
   for (u32 k = 0; ps->v && k < ps->v->vars; k++)
-    if (!strcmp(ps->v->var[k], name)) return add_node(ps, (struct node){.kind = N_VAR, .num = k}, out);
-  if (!strcmp(name, "next")) return add_node(ps, (struct node){.kind = N_NEXT}, out);
+    if (!strcmp(ps->v->var[k], name)) return add_node(ps, at, (struct node){.kind = N_VAR, .num = k}, out);
+  if (!strcmp(name, "next")) return add_node(ps, at, (struct node){.kind = N_NEXT}, out);
   enum vendor vendor;
-  if (!vendor_parse(name, &vendor)) return add_node(ps, (struct node){.kind = N_VENDOR, .num = vendor}, out);
+  if (!vendor_parse(name, &vendor)) return add_node(ps, at, (struct node){.kind = N_VENDOR, .num = vendor}, out);
   for (unsigned m = 0; m < VM_MODES; m++)
     if (!strcmp(name, vec_mode_name((enum vec_mode)m)))
-      return add_node(ps, (struct node){.kind = N_MODE, .num = 1u << m}, out);
+      return add_node(ps, at, (struct node){.kind = N_MODE, .num = 1u << m}, out);
   for (unsigned k = 0; k < ARRAY_SIZE(mode_groups); k++)
     if (!strcmp(mode_groups[k].name, name))
-      return add_node(ps, (struct node){.kind = N_MODE, .num = mode_groups[k].modes}, out);
+      return add_node(ps, at, (struct node){.kind = N_MODE, .num = mode_groups[k].modes}, out);
   for (unsigned k = 0; k < ARRAY_SIZE(constants); k++)
     if (!strcmp(constants[k].name, name))
-      return add_node(ps, (struct node){.kind = N_NUM, .num = constants[k].value}, out);
+      return add_node(ps, at, (struct node){.kind = N_NUM, .num = constants[k].value}, out);
+  for (unsigned k = 0; k < FLAG_ROWS; k++)
+    if (!strcmp(flag_rows[k].name, name))
+      return add_node(ps, at, (struct node){.kind = N_NUM, .num = flag_rows[k].mask}, out);
   if (tok_is(ps, "[") && (name[0] | 0x20) == 'u') {
     unsigned bytes = memory_bytes(name);
     s32 a;
     if (!bytes) return parse_error(ps, at, "memory is u8[], u16[], u32[] or u64[]");
     if (tok_expect(ps, "[") || parse_expr(ps, &a) || tok_expect(ps, "]")) return -1;
-    return add_node(ps, (struct node){.kind = N_MEM, .num = bytes, .a = a}, out);
+    return add_node(ps, at, (struct node){.kind = N_MEM, .num = bytes, .a = a}, out);
   }
-  if ((c = comp_find(name)) >= 0) return add_node(ps, (struct node){.kind = N_COMP, .num = (u64)c}, out);
+  if ((c = regname_find(name)) >= 0) return add_node(ps, at, (struct node){.kind = N_REG, .num = (u64)c}, out);
+  if (regname_wide(name, &hi) >= 0)
+    return parse_error(ps, at, "'%s' has more than 64 bits: %s.lo and %s.hi are its parts", name, name, name);
   return parse_error(ps, at, "'%s' is no variable, register, constant or function", name);
 }
 
 static int parse_primary(struct parser *ps, s32 *out) {
   if (ps->t.kind == T_NUM) {
     struct node n = {.kind = N_NUM, .num = ps->t.num};
-    return lex_next(ps) || add_node(ps, n, out) ? -1 : 0;
+    const char *at = ps->t.at;
+    return lex_next(ps) || add_node(ps, at, n, out) ? -1 : 0;
   }
   if (ps->t.kind == T_ID) return parse_name(ps, out);
   if (tok_is(ps, "(")) {
@@ -103,6 +110,7 @@ static int parse_primary(struct parser *ps, s32 *out) {
 
 int parse_item(struct parser *ps, s32 *out) {
   struct node n = {.kind = N_UNARY};
+  const char *at = ps->t.at;
   if (tok_is(ps, "-")) n.op = OP_NEG;
   else if (tok_is(ps, "!")) n.op = OP_NOT;
   else if (tok_is(ps, "~")) n.op = OP_INV;
@@ -110,7 +118,7 @@ int parse_item(struct parser *ps, s32 *out) {
   if (++ps->depth > MAX_DEPTH) return parse_error(ps, ps->t.at, "the expression is nested too deeply");
   if (lex_next(ps) || parse_item(ps, &n.a)) return -1;
   ps->depth--;
-  return add_node(ps, n, out);
+  return add_node(ps, at, n, out);
 }
 
 static int parse_binary(struct parser *ps, unsigned level, s32 *out) {
@@ -120,10 +128,11 @@ static int parse_binary(struct parser *ps, unsigned level, s32 *out) {
     while (k < ARRAY_SIZE(binaries) && !(tok_is(ps, binaries[k].text) && binaries[k].level >= level)) k++;
     if (k == ARRAY_SIZE(binaries) || ps->t.kind != T_OP) return 0;
     struct node n = {.kind = N_BINARY, .op = binaries[k].op, .a = *out};
+    const char *at = ps->t.at;
     if (++ps->depth > MAX_DEPTH) return parse_error(ps, ps->t.at, "the expression is nested too deeply");
     if (lex_next(ps) || parse_binary(ps, binaries[k].level + 1u, &n.b)) return -1;
     ps->depth--;
-    if (add_node(ps, n, out)) return -1;
+    if (add_node(ps, at, n, out)) return -1;
   }
 }
 
@@ -132,9 +141,10 @@ int parse_expr(struct parser *ps, s32 *out) {
   if (++ps->depth > MAX_DEPTH) return parse_error(ps, ps->t.at, "the expression is nested too deeply");
   if (parse_binary(ps, 1, out)) return -1;
   if (tok_is(ps, "?")) {
+    const char *at = ps->t.at;
     n.a = *out;
     if (lex_next(ps) || parse_expr(ps, &n.b) || tok_expect(ps, ":") || parse_expr(ps, &n.c)) return -1;
-    if (add_node(ps, n, out)) return -1;
+    if (add_node(ps, at, n, out)) return -1;
   }
   ps->depth--;
   return 0;
@@ -162,6 +172,7 @@ u64 expr_binary(enum expr_op op, u64 a, u64 b) {
   case OP_MUL: return a * b;
   case OP_DIV: return b ? a / b : 0;
   case OP_MOD: return b ? a % b : 0;
+  case OP_CLEAR: return 0;
   default: return b; /* OP_ASSIGN */
   }
 }
@@ -183,6 +194,47 @@ static u64 call(const struct venv *env, enum expr_fn fn, u64 a) {
   }
 }
 
+void vec_trouble(const struct venv *env, s32 node, const char *fmt, ...) {
+  const struct node *n = &env->c->file->node[node];
+  char text[200];
+  va_list ap;
+  if (env->trouble->here) return;
+  env->trouble->here = true;
+  va_start(ap, fmt);
+  vsnprintf(text, sizeof text, fmt, ap);
+  va_end(ap);
+  vec_case_error(&env->trouble->err, env->c->file, &(struct stmt){.line = n->line, .col = n->col}, "%s", text);
+}
+
+static u64 binary(const struct venv *env, s32 node) {
+  const struct node *n = &env->c->file->node[node];
+  u64 a = vec_eval(env, n->a), b;
+  if (n->op == OP_OR && a) return 1;
+  if (n->op == OP_AND && !a) return 0;
+  b = vec_eval(env, n->b);
+  if ((n->op == OP_DIV || n->op == OP_MOD) && !b)
+    vec_trouble(env, node, "division by 0: leave the case out with 'skip if', or guard it with '?'");
+  if ((n->op == OP_SHL || n->op == OP_SHR) && b > 63)
+    vec_trouble(env, node, "a shift by %llu: 0 to 63 is possible", (unsigned long long)b);
+  return expr_binary((enum expr_op)n->op, a, b);
+}
+
+static u64 memory(const struct venv *env, s32 node) {
+  const struct node *n = &env->c->file->node[node];
+  u64 at = vec_eval(env, n->a);
+  if (env->st->ram && (at >= VM_RAM || VM_RAM - at < n->num))
+    vec_trouble(env, node, "address %#llx is outside the machine's %u KiB", (unsigned long long)at,
+                VM_RAM / 1024u);
+  return vstate_read(env->st, at, (unsigned)n->num);
+}
+
+u64 vec_eval_bits(const struct venv *env, s32 node, unsigned bits, const char *what) {
+  u64 v = vec_eval(env, node), sign = v >> (bits - 1);
+  if (bits < 64 && sign > 1 && sign != UINT64_MAX >> (bits - 1))
+    vec_trouble(env, node, "%s: %#llx does not fit in %u bits", what, (unsigned long long)v, bits);
+  return bits < 64 ? v & ((UINT64_C(1) << bits) - 1) : v;
+}
+
 u64 vec_eval(const struct venv *env, s32 node) {
   const struct node *n = &env->c->file->node[node];
   switch ((enum node_kind)n->kind) {
@@ -191,11 +243,11 @@ u64 vec_eval(const struct venv *env, s32 node) {
   case N_NEXT: return env->next;
   case N_VENDOR: return env->c->vendor == (enum vendor)n->num;
   case N_MODE: return n->num >> env->c->mode & 1;
-  case N_COMP: return comp_get(env->st, (unsigned)n->num);
-  case N_MEM: return vstate_read(env->st, vec_eval(env, n->a), (unsigned)n->num);
+  case N_REG: return vstate_get(env->st, (unsigned)n->num);
+  case N_MEM: return memory(env, node);
   case N_CHOICE: return vec_eval(env, vec_eval(env, n->a) ? n->b : n->c);
   case N_CALL: return call(env, (enum expr_fn)n->num, vec_eval(env, n->a));
-  case N_BINARY: return expr_binary((enum expr_op)n->op, vec_eval(env, n->a), vec_eval(env, n->b));
+  case N_BINARY: return binary(env, node);
   case N_UNARY: break;
   }
   u64 a = vec_eval(env, n->a);

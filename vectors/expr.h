@@ -7,7 +7,7 @@
 enum expr_op {
   OP_OR, OP_AND, OP_BOR, OP_XOR, OP_BAND, OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_SHL, OP_SHR, OP_ADD,
   OP_SUB, OP_MUL, OP_DIV, OP_MOD, OP_COUNT,
-  OP_NEG = OP_COUNT, OP_NOT, OP_INV, OP_ASSIGN,
+  OP_NEG = OP_COUNT, OP_NOT, OP_INV, OP_ASSIGN, OP_CLEAR,
 };
 u64 expr_binary(enum expr_op op, u64 a, u64 b);
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "cpu/seg.h"
+#include "cpu/simd_state.h"
+#include "cpu/x87.h"
 #include "vectors/state.h"
 
 static const char *const mode_names[VM_MODES] = {"long64", "compat32", "compat16", "prot32",
@@ -137,6 +139,30 @@ static void registers(struct vstate *st, enum vec_mode mode, unsigned cpl) {
   segments(st, mode, cpl);
 }
 
+/* As after FNINIT, but registers and pointers have values that differ in every byte, so that a change shows.
+ * SDM 2A FINIT/FNINIT */
+static void floating_point(struct vstate *st) {
+  st->x87 = (struct x87){.fcw = FCW_INIT, .empty = 0xff, .fop = 0x123, .fip = 0x21222324, .fcs = 0x2526,
+                         .fdp = 0x27282a2b, .fds = 0x2c2d};
+  for (unsigned r = 0; r < 8; r++) {
+    st->x87.st[r].m = UINT64_C(0x9796959493929190) + r * UINT64_C(0x0808080808080808);
+    st->x87.st[r].se = (u16)(0x4001 + r * 0x101);
+  }
+  for (unsigned r = 0; r < 16; r++)
+    for (unsigned k = 0; k < 2; k++)
+      st->vec[r].q[k] = UINT64_C(0x3736353433323130) + (2 * r + k) * UINT64_C(0x0404040404040404);
+  st->mxcsr = MXCSR_RESET;
+}
+
+bool vstate_usual_fpu(const struct vstate *st) {
+  struct vstate usual = {.cpl = 0};
+  floating_point(&usual);
+  int first = regname_find("fcw"), last = regname_find("xmm15.hi");
+  for (int id = first; id <= last; id++)
+    if (vstate_get(st, (unsigned)id) != vstate_get(&usual, (unsigned)id)) return false;
+  return true;
+}
+
 void vstate_default(struct vstate *st, const struct cpu_model *model, enum vec_mode mode, unsigned cpl) {
   u8 *ram = st->ram;
   memset(st, 0, sizeof *st);
@@ -157,6 +183,6 @@ void vstate_default(struct vstate *st, const struct cpu_model *model, enum vec_m
   st->cr4 = CR4_OSFXSR | (mode_long(mode) ? CR4_PAE : 0);
   st->dr[6] = UINT64_C(0xffff0ff0);
   st->dr[7] = 0x400;
-  st->mxcsr = 0x1f80;
+  floating_point(st);
   registers(st, mode, cpl);
 }

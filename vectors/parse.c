@@ -1,4 +1,5 @@
 /* A .vec file's lines: vectors, what they enumerate, and the citations above them. docs/conformance.md */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -351,10 +352,10 @@ struct vec_file *vec_load(const char *path, struct vec_error *err) {
   struct vec_file *f = NULL;
   if (text) {
     size_t n = fread(text, 1, MAX_FILE + 1, in);
-    if (ferror(in)) snprintf(err->text, sizeof err->text, "%.200s: cannot be read", path);
+    if (ferror(in)) snprintf(err->text, sizeof err->text, "%.200s: cannot be read: %s", path, strerror(errno));
     else f = vec_parse(path, text, n, err);
   } else {
-    snprintf(err->text, sizeof err->text, "%.200s: cannot be opened", path);
+    snprintf(err->text, sizeof err->text, "%.200s: cannot be opened: %s", path, strerror(errno));
   }
   free(text);
   if (in) fclose(in);

@@ -11,23 +11,33 @@ struct walk {
   int (*fn)(void *opaque, const struct vec_case *c);
   void *opaque;
   u32 cases;
+  struct vec_trouble trouble;
+  struct vstate none; /* loops see variables only */
 };
+
+static int too_many(struct walk *w) {
+  const struct vector *v = w->c.v;
+  if (w->trouble.here) return -1;
+  w->trouble.here = true;
+  vec_case_error(&w->trouble.err, w->c.file, &(struct stmt){.line = v->line, .col = v->col},
+                 "vector %s has more than %d cases: narrow a 'for', or make several vectors of it", v->name,
+                 VEC_MAX_CASES);
+  return -1;
+}
 
 static int walk_loop(struct walk *w, u32 level) {
   const struct vector *v = w->c.v;
-  struct vstate none; /* loops see variables only */
-  if (level == v->loops) {
-    if (++w->cases > VEC_MAX_CASES) return -1;
-    return w->fn(w->opaque, &w->c);
-  }
-  memset(&none, 0, sizeof none);
+  if (level == v->loops) return ++w->cases > VEC_MAX_CASES ? too_many(w) : w->fn(w->opaque, &w->c);
   const struct loop *l = &v->loop[level];
-  struct venv env = {.c = &w->c, .st = &none};
+  struct venv env = {.c = &w->c, .st = &w->none, .trouble = &w->trouble};
   for (u32 k = 0; k < l->args; k++) {
     const struct arg *a = &w->c.file->arg[l->first_arg + k];
     u64 first = vec_eval(&env, a->value), last = first;
     if (a->key) last = vec_eval(&env, w->c.file->arg[l->first_arg + ++k].value);
-    if (last - first >= VEC_MAX_CASES) return -1; /* also when it runs backwards */
+    if (last < first)
+      vec_trouble(&env, a->value, "the range %#llx..%#llx runs backwards", (unsigned long long)first,
+                  (unsigned long long)last);
+    if (w->trouble.here || last - first >= VEC_MAX_CASES) return too_many(w);
     for (u64 x = first;; x++) {
       w->c.var[l->var] = x;
       int r = walk_loop(w, level + 1);
@@ -39,7 +49,7 @@ static int walk_loop(struct walk *w, u32 level) {
 }
 
 int vec_cases(const struct vec_file *f, const struct vector *v,
-              int (*fn)(void *opaque, const struct vec_case *c), void *opaque) {
+              int (*fn)(void *opaque, const struct vec_case *c), void *opaque, struct vec_error *err) {
   struct walk w = {.c = {.file = f, .v = v}, .fn = fn, .opaque = opaque};
   for (unsigned vendor = 0; vendor < VENDOR_COUNT; vendor++)
     for (unsigned mode = 0; mode < VM_MODES; mode++) {
@@ -47,6 +57,7 @@ int vec_cases(const struct vec_file *f, const struct vector *v,
       w.c.vendor = (enum vendor)vendor;
       w.c.mode = (enum vec_mode)mode;
       int r = walk_loop(&w, 0);
+      if (w.trouble.here) *err = w.trouble.err;
       if (r) return r;
     }
   return 0;
@@ -84,35 +95,35 @@ struct code {
   const struct stmt *asm_at;
 };
 
-static int read_code(const struct venv *env, const struct stmt *s, struct vec_assembler *as,
+static int read_code(const struct venv *env, const struct stmt *s, struct assembler *as,
                      struct code *code, struct vec_error *err) {
   const struct vec_case *c = env->c;
   if (s->kind == ST_HEX) {
     for (u32 k = 0; k < s->args; k++) {
       const struct arg *a = &c->file->arg[s->first_arg + k];
-      code->hex_bytes[k] = a->key ? (u8)a->value : (u8)vec_eval(env, a->value);
+      code->hex_bytes[k] = (u8)(a->key ? (u64)a->value : vec_eval_bits(env, a->value, 8, "byte"));
     }
     code->hex_len = (int)s->args;
     return 0;
   }
   char text[4096];
-  struct vec_error as_err;
+  char as_err[300];
   code->asm_at = s;
-  if (code->hex_len >= 0 && !vec_assembler_compares(as)) return 0;
-  if (!vec_assembler_present(as)) return 0;
+  if (code->hex_len >= 0 && !assembler_compares(as)) return 0;
+  if (!assembler_present(as)) return 0;
   if (vec_asm_text(env, s, text, sizeof text)) {
     vec_case_error(err, c->file, s, "the assembly text is too long");
     return -1;
   }
   unsigned bits = c->mode == VM_LONG64 ? 64 : mode_16bit(c->mode) ? 16 : 32;
-  code->asm_len = vec_assemble(as, text, bits, code->asm_bytes, &as_err);
+  code->asm_len = assemble_text(as, text, bits, code->asm_bytes, as_err, sizeof as_err);
   if (code->asm_len >= 0) return 0;
-  vec_case_error(err, c->file, s, "%.300s", as_err.text);
+  vec_case_error(err, c->file, s, "%s", as_err);
   return -1;
 }
 
 /* Variables and code, which see no state; fills the machine's code. */
-static int plan_code(struct venv *env, struct vec_case *c, struct vec_assembler *as, struct vec_plan *p,
+static int plan_code(struct venv *env, struct vec_case *c, struct assembler *as, struct vec_plan *p,
                      struct vec_error *err) {
   struct code code = {.asm_len = -1, .hex_len = -1};
   for (unsigned kind = ST_HEX; kind; kind = kind == ST_HEX ? ST_ASM : 0)
@@ -144,7 +155,7 @@ static int plan_code(struct venv *env, struct vec_case *c, struct vec_assembler 
 
 static u64 cpl_of(const struct venv *env) {
   const struct vector *v = env->c->v;
-  if (v->cpl != VEC_NONE) return vec_eval(env, v->cpl);
+  if (v->cpl != VEC_NONE) return vec_eval_bits(env, v->cpl, 2, "cpl");
   for (u32 k = 0; k < v->vars; k++)
     if (!strcmp(v->var[k], "cpl")) return env->c->var[k];
   return 0;
@@ -168,7 +179,7 @@ static int plan_start(struct venv *env, struct vec_case *c, struct vec_plan *p, 
         vec_case_error(err, c->file, s, "steps are 1 to %d", VEC_MAX_STEPS);
         return -1;
       }
-      if (s->kind == ST_INTERRUPT) p->interrupt = (int)(vec_eval(env, s->value) & 0xff);
+      if (s->kind == ST_INTERRUPT) p->interrupt = (int)vec_eval_bits(env, s->value, 8, "vector");
       if (s->kind == ST_NMI) p->nmi = true;
     } else if (holds(env, s) && vec_apply(env, s, &p->start, err)) return -1;
   }
@@ -190,9 +201,10 @@ static int plan_want(struct venv *env, struct vec_plan *p, struct vec_error *err
       p->outcome = (struct outcome){
           .kind = s->kind == ST_FAULT ? OUT_FAULT : s->kind == ST_DELIVER ? OUT_DELIVER : s->index ? OUT_HALT
                                                                                           : OUT_SHUTDOWN,
-          .vector = s->kind == ST_SHUTDOWN ? 0 : s->at != VEC_NONE ? (u8)vec_eval(env, s->at) : (u8)s->index,
+          .vector = s->kind == ST_SHUTDOWN ? 0 : s->at != VEC_NONE ? (u8)vec_eval_bits(env, s->at, 8, "vector")
+                                                                          : (u8)s->index,
           .has_error = s->value != VEC_NONE,
-          .error = s->value == VEC_NONE ? 0 : (u32)vec_eval(env, s->value)};
+          .error = s->value == VEC_NONE ? 0 : (u32)vec_eval_bits(env, s->value, 32, "error code")};
     } else if (s->kind == ST_ANY) {
       if (p->anys == VEC_ANYS) {
         vec_case_error(err, c->file, s, "more than %d things are left open", VEC_ANYS);
@@ -207,17 +219,26 @@ static int plan_want(struct venv *env, struct vec_plan *p, struct vec_error *err
   return 0;
 }
 
-int vec_plan(const struct vec_case *given, const struct cpu_model *model, struct vec_assembler *as,
-             struct vec_plan *p, struct vec_error *err) {
-  struct vec_case c = *given;
-  struct venv env = {.c = &c, .st = &p->start};
-  vstate_default(&p->start, model, c.mode, 0);
-  u64 cpl = cpl_of(&env);
-  vstate_default(&p->start, model, c.mode, (unsigned)(cpl & 3));
-  if (plan_code(&env, &c, as, p, err)) return -1;
-  env.next = p->next;
-  int r = plan_start(&env, &c, p, err);
+static int plan(struct venv *env, struct vec_case *c, const struct cpu_model *model, struct assembler *as,
+                struct vec_plan *p, struct vec_error *err) {
+  vstate_default(&p->start, model, c->mode, 0);
+  u64 cpl = cpl_of(env);
+  vstate_default(&p->start, model, c->mode, (unsigned)(cpl & 3));
+  if (plan_code(env, c, as, p, err)) return -1;
+  env->next = p->next;
+  int r = plan_start(env, c, p, err);
   if (r) return r;
   vstate_copy(&p->want, &p->start);
-  return plan_want(&env, p, err);
+  return plan_want(env, p, err);
+}
+
+int vec_plan(const struct vec_case *given, const struct cpu_model *model, struct assembler *as,
+             struct vec_plan *p, struct vec_error *err) {
+  struct vec_case c = *given;
+  struct vec_trouble trouble = {.here = false};
+  struct venv env = {.c = &c, .st = &p->start, .trouble = &trouble};
+  int r = plan(&env, &c, model, as, p, err);
+  if (!trouble.here || r > 0) return r;
+  *err = trouble.err; /* it came first */
+  return -1;
 }

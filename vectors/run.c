@@ -16,7 +16,7 @@ enum { MAX_JOBS = 64 };
 struct worker {
   struct vec_runner *runner;
   struct engine engine[VENDOR_COUNT];
-  struct vec_assembler *as;
+  struct assembler *as;
   struct vec_plan plan;
   struct vstate found;
   struct recorder recorder; /* of both engines, if anybody asks about checks */
@@ -32,7 +32,9 @@ struct results { /* of a vector */
   struct result *r;
   u32 n, room;
   bool skipped;  /* not asked for */
-  bool too_many; /* cases, or memory ran out */
+  bool lost;     /* memory ran out */
+  bool refused;  /* its cases cannot be enumerated: */
+  struct vec_error why;
 };
 
 struct vec_runner {
@@ -49,12 +51,36 @@ struct vec_runner {
 
 /* ---- the report ---- */
 
-static void put_quoted(struct text *t, const char *s) {
-  for (; *s; s++) {
-    if (*s == '<' || *s == '&' || *s == '"') text_add(t, "&#%d;", *s);
-    else text_add(t, "%c", *s);
-    t->lines = 0;
+/* The length of a character of UTF-8 that XML 1.0 has; 0: it is none. https://www.w3.org/TR/xml/ 2.2
+ * (Characters) */
+static unsigned xml_character(const u8 *s) {
+  u32 least = *s >= 0xf0 ? 0x10000 : *s >= 0xe0 ? 0x800 : 0x80, c = *s;
+  unsigned n = *s < 0x80 ? 1 : *s >= 0xf0 && *s < 0xf8 ? 4 : *s >= 0xe0 ? 3 : 2;
+  if (n == 1) return *s >= 0x20 || *s == '\t' || *s == '\n' ? 1 : 0;
+  if (*s < 0xc0 || *s >= 0xf8) return 0;
+  for (unsigned k = 1; k < n; k++) {
+    if ((s[k] & 0xc0) != 0x80) return 0;
+    c = c << 6 | (s[k] & 0x3f);
   }
+  c &= (1u << (n == 2 ? 11 : n == 3 ? 16 : 21)) - 1;
+  return c < least || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) || c == 0xfffe || c == 0xffff ? 0 : n;
+}
+
+/* Paths and messages may hold any bytes. */
+static void put_quoted(struct text *t, const char *s) {
+  while (*s) {
+    unsigned n = xml_character((const u8 *)s);
+    if (strchr("<>&\"", *s)) text_add(t, "&#%d;", *s);
+    else if (n) text_add(t, "%.*s", (int)n, s);
+    else text_add(t, "?");
+    t->lines = 0;
+    s += n ? n : 1;
+  }
+}
+
+/* On a line of its own kind. */
+static void put_line(FILE *out, const char *s) {
+  for (; *s; s++) fputc((u8)*s < 0x20 || *s == 0x7f ? '?' : *s, out);
 }
 
 static void junit_case(struct vec_runner *r, const char *name, const char *cases, const char *why) {
@@ -81,10 +107,13 @@ static void report(struct vec_runner *r, const struct vec_file *f, const struct 
   else r->passed++;
   junit_case(r, name, cases, why);
   if (!r->o.tap || (r->o.quiet && !why)) return;
-  fprintf(r->o.tap, "%s %u - %s %s%s%s\n", why ? "not ok" : "ok", r->passed + r->failed, name, cases,
-          v->disputed ? " # disputed: " : "", v->disputed ? v->disputed : "");
+  fprintf(r->o.tap, "%s %u - ", why ? "not ok" : "ok", r->passed + r->failed);
+  put_line(r->o.tap, name);
+  fprintf(r->o.tap, " %s%s%s\n", cases, v->disputed ? " # disputed: " : "", v->disputed ? v->disputed : "");
   if (!why) return;
-  fprintf(r->o.tap, "# %s:%u: %s\n", f->name, v->line, v->cite);
+  fputs("# ", r->o.tap);
+  put_line(r->o.tap, f->name);
+  fprintf(r->o.tap, ":%u: %s\n", v->line, v->cite);
   for (const char *p = why; *p;) {
     size_t n = strcspn(p, "\n");
     fprintf(r->o.tap, "# %.*s\n", (int)n, p);
@@ -133,8 +162,14 @@ static int run_case(void *opaque, const struct vec_case *c) {
 }
 
 static void run_vector(struct worker *w, const struct vec_file *f, u32 k, struct results *out) {
+  struct vec_error err = {""};
   w->results = out;
-  out->too_many = vec_cases(f, &f->vector[k], run_case, w) < 0;
+  out->lost = vec_cases(f, &f->vector[k], run_case, w, &err) < 0;
+  if (!*err.text) return;
+  out->lost = false;
+  out->refused = true;
+  out->why = err;
+  if (w->runner->o.fail_fast) atomic_store(&w->runner->stop, true);
 }
 
 static void *run_vectors(void *opaque) {
@@ -152,6 +187,7 @@ static void settle(struct vec_runner *r, const struct vec_file *f, u32 k, struct
     free(rs->r[n].cases);
     free(rs->r[n].why);
   }
+  if (rs->refused) report(r, f, &f->vector[k], "all cases", rs->why.text);
   free(rs->r);
 }
 
@@ -162,7 +198,7 @@ static struct worker *worker_new(struct vec_runner *r) {
   w->runner = r;
   w->recorder.invert = o->invert ? check_find(o->invert) : -1;
   w->recorder.seen = o->seen ? w->seen : NULL;
-  w->as = vec_assembler_new(o->hex_only);
+  w->as = assembler_new(o->hex_only);
   bool ok = w->as && !vec_plan_init(&w->plan) && !vstate_init(&w->found);
   for (unsigned v = 0; v < VENDOR_COUNT && ok; v++) {
     const struct cpu_model *m = o->model && o->model->vendor == (enum vendor)v
@@ -177,7 +213,7 @@ static struct worker *worker_new(struct vec_runner *r) {
 
 static void worker_free(struct worker *w) {
   for (unsigned v = 0; v < VENDOR_COUNT; v++) engine_free(&w->engine[v]);
-  vec_assembler_free(w->as);
+  assembler_free(w->as);
   vec_plan_free(&w->plan);
   vstate_free(&w->found);
   free(w);
@@ -220,7 +256,7 @@ int vec_run_vector(struct vec_runner *r, const struct vec_file *f, u32 k) {
   run_vector(r->worker[0], f, k, &rs);
   gather_seen(r);
   settle(r, f, k, &rs);
-  return rs.too_many ? -1 : 0;
+  return rs.lost ? -1 : 0;
 }
 
 /* Every worker in a thread of its own; one alone needs none. A thread that cannot be had leaves its work to
@@ -246,7 +282,7 @@ int vec_run_file(struct vec_runner *r, const struct vec_file *f) {
   gather_seen(r);
   for (u32 k = 0; k < f->vectors; k++) {
     settle(r, f, k, &r->results[k]);
-    if (r->results[k].too_many) status = -1;
+    if (r->results[k].lost) status = -1;
   }
   free(r->results);
   return status;
@@ -255,7 +291,12 @@ int vec_run_file(struct vec_runner *r, const struct vec_file *f) {
 void vec_run_refused(struct vec_runner *r, const char *path, const struct vec_error *err) {
   r->failed++;
   junit_case(r, path, "parse", err->text);
-  if (r->o.tap) fprintf(r->o.tap, "not ok %u - %s\n# %s\n", r->passed + r->failed, path, err->text);
+  if (!r->o.tap) return;
+  fprintf(r->o.tap, "not ok %u - ", r->passed + r->failed);
+  put_line(r->o.tap, path);
+  fputs("\n# ", r->o.tap);
+  put_line(r->o.tap, err->text);
+  fputc('\n', r->o.tap);
 }
 
 bool vec_run_end(struct vec_runner *r, unsigned *passed, unsigned *failed) {

@@ -3,6 +3,7 @@
 #ifndef VECTORS_STATE_H
 #define VECTORS_STATE_H
 
+#include "cpu/regname.h"
 #include "cpu/vm.h"
 
 enum vec_mode { VM_LONG64, VM_COMPAT32, VM_COMPAT16, VM_PROT32, VM_PROT16, VM_V86, VM_REAL, VM_MODES };
@@ -39,35 +40,36 @@ static inline u16 vm_ds16(u64 ring) { return (u16)(VM_DS16 + (ring & 3) * 9); }
 
 enum { VS_LDTR = SREG_COUNT, VS_TR, VS_SEGS };
 
+/* What cpu/registers.def names, under the names of struct cpu's fields, the MSRs, and memory. */
 struct vstate {
-  u64 gpr[16], rip, rflags, cpl;
-  struct seg seg[VS_SEGS];
+  u64 gpr[16], rip, cpl;
+  union { /* EFLAGS is whole here */
+    u64 rflags, eflags;
+  };
+  union {
+    struct seg seg[VS_SEGS];
+    struct {
+      struct seg of_sreg[SREG_COUNT], ldtr, tr;
+    };
+  };
   struct dtable gdtr, idtr;
-  u64 cr0, cr2, cr3, cr4, cr8, dr[8];
+  u64 cr0, cr2, cr3, cr4, cr8, xcr0, dr[8];
   u64 pdpte[4];
   u32 pkru;
   u64 msr[MSR_SLOTS];
+  struct x87 x87;
   u32 mxcsr;
   union vec vec[16];
-  u8 nmi_blocked, inhibit; /* as in struct cpu */
+  bool nmi_blocked;
+  u8 inhibit; /* as in struct cpu */
   u8 *ram;
 };
 
-/* A named piece of the state. */
-struct comp {
-  char name[32];
-  u16 offset;
-  u8 size;
-};
-unsigned comp_count(void);
-struct comp comp_at(unsigned k);
-/* -1: no such name. */
-int comp_find(const char *name);
-u64 comp_get(const struct vstate *st, unsigned k);
-void comp_set(struct vstate *st, unsigned k, u64 v);
+/* The state's registers, by the numbers of cpu/regname.h. */
+u64 vstate_get(const struct vstate *st, unsigned id);
+void vstate_set(struct vstate *st, unsigned id, u64 v);
 /* "es" .. "gs", "ldtr", "tr"; -1: none. */
 int vseg_find(const char *name);
-const char *vseg_name(unsigned k);
 
 /* EFLAGS bits by name; 0: none. iopl has two bits. */
 u32 vflag_find(const char *name);
@@ -88,6 +90,8 @@ struct seg vstate_segment8086(u16 sel, bool v86);
 
 /* The machine a vector starts with. */
 void vstate_default(struct vstate *st, const struct cpu_model *model, enum vec_mode mode, unsigned cpl);
+/* Are the x87, MMX and SSE as every vector's machine starts with them? */
+bool vstate_usual_fpu(const struct vstate *st);
 void vstate_gate(struct vstate *st, enum vec_mode mode, unsigned vec, u64 lo, u64 hi);
 static inline unsigned mode_gate_size(enum vec_mode m) { return mode_long(m) ? 16 : m == VM_REAL ? 4 : 8; }
 /* Where the gates are: the table of real mode begins at 0. */

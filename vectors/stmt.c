@@ -43,13 +43,35 @@ static int take_op(struct parser *ps, u8 *op) {
   return parse_error(ps, ps->t.at, "expected '=', '|=', '&=', '^=', '+=' or '-='");
 }
 
+/* xmm3=LOW, xmm3=HIGH:LOW; of st3 HIGH is sign and exponent: an assignment to either part. */
+static int wide_assignment(struct parser *ps, struct stmt s, unsigned lo, unsigned hi) {
+  struct stmt part[2] = {s, s};
+  if (lex_next(ps) || tok_expect(ps, "=") || parse_expr(ps, &part[0].value)) return -1;
+  part[1].value = part[0].value;
+  int pair = tok_accept(ps, ":");
+  if (pair < 0 || (pair && parse_expr(ps, &part[1].value))) return -1;
+  for (unsigned k = 0; k < 2; k++) {
+    struct stmt *p = add_stmt(ps, ST_SET);
+    if (!p) return -1;
+    part[k].kind = ST_SET;
+    part[k].index = k ? lo : hi;
+    part[k].op = k || pair ? OP_ASSIGN : OP_CLEAR;
+    *p = part[k];
+  }
+  return 0;
+}
+
 /* NAME op VALUE, u32[ADDRESS] op VALUE */
 static int assignment(struct parser *ps, struct stmt head) {
   struct stmt s = head;
   if (ps->t.kind != T_ID) return parse_error(ps, ps->t.at, "expected a name");
   struct tok name = ps->t;
+  s.col = (unsigned)(name.at - ps->line) + 1;
   unsigned bytes = memory_bytes(ps->t.text);
-  int c = comp_find(name.text);
+  int c = regname_find(name.text);
+  unsigned hi;
+  int lo = regname_wide(name.text, &hi);
+  if (lo >= 0) return wide_assignment(ps, s, (unsigned)lo, hi);
   if (!bytes && c < 0) return parse_error(ps, name.at, "'%s' is nothing that has a value", name.text);
   s.kind = bytes ? ST_MEM : ST_SET;
   s.index = bytes ? bytes : (u32)c;
@@ -208,8 +230,17 @@ static int st_any(struct parser *ps, struct stmt head) {
     struct stmt s = head;
     s.kind = ST_ANY;
     unsigned bytes = memory_bytes(ps->t.text);
-    int c = ps->t.kind == T_ID ? comp_find(ps->t.text) : -1;
-    if (!bytes && c < 0) return parse_error(ps, ps->t.at, "expected a name, or memory");
+    int c = ps->t.kind == T_ID ? regname_find(ps->t.text) : -1;
+    unsigned hi;
+    int lo = ps->t.kind == T_ID ? regname_wide(ps->t.text, &hi) : -1;
+    if (!bytes && c < 0 && lo < 0) return parse_error(ps, ps->t.at, "expected a name, or memory");
+    if (lo >= 0) {
+      struct stmt *p = add_stmt(ps, ST_ANY);
+      if (!p) return -1;
+      *p = s;
+      p->index = hi;
+      c = lo;
+    }
     s.index = bytes ? bytes : (u32)c;
     if (lex_next(ps)) return -1;
     if (bytes && (tok_expect(ps, "[") || parse_expr(ps, &s.at) || tok_expect(ps, "]"))) return -1;

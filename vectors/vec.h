@@ -6,10 +6,11 @@
 
 #include <stdio.h>
 
+#include "base/assemble.h"
 #include "vectors/state.h"
 
 enum {
-  VEC_VARS = 32, VEC_LOOPS = 12, VEC_MAX_CASES = 200000, VEC_MAX_CODE = 256, VEC_MAX_STEPS = 10000,
+  VEC_VARS = 32, VEC_LOOPS = 12, VEC_MAX_CASES = 200000, VEC_MAX_CODE = ASSEMBLE_MAX, VEC_MAX_STEPS = 10000,
   VEC_CHANGES = 8, VEC_NONE = -1,
 };
 
@@ -19,11 +20,12 @@ struct vec_error {
 };
 
 /* Expressions: 64-bit unsigned arithmetic over numbers, the vector's variables and the machine's state. */
-enum node_kind { N_NUM, N_VAR, N_COMP, N_MEM, N_UNARY, N_BINARY, N_CHOICE, N_CALL, N_NEXT, N_VENDOR, N_MODE };
+enum node_kind { N_NUM, N_VAR, N_REG, N_MEM, N_UNARY, N_BINARY, N_CHOICE, N_CALL, N_NEXT, N_VENDOR, N_MODE };
 struct node {
   u8 kind, op;
   s32 a, b, c; /* operands: places in vec_file.node */
-  u64 num;     /* the number; which variable, component, function, vendor or mode */
+  u32 line, col;
+  u64 num;     /* the number; which variable, register, function, vendor or mode */
 };
 
 enum stmt_kind {
@@ -31,7 +33,7 @@ enum stmt_kind {
   ST_SKIP,    /* cond */
   ST_ASM,     /* text; args: the values of its {} */
   ST_HEX,     /* args: the bytes */
-  ST_SET,     /* index: component; op; value */
+  ST_SET,     /* index: register (cpu/regname.h); op; value */
   ST_MEM,     /* index: bytes; at; op; value */
   ST_TSS,     /* index: field; op; value */
   ST_FLAGS,   /* mask, value 0 or ~0 (VEC_NONE: see set), op */
@@ -45,7 +47,7 @@ enum stmt_kind {
   ST_FAULT,   /* index: vector; value: error code or VEC_NONE */
   ST_DELIVER, /* the same, or at: vector */
   ST_SHUTDOWN, /* index 1: halt */
-  ST_ANY,     /* index: component, or with `at` bytes of memory there: not compared */
+  ST_ANY,     /* index: register, or with `at` bytes of memory there: not compared */
   ST_STEPS,   /* value: instructions to run */
   ST_INTERRUPT, /* value: the vector that is pending */
   ST_NMI,
@@ -114,10 +116,10 @@ struct vec_case {
   u64 var[VEC_VARS];
 };
 
-/* Calls fn for every case of v, in order; stops when it returns non-zero, and returns that; -1 when there are
- * too many cases. */
+/* Calls fn for every case of v, in order; stops when it returns non-zero, and returns that. -1: too many cases, or
+ * loops that make no sense; *err says it. */
 int vec_cases(const struct vec_file *f, const struct vector *v,
-              int (*fn)(void *opaque, const struct vec_case *c), void *opaque);
+              int (*fn)(void *opaque, const struct vec_case *c), void *opaque, struct vec_error *err);
 
 /* The variables of a case as text: "intel long64 cpl=3 dpl=0". */
 void vec_case_name(const struct vec_case *c, char *out, size_t n);
@@ -135,7 +137,7 @@ struct outcome {
 enum { VEC_ANYS = 16 };
 struct vec_plan {
   struct vstate start, want;
-  struct { /* what is not compared: a component, or with `bytes` memory at `at` */
+  struct { /* what is not compared: a register, or with `bytes` memory at `at` */
     u64 at;
     u32 bytes;
   } any[VEC_ANYS];
@@ -146,19 +148,27 @@ struct vec_plan {
   int interrupt; /* the vector of an external interrupt that is pending all the time; -1: none */
   bool nmi;      /* one is pending */
 };
-struct vec_assembler;
-MUST_CHECK int vec_plan(const struct vec_case *c, const struct cpu_model *model, struct vec_assembler *as,
+MUST_CHECK int vec_plan(const struct vec_case *c, const struct cpu_model *model, struct assembler *as,
                         struct vec_plan *p, struct vec_error *err);
 MUST_CHECK int vec_plan_init(struct vec_plan *p);
 void vec_plan_free(struct vec_plan *p);
 
-/* Evaluation. */
+/* Evaluation. An expression without a value (a division by 0) gives 0 and leaves the first such trouble behind. */
+struct vec_trouble {
+  bool here;
+  struct vec_error err;
+};
 struct venv {
   const struct vec_case *c;
   const struct vstate *st; /* what state means in an expression */
   u64 next;
+  struct vec_trouble *trouble;
 };
 u64 vec_eval(const struct venv *env, s32 node);
+/* The same for a place of so many bits, signed or not: more do not fit. what: "dpl" */
+u64 vec_eval_bits(const struct venv *env, s32 node, unsigned bits, const char *what);
+/* Trouble at an expression's place. */
+void vec_trouble(const struct venv *env, s32 node, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* The assembly text of a statement with its {} replaced. -1: too long. */
 MUST_CHECK int vec_asm_text(const struct venv *env, const struct stmt *s, char *out, size_t n);
 /* Applies one statement to st. -1: an address outside the machine. */
@@ -167,16 +177,6 @@ MUST_CHECK int vec_apply(const struct venv *env, const struct stmt *s, struct vs
 MUST_CHECK int vec_apply_task(const struct venv *env, const struct stmt *s, struct vstate *st, struct vec_error *err);
 void vec_case_error(struct vec_error *err, const struct vec_file *f, const struct stmt *s, const char *fmt,
                     ...) PRINTF_LIKE(4, 5);
-
-/* GNU as, when there is one; remembers what it assembled. */
-struct vec_assembler *vec_assembler_new(bool only_where_needed);
-void vec_assembler_free(struct vec_assembler *as);
-bool vec_assembler_present(struct vec_assembler *as);
-/* Is it to be asked where hex is given? */
-bool vec_assembler_compares(const struct vec_assembler *as);
-/* Returns the length of the code, or -1 with as's message. */
-MUST_CHECK int vec_assemble(struct vec_assembler *as, const char *text, unsigned bits, u8 code[VEC_MAX_CODE],
-                            struct vec_error *err);
 
 /* The runner. */
 struct vec_options {
@@ -194,7 +194,7 @@ struct vec_options {
 struct vec_runner;
 struct vec_runner *vec_runner_new(const struct vec_options *o);
 void vec_runner_free(struct vec_runner *r);
-/* Runs vector k of a file, alone. -1: out of memory, or too many cases. */
+/* Runs vector k of a file, alone. -1: out of memory. A vector whose cases cannot be enumerated is one failure. */
 MUST_CHECK int vec_run_vector(struct vec_runner *r, const struct vec_file *f, u32 k);
 /* Runs a file's vectors. -1: the same. */
 MUST_CHECK int vec_run_file(struct vec_runner *r, const struct vec_file *f);

@@ -1,12 +1,14 @@
-/* `oracle NAME FILE.vec...`: runs conformance vectors on another implementation of the processor and says who agrees
- * (docs/conformance.md, "Second opinions"). NAME is kvm, qemu or bochs. Last line: "N agreed, N disagreed, N not
- * runnable". Exit status: 0 it ran, 1 something went wrong, 77 that implementation is not here. */
+/* `oracle NAME FILE.vec...`: runs conformance vectors on another implementation of the processor and says who
+ * agrees (docs/conformance.md, "Second opinions"). NAME is kvm, qemu or bochs. Last line: "N agreed, N disagreed and
+ * judged, N disagreed and NOT judged, N not runnable". Exit status: 0 every disagreement is judged, 1 not so or
+ * something went wrong, 77 that implementation is not here. */
 #define _GNU_SOURCE
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cpu/event.h"
+#include "tests/oracle/judged.h"
 #include "tests/oracle/oracle.h"
 
 enum { STATUS_SKIPPED = 77, SHOWN = 2, REASONS = 64 };
@@ -16,18 +18,18 @@ struct reason {
   unsigned count;
 };
 
-/* A vector's counts, and what was said about its first disagreements. */
+/* A vector's counts, and what is told of its first disagreements that nobody judged. */
 struct tally {
   char name[200];
-  unsigned agreed, disagreed, not_run;
+  unsigned agreed, judged, unjudged, not_run;
   char *shown;
 };
 
 struct ask {
   const char *only, *vendor;
-  bool all; /* show every disagreement */
+  bool all; /* show every disagreement, judged or not */
   struct oracle *oracle;
-  struct vec_assembler *as;
+  struct assembler *as;
   struct engine engine[VENDOR_COUNT];
   struct cpu_model narrowed; /* the model less what the oracle has not */
   const struct vector *narrowed_for;
@@ -40,7 +42,8 @@ struct ask {
   struct reason reason[REASONS];
   unsigned reasons;
   bool counting; /* a round that has no answers counts nothing */
-  const char *image;
+  const char *image, *answers, *judged_path;
+  struct judged *judged;
 };
 
 /* ---- counting ---- */
@@ -122,7 +125,7 @@ static void describe(const struct ask *a, const struct vec_case *c, char *out, s
   unsigned v = (unsigned)(st->rip - VM_HANDLERS) / 16;
   if (a->answer.end != OUT_DONE) {
     outcome_text(&(struct outcome){.kind = a->answer.end}, out, n);
-  } else if (st->rip >= VM_HANDLERS && st->rip < VM_HANDLERS + 256 * 16 && !(st->rip & 15) && st->rip != a->plan.next) {
+  } else if (st->rip - VM_HANDLERS < 256 * 16 && !(st->rip & 15) && st->rip != a->plan.next) {
     const struct vector_row *r = v < EXCEPTION_VECTORS ? &vector_rows[v] : NULL;
     struct outcome o = {.kind = OUT_DELIVER, .vector = (u8)v, .has_error = r && r->error};
     u64 sp = st->gpr[RSP] + (mode_long(c->mode) ? 0 : st->seg[SS].base);
@@ -137,26 +140,26 @@ static void describe(const struct ask *a, const struct vec_case *c, char *out, s
 
 static void show(struct ask *a, const struct vec_case *c, struct tally *t, const char *lines) {
   char name[400], wanted[100], got[100];
-  if (t->disagreed > SHOWN && !a->all) return;
   vec_case_name(c, name, sizeof name);
   outcome_text(&a->plan.outcome, wanted, sizeof wanted);
   describe(a, c, got, sizeof got);
   char *old = t->shown, *text = NULL;
-  if (asprintf(&text, "%s  %s\n    wanted: %s; %s: %s\n%s", old ? old : "", name, wanted, a->oracle->name, got, lines) < 0)
-    return;
+  int n = asprintf(&text, "%s  %s\n    wanted: %s; %s: %s\n%s", old ? old : "", name, wanted, a->oracle->name, got,
+                   lines);
+  if (n < 0) return;
   t->shown = text;
   free(old);
 }
 
-/* RF in the flags that a fault pushes is not what a vector with `fault` is about, nor what one that planted #UD is: it
- * has vectors of its own. */
+/* Not compared in the flags that are pushed: what the manual leaves undefined; and RF where a vector has `fault`, or
+ * where #UD is planted: it has vectors of its own. */
 static void hide_rf(struct ask *a, const struct vec_case *c, bool error) {
   const struct vstate *want = &a->expected.want;
   struct vstate *st = &a->answer.st;
   bool lma = mode_long(c->mode);
   u64 at = want->gpr[RSP] + (lma ? 16 : want->seg[SS].base + 8) + (error ? lma ? 8 : 4 : 0);
-  u64 flags = vstate_read(st, at, 4), wanted = vstate_read(want, at, 4);
-  if (!vstate_write(st, at, 4, (flags & ~(u64)EF_RF) | (wanted & EF_RF))) return;
+  u64 flags = vstate_read(st, at, 4), wanted = vstate_read(want, at, 4), hidden = EF_RF | c->v->undefined;
+  if (!vstate_write(st, at, 4, (flags & ~hidden) | (wanted & hidden))) return;
 }
 
 static void judge(struct ask *a, const struct vec_case *c, struct tally *t) {
@@ -166,8 +169,12 @@ static void judge(struct ask *a, const struct vec_case *c, struct tally *t) {
   if (!diff.lines) {
     t->agreed++;
   } else {
-    t->disagreed++;
-    show(a, c, t, diff.s ? diff.s : "");
+    char name[600], of[400];
+    vec_case_name(c, of, sizeof of);
+    snprintf(name, sizeof name, "%s %s", c->v->name, of);
+    bool known = judged_covers(a->judged, a->oracle->name, c->v->name, name);
+    unsigned n = known ? t->judged++ : t->unjudged++;
+    if (a->all || (!known && n < SHOWN)) show(a, c, t, diff.s ? diff.s : "");
   }
   text_free(&diff);
 }
@@ -208,23 +215,43 @@ static int ask_case(void *opaque, const struct vec_case *c) {
 
 /* ---- the report ---- */
 
-static void report(const struct ask *a) {
-  unsigned agreed = 0, disagreed = 0, not = 0;
+static void count(struct tally *sum, const struct tally *t) {
+  sum->agreed += t->agreed;
+  sum->judged += t->judged;
+  sum->unjudged += t->unjudged;
+  sum->not_run += t->not_run;
+}
+static void print_counts(const struct tally *t) {
+  printf("%u agreed, %u disagreed and judged, %u disagreed and NOT judged, %u not runnable\n", t->agreed, t->judged,
+         t->unjudged, t->not_run);
+}
+
+/* Returns whether every disagreement is judged. */
+static bool report(const struct ask *a) {
+  struct tally sum = {.shown = NULL}, file;
   for (unsigned k = 0; k < a->tallies; k++) {
-    const struct tally *t = &a->tally[k];
-    printf("%s: %u agreed, %u disagreed, %u not runnable\n", t->name, t->agreed, t->disagreed, t->not_run);
-    agreed += t->agreed;
-    disagreed += t->disagreed;
-    not += t->not_run;
+    printf("%s: ", a->tally[k].name);
+    print_counts(&a->tally[k]);
+    count(&sum, &a->tally[k]);
   }
-  if (disagreed) printf("\nDisagreements (%s):\n", a->oracle->name);
+  for (unsigned k = 0, from = 0; k < a->tallies; from = k) {
+    size_t n = strcspn(a->tally[from].name, ":") + 1;
+    file = (struct tally){.shown = NULL};
+    for (; k < a->tallies && !strncmp(a->tally[k].name, a->tally[from].name, n); k++) count(&file, &a->tally[k]);
+    printf("== %.*s ", (int)n, a->tally[from].name);
+    print_counts(&file);
+  }
+  if (sum.judged + sum.unjudged) printf("\nDisagreements (%s):\n", a->oracle->name);
   for (unsigned k = 0; k < a->tallies; k++) {
     const struct tally *t = &a->tally[k];
-    if (t->disagreed) printf("%s: %u of %u\n%s", t->name, t->disagreed, t->agreed + t->disagreed, t->shown ? t->shown : "");
+    unsigned wrong = t->judged + t->unjudged;
+    if (t->shown) printf("%s: %u of %u\n%s", t->name, wrong, t->agreed + wrong, t->shown);
   }
   if (a->reasons) printf("\nNot runnable:\n");
   for (unsigned k = 0; k < a->reasons; k++) printf("%7u  %s\n", a->reason[k].count, a->reason[k].text);
-  printf("%u agreed, %u disagreed, %u not runnable\n", agreed, disagreed, not);
+  if (a->tallies > 1 && !a->only) judged_idle(a->judged, a->oracle->name, stdout);
+  print_counts(&sum);
+  return !sum.unjudged;
 }
 
 static int ask_file(struct ask *a, const char *path) {
@@ -238,14 +265,14 @@ static int ask_file(struct ask *a, const char *path) {
   for (u32 k = 0; k < f->vectors && !status; k++) {
     if (a->only && fnmatch(a->only, f->vector[k].name, 0)) continue;
     a->narrowed_for = NULL;
-    status = new_tally(a, f, &f->vector[k]) || vec_cases(f, &f->vector[k], ask_case, a) < 0 ? -1 : 0;
+    status = new_tally(a, f, &f->vector[k]) || vec_cases(f, &f->vector[k], ask_case, a, &err) < 0 ? -1 : 0;
   }
   vec_free(f);
   return status;
 }
 
 static int prepare(struct ask *a) {
-  a->as = vec_assembler_new(true);
+  a->as = assembler_new(true);
   if (!a->as || vec_plan_init(&a->plan) || vec_plan_init(&a->expected) || vstate_init(&a->found) ||
       vstate_init(&a->answer.st))
     return -1;
@@ -257,12 +284,13 @@ static int prepare(struct ask *a) {
 static void forget(struct ask *a) {
   for (unsigned v = 0; v < VENDOR_COUNT; v++) engine_free(&a->engine[v]);
   for (unsigned k = 0; k < a->tallies; k++) free(a->tally[k].shown);
-  vec_assembler_free(a->as);
+  assembler_free(a->as);
   vec_plan_free(&a->plan);
   vec_plan_free(&a->expected);
   vstate_free(&a->found);
   vstate_free(&a->answer.st);
   free(a->tally);
+  judged_free(a->judged);
 }
 
 static int ask_files(struct ask *a, int n, char **path) {
@@ -276,17 +304,19 @@ static struct oracle *oracle_named(const struct ask *a, const char *name, char w
   char word[32];
   snprintf(word, sizeof word, "%.*s", (int)strcspn(name, "-"), name);
   if (!strcmp(word, "kvm")) return oracle_kvm(why);
-  return oracle_image(word, strstr(name, "-amd") ? VENDOR_AMD : VENDOR_INTEL, a->image, why);
+  return oracle_image(word, strstr(name, "-amd") ? VENDOR_AMD : VENDOR_INTEL, a->image, a->answers, why);
 }
 
 static int usage(void) {
-  fprintf(stderr, "usage: oracle [--all] [--only VECTOR] [--vendor intel|amd] [--image FILES] ORACLE FILE.vec...\n"
+  fprintf(stderr, "usage: oracle [--all] [--only VECTOR] [--vendor intel|amd] [--image FILES] [--judged FILE]"
+                  " [--answers FILE]"
+                  " ORACLE FILE.vec...\n"
                   "ORACLE: kvm, qemu, qemu-amd, bochs, bochs-amd\n");
   return 126;
 }
 
 int main(int argc, char **argv) {
-  struct ask a = {.image = "build/oracle"};
+  struct ask a = {.image = "build/oracle", .judged_path = "tests/oracle/judged"};
   char why[REASON_MAX] = "out of memory";
   int k = 1;
   for (; k < argc && argv[k][0] == '-'; k++) {
@@ -295,24 +325,37 @@ int main(int argc, char **argv) {
     else if (!strcmp(argv[k], "--only")) a.only = argv[++k];
     else if (!strcmp(argv[k], "--vendor")) a.vendor = argv[++k];
     else if (!strcmp(argv[k], "--image")) a.image = argv[++k];
+    else if (!strcmp(argv[k], "--answers")) a.answers = argv[++k];
+    else if (!strcmp(argv[k], "--judged")) a.judged_path = argv[++k];
     else return usage();
   }
   if (k + 1 >= argc) return usage();
   const char *name = argv[k++];
+  unsigned line;
+  a.judged = judged_load(a.judged_path, &line);
+  if (!a.judged) {
+    fprintf(stderr, "%s:%u: not a judgement\n", a.judged_path, line);
+    return 1;
+  }
   a.oracle = oracle_named(&a, name, why);
   if (!a.oracle) {
-    printf("%s: skipped, there is none: %s\n0 agreed, 0 disagreed, 0 not runnable\n", name, why);
+    printf("%s: skipped, there is none: %s\n", name, why);
+    judged_free(a.judged);
     return STATUS_SKIPPED;
   }
   a.oracle->name = name;
+  if (!a.vendor) a.vendor = strstr(name, "-amd") ? "amd" : "intel";
   int status = prepare(&a);
   if (!status && a.oracle->between) {
     status = ask_files(&a, argc - k, argv + k);
-    if (!status && a.oracle->between(a.oracle->opaque, why)) printf("# %s: %s\n", name, why);
+    if (!status && a.oracle->between(a.oracle->opaque, why)) {
+      printf("# %s: %s\n", name, why);
+      status = -1;
+    }
   }
   a.counting = true;
-  if (!status) status = ask_files(&a, argc - k, argv + k);
-  report(&a);
+  if (ask_files(&a, argc - k, argv + k)) status = -1;
+  if (!report(&a)) status = -1;
   a.oracle->close(a.oracle->opaque);
   forget(&a);
   return status ? 1 : 0;

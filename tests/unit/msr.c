@@ -9,6 +9,8 @@
 #define A57 UINT64_C(0x00ffffffffffffff)
 #define N57 UINT64_C(0xff00000000000000)
 
+enum { MSR_GP = -1 }; /* refused, for any reason; enum msr_refusal: for this one */
+
 struct write {
   int slot;
   u64 old, value;
@@ -22,15 +24,15 @@ static void check_writes(const struct cpu_model *m, const u64 *value, bool pg, c
   struct msr_env env = {.model = m, .value = value, .cr0_pg = pg};
   for (size_t i = 0; i < n; i++) {
     const struct msr_row *row = &msr_rows[w[i].slot];
-    u64 newval = UINT64_C(0x5a5a);
-    u32 effects = 0x5a5a;
+    struct msr_write out = {.value = 0x5a5a, .effects = 0x5a5a};
     ck_assert_msg(msr_exists(m, row), "%s on %s", row->name, m->name);
-    int rc = msr_check_write(&env, row, w[i].old, w[i].value, &newval, &effects);
-    ck_assert_msg(rc == w[i].rc, "%s on %s: write %#llx over %#llx: %d", row->name, m->name,
+    int rc = (int)msr_check_write(&env, row, w[i].old, w[i].value, &out);
+    bool refused = rc != MSR_OK, may = refused && (msr_rules(m, row) >> rc & 1);
+    ck_assert_msg(w[i].rc == MSR_GP ? refused : rc == w[i].rc, "%s on %s: write %#llx over %#llx: %d", row->name, m->name,
                   (unsigned long long)w[i].value, (unsigned long long)w[i].old, rc);
-    if (rc) ck_assert(newval == 0x5a5a && effects == 0x5a5a);
-    else ck_assert_msg(newval == w[i].newval, "%s on %s: wrote %#llx, holds %#llx", row->name, m->name,
-                       (unsigned long long)w[i].value, (unsigned long long)newval);
+    if (refused) ck_assert(out.value == 0x5a5a && out.effects == 0x5a5a && may && (out.bits || rc == MSR_READ_ONLY));
+    else ck_assert_msg(out.value == w[i].newval, "%s on %s: wrote %#llx, holds %#llx", row->name, m->name,
+                       (unsigned long long)w[i].value, (unsigned long long)out.value);
   }
 }
 
@@ -396,11 +398,42 @@ START_TEST(write_only_registers) {
   WRITES(&m, true, {MSR_PRED_CMD, 0, 1, MSR_OK, 0}, {MSR_PRED_CMD, 0, 2, MSR_GP, 0},
          {MSR_FLUSH_CMD, 0, 1, MSR_OK, 0},
          {MSR_SPEC_CTRL, 0, 7, MSR_OK, 7}, {MSR_SPEC_CTRL, 0, BIT(11), MSR_GP, 0});
-  ck_assert_int_eq(msr_check_read(&msr_rows[MSR_PRED_CMD]), MSR_GP);
+  ck_assert_int_eq(msr_check_read(&msr_rows[MSR_PRED_CMD]), MSR_WRITE_ONLY);
   ck_assert_int_eq(msr_check_read(&msr_rows[MSR_SPEC_CTRL]), MSR_OK);
   ck_assert_int_eq(msr_check_read(&msr_rows[MSR_PLATFORM_ID]), MSR_OK);
   m = MODEL_WITH("amd", FEAT_AMD_IBPB);
   WRITES(&m, true, {MSR_PRED_CMD_AMD, 0, 1, MSR_OK, 0});
+}
+END_TEST
+
+/* SDM 2C WRMSR: each reason for #GP(0) by its name, and the bits to blame. */
+START_TEST(reasons) {
+  static const struct {
+    int slot;
+    u64 old, value;
+    int why;
+    u64 bits;
+  } rows[] = {
+    {MSR_MTRRCAP, 0x508, 0, MSR_READ_ONLY, 0}, {MSR_EFER, 0, BIT(1) | BIT(63) | 1, MSR_RESERVED_BITS, BIT(1) | BIT(63)},
+    {MSR_TSC_AUX, 0, BIT(40) | 5, MSR_RESERVED_BITS, BIT(40)}, {MSR_LSTAR, 0, BIT(47), MSR_NONCANONICAL, MASK(63, 48)},
+    {MSR_LSTAR, 0, BIT(63), MSR_NONCANONICAL, BIT(63)}, {MSR_PAT, 0, UINT64_C(0x0700030000), MSR_MEMORY_TYPE, 0xff0000},
+    {MSR_MTRR_DEF_TYPE, 0, 0xc02, MSR_MEMORY_TYPE, 0xff}, {MSR_EFER, 0x500, 1, MSR_LME_PAGING, EFER_LME},
+    {MSR_MC0_STATUS, 0, 6, MSR_ZERO_ONLY, 6},
+  };
+  const struct cpu_model *m = model_find("intel");
+  u64 v[MSR_SLOTS];
+  msr_reset_all(m, v);
+  struct msr_env env = {.model = m, .value = v, .cr0_pg = true};
+  for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+    struct msr_write out;
+    int why = (int)msr_check_write(&env, &msr_rows[rows[i].slot], rows[i].old, rows[i].value, &out);
+    ck_assert_msg(why == rows[i].why && out.bits == rows[i].bits, "row %u: %d, bits %llx", i, why,
+                  (unsigned long long)out.bits);
+  }
+  struct cpu_model other = MODEL_WITH("intel", FEAT_VMX, FEAT_X2APIC);
+  env.model = &other;
+  WRITES(&other, true, {MSR_FEATURE_CONTROL, 5, 5, MSR_IS_LOCKED, 0},
+         {MSR_APIC_BASE, 0xfee00d00, 0xfee00900, MSR_APIC_STATE, 0});
 }
 END_TEST
 
@@ -421,11 +454,9 @@ START_TEST(effects) {
   msr_reset_all(m, v);
   struct msr_env env = {.model = m, .value = v};
   for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-    u64 newval;
-    u32 eff;
-    ck_assert_int_eq(msr_check_write(&env, &msr_rows[rows[i].slot], rows[i].old, rows[i].value, &newval,
-                     &eff), MSR_OK);
-    ck_assert_msg(eff == rows[i].effects, "row %u: %x", i, eff);
+    struct msr_write out;
+    ck_assert_int_eq(msr_check_write(&env, &msr_rows[rows[i].slot], rows[i].old, rows[i].value, &out), MSR_OK);
+    ck_assert_msg(out.effects == rows[i].effects, "row %u: %x", i, out.effects);
   }
   ck_assert_int_eq(msr_rows[MSR_FS_BASE].store, MSR_IN_FS_BASE);
   ck_assert_int_eq(msr_rows[MSR_GS_BASE].store, MSR_IN_GS_BASE);
@@ -460,6 +491,7 @@ Suite *suite_msr(void) {
   tcase_add_test(t, amd_registers);
   tcase_add_test(t, machine_check_banks);
   tcase_add_test(t, write_only_registers);
+  tcase_add_test(t, reasons);
   tcase_add_test(t, effects);
   suite_add_tcase(s, t);
   return s;

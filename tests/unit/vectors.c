@@ -177,7 +177,10 @@ static int plan_case(void *opaque, const struct vec_case *c) {
 static void plan_some(const struct vec_file *f) {
   struct some_plans p = {.left = 2};
   ck_assert_int_eq(vec_plan_init(&p.plan), 0);
-  for (u32 k = 0; k < f->vectors; k++) (void)!vec_cases(f, &f->vector[k], plan_case, &p);
+  for (u32 k = 0; k < f->vectors; k++) {
+    struct vec_error err = {""};
+    if (vec_cases(f, &f->vector[k], plan_case, &p, &err) < 0) ck_assert_msg(!strncmp(err.text, "f.vec:", 6), "%s", err.text);
+  }
   vec_plan_free(&p.plan);
 }
 
@@ -242,7 +245,8 @@ static int count_case(void *opaque, const struct vec_case *c) {
 static int count_cases(const char *text, unsigned *cases) {
   struct vec_file *f = parse_good(text);
   *cases = 0;
-  int r = vec_cases(f, &f->vector[0], count_case, cases);
+  struct vec_error err = {""};
+  int r = vec_cases(f, &f->vector[0], count_case, cases, &err);
   vec_free(f);
   return r;
 }
@@ -369,10 +373,10 @@ START_TEST(wants_are_a_list_of_decisions) {
 END_TEST
 
 START_TEST(asm_and_hex_agree) {
-  struct vec_assembler *as = vec_assembler_new(false);
+  struct assembler *as = assembler_new(false);
   ck_assert_ptr_nonnull(as);
-  bool present = vec_assembler_present(as);
-  vec_assembler_free(as);
+  bool present = assembler_present(as);
+  assembler_free(as);
   struct sum s = run(HEAD "asm nop\nhex 90\nwant rip=next\n", NULL);
   ck_assert_uint_eq(s.passed, 6);
   if (!present) return;
@@ -529,14 +533,19 @@ END_TEST
 
 /* Every piece of the state can be found by its own name. */
 START_TEST(pieces_have_names) {
-  for (unsigned k = 0; k < comp_count(); k++) {
-    struct comp c = comp_at(k);
-    ck_assert_msg(comp_find(c.name) == (int)k, "%s", c.name);
-    ck_assert_uint_le((size_t)c.offset + c.size, sizeof(struct vstate));
+  struct vstate st = {.cpl = 0};
+  for (unsigned k = 0; k < regname_count(); k++) {
+    const char *name = regname_at(k);
+    ck_assert_msg(regname_find(name) == (int)k, "%s", name);
+    u64 v = !strcmp(name, "fcw") ? 0x37f : 1;
+    vstate_set(&st, k, v);
+    ck_assert_msg(vstate_get(&st, k) == v, "%s", name);
+    if (v == 1) vstate_set(&st, k, 0);
   }
-  ck_assert_int_eq(comp_find("esp"), comp_find("rsp"));
-  ck_assert_int_eq(comp_find("cs"), comp_find("cs.sel"));
-  ck_assert_int_eq(comp_find("nothing"), -1);
+  ck_assert_ptr_null(regname_at(regname_count()));
+  ck_assert_int_eq(regname_find("esp"), regname_find("rsp"));
+  ck_assert_int_eq(regname_find("cs"), regname_find("CS.sel"));
+  ck_assert_int_eq(regname_find("nothing"), -1);
 }
 END_TEST
 
