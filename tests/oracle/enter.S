@@ -1,9 +1,19 @@
-/* The monitor's ways into a case and back: everything that is not C. A case is entered by IRET, or in ring 0 of legacy
- * protected mode by a far jump; it comes back from a handler, whose first bytes jump here. Nothing of the case's memory
- * is touched. SDM 3A 9.8.5 (Initializing IA-32e Mode), 5.8.1 (Direct Calls or Jumps to Code Segments). */
+/* The monitor's ways into a case and back: everything that is not C. A case is entered by IRET, or in ring 0 of
+ * legacy protected mode by a far jump; it comes back from a handler, whose first bytes jump here. Nothing of the
+ * case's memory is touched. SDM 3A 9.8.5 (Initializing IA-32e Mode), 5.8.1 (Direct Calls or Jumps to Code Segments). */
 #include "tests/oracle/monitor.h"
 
 #define W(k) ((k) * 8)
+
+  .macro CASE_REGISTERS segment /* all but ESP */
+  mov %\segment:in + W(0), %eax
+  mov %\segment:in + W(1), %ecx
+  mov %\segment:in + W(2), %edx
+  mov %\segment:in + W(3), %ebx
+  mov %\segment:in + W(5), %ebp
+  mov %\segment:in + W(6), %esi
+  mov %\segment:in + W(7), %edi
+  .endm
 
   .code32
   .section .first, "ax"
@@ -67,13 +77,7 @@ leave32:
   pushl %cs:in + W(S_RIP)
   lgdt %cs:in_gdtr
   lidt %cs:in_idtr
-  mov %cs:in + W(0), %eax
-  mov %cs:in + W(1), %ecx
-  mov %cs:in + W(2), %edx
-  mov %cs:in + W(3), %ebx
-  mov %cs:in + W(5), %ebp
-  mov %cs:in + W(6), %esi
-  mov %cs:in + W(7), %edi
+  CASE_REGISTERS cs
   iretl
 enter_v86:
   pushl in + W(S_SEG + 5)
@@ -84,17 +88,14 @@ enter_v86:
   pushl in + W(4)
   jmp leave32
 enter_inner:
-  lgdt %ss:in_gdtr
-  lidt %ss:in_idtr
-  mov %ss:in + W(0), %eax
-  mov %ss:in + W(1), %ecx
-  mov %ss:in + W(2), %edx
-  mov %ss:in + W(3), %ebx
-  mov %ss:in + W(5), %ebp
-  mov %ss:in + W(6), %esi
-  mov %ss:in + W(7), %edi
+  /* POPF would leave VIF and VIP */
   pushl %ss:in + W(S_FLAGS)
-  popfl
+  pushl $MON_CS32
+  pushl $1f
+  iretl
+1:lgdt %ss:in_gdtr
+  lidt %ss:in_idtr
+  CASE_REGISTERS ss
   mov %cs:in + W(S_SEG + 2), %ss
   mov %cs:in + W(4), %esp
   ljmp *%cs:in_far
@@ -253,9 +254,13 @@ own_again:
   xor %eax, %eax
   mov %eax, %cr4
   mov own_stack, %esp
-  pushl $2
+  pushl $2 /* NT first, or IRET would be a task's return; then VIF and VIP, which POPF leaves */
   popfl
-  popal
+  pushl $2
+  pushl $MON_CS32
+  pushl $1f
+  iretl
+1:popal
   ret
 
   .bss

@@ -1,10 +1,9 @@
-/* KVM as an oracle: a case's state is loaded into a virtual processor, which is stepped. Intel SDM 3C 26.3 (Checks on
- * Guest Non-Register State) limits what hardware accepts as a start; KVM without hardware is an instruction emulator,
- * and then this is an opinion of software. https://docs.kernel.org/virt/kvm/api.html */
+/* KVM as an oracle: a case's state is loaded into a virtual processor, which is stepped. Intel SDM 3C 26.3 (Checks
+ * on Guest Non-Register State) limits what hardware accepts as a start; KVM without hardware is an instruction
+ * emulator, and then this is an opinion of software. https://docs.kernel.org/virt/kvm/api.html */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "tests/oracle/oracle.h"
+#include "cpu/seg.h"
+#include "tests/oracle/handed.h"
 
 enum { CPUID_MAX = 256, TABLES_END = 0x10000 };
 
@@ -29,15 +29,6 @@ struct kvm {
   bool have_cpu, software; /* software: an instruction emulator, no VMX */
   struct kvm_sregs2 fresh;
 };
-
-static int refuse(char why[REASON_MAX], const char *fmt, ...) PRINTF_LIKE(2, 3);
-static int refuse(char why[REASON_MAX], const char *fmt, ...) {
-  va_list ap;
-  va_start(ap, fmt);
-  vsnprintf(why, REASON_MAX, fmt, ap);
-  va_end(ap);
-  return -1;
-}
 
 /* ---- the virtual machine ---- */
 
@@ -165,28 +156,21 @@ static int sregs_in(struct kvm *k, const struct vstate *st, char why[REASON_MAX]
   return 0;
 }
 
-static const u16 seen_msrs[] = {MSR_STAR,        MSR_LSTAR,        MSR_CSTAR,        MSR_FMASK,
-                                MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_KERNEL_GS_BASE};
 struct msrs {
   struct kvm_msrs head;
-  struct kvm_msr_entry entry[ARRAY_SIZE(seen_msrs)];
+  struct kvm_msr_entry entry[HANDED_MSRS];
 };
 
 static int msrs_in(struct kvm *k, const struct job *j, char why[REASON_MAX]) {
   const struct vstate *st = &j->plan->start;
-  struct msrs m = {.head.nmsrs = ARRAY_SIZE(seen_msrs)};
-  bool seen[MSR_SLOTS] = {[MSR_EFER] = true};
-  for (unsigned n = 0; n < ARRAY_SIZE(seen_msrs); n++) {
-    m.entry[n] = (struct kvm_msr_entry){.index = msr_rows[seen_msrs[n]].index, .data = st->msr[seen_msrs[n]]};
-    seen[seen_msrs[n]] = true;
+  struct msrs m = {.head.nmsrs = HANDED_MSRS};
+  for (unsigned n = 0; n < HANDED_MSRS; n++) {
+    u16 slot = handed_msrs[n];
+    m.entry[n] = (struct kvm_msr_entry){.index = msr_rows[slot].index, .data = st->msr[slot]};
   }
-  u64 reset[MSR_SLOTS];
-  msr_reset_all(j->planned, reset);
-  for (unsigned n = 0; n < MSR_SLOTS; n++)
-    if (!seen[n] && (st->msr[n] != reset[n] || j->want->msr[n] != st->msr[n]))
-      return refuse(why, "MSR %s is not handed over", msr_rows[n].id);
+  if (msrs_handed(j, why)) return -1;
   int got = ioctl(k->cpu, KVM_SET_MSRS, &m);
-  return got == (int)ARRAY_SIZE(seen_msrs) ? 0 : refuse(why, "KVM refuses an MSR (KVM_SET_MSRS)");
+  return got == HANDED_MSRS ? 0 : refuse(why, "KVM refuses an MSR (KVM_SET_MSRS)");
 }
 
 static int regs_in(struct kvm *k, const struct vstate *st, char why[REASON_MAX]) {
@@ -222,11 +206,11 @@ static int state_out(struct kvm *k, struct vstate *st, char why[REASON_MAX]) {
   struct kvm_fpu fpu;
   struct kvm_debugregs d;
   struct kvm_vcpu_events e;
-  struct msrs m = {.head.nmsrs = ARRAY_SIZE(seen_msrs)};
-  for (unsigned n = 0; n < ARRAY_SIZE(seen_msrs); n++) m.entry[n].index = msr_rows[seen_msrs[n]].index;
+  struct msrs m = {.head.nmsrs = HANDED_MSRS};
+  for (unsigned n = 0; n < HANDED_MSRS; n++) m.entry[n].index = msr_rows[handed_msrs[n]].index;
   if (ioctl(k->cpu, KVM_GET_REGS, &r) || ioctl(k->cpu, KVM_GET_SREGS2, &s) || ioctl(k->cpu, KVM_GET_FPU, &fpu) ||
       ioctl(k->cpu, KVM_GET_DEBUGREGS, &d) || ioctl(k->cpu, KVM_GET_VCPU_EVENTS, &e) ||
-      ioctl(k->cpu, KVM_GET_MSRS, &m) != (int)ARRAY_SIZE(seen_msrs))
+      ioctl(k->cpu, KVM_GET_MSRS, &m) != HANDED_MSRS)
     return refuse(why, "KVM does not give its state: %s", strerror(errno));
   const u64 g[16] = {r.rax, r.rcx, r.rdx, r.rbx, r.rsp, r.rbp, r.rsi, r.rdi,
                      r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15};
@@ -245,7 +229,7 @@ static int state_out(struct kvm *k, struct vstate *st, char why[REASON_MAX]) {
   st->cpl = r.rflags & EF_VM ? 3 : s.cr0 & CR0_PE ? s.cs.selector & 3u : 0;
   if (s.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID)
     for (unsigned n = 0; n < 4; n++) st->pdpte[n] = s.pdptrs[n];
-  for (unsigned n = 0; n < ARRAY_SIZE(seen_msrs); n++) st->msr[seen_msrs[n]] = m.entry[n].data;
+  for (unsigned n = 0; n < HANDED_MSRS; n++) st->msr[handed_msrs[n]] = m.entry[n].data;
   memcpy(st->dr, d.db, sizeof d.db);
   st->dr[6] = d.dr6;
   st->dr[7] = d.dr7;
@@ -295,6 +279,10 @@ static bool tables_differ(const struct kvm *k, const struct vstate *st) {
   return (st->cr0 & CR0_PG) && memcmp(k->ram, st->ram, TABLES_END);
 }
 
+static u64 code_base(const struct vstate *st) {
+  return (st->msr[MSR_EFER] & EFER_LMA) && seg_is_code64(&st->seg[CS]) ? 0 : st->seg[CS].base;
+}
+
 static int kvm_case(void *opaque, const struct job *j, struct answer *a, char why[REASON_MAX]) {
   struct kvm *k = opaque;
   const struct vec_plan *p = j->plan;
@@ -306,10 +294,11 @@ static int kvm_case(void *opaque, const struct job *j, struct answer *a, char wh
   bool forget = tables_differ(k, &p->start);
   memcpy(k->ram, p->start.ram, VM_RAM);
   if (!fresh && forget && map_ram(k, true)) return refuse(why, "KVM_SET_USER_MEMORY_REGION: %s", strerror(errno));
+  if (!vstate_usual_fpu(&p->start) || !vstate_usual_fpu(&p->want)) return refuse(why, "x87 state is not handed over");
   if (sregs_in(k, &p->start, why) || msrs_in(k, j, why) || regs_in(k, &p->start, why)) return -1;
   struct kvm_guest_debug debug = {.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP};
-  debug.arch.debugreg[0] = j->want->rip + (mode_long(j->c->mode) ? 0 : j->want->seg[CS].base);
-  debug.arch.debugreg[1] = p->next + (mode_long(j->c->mode) ? 0 : p->start.seg[CS].base);
+  debug.arch.debugreg[0] = j->want->rip + code_base(j->want);
+  debug.arch.debugreg[1] = p->next + code_base(&p->start);
   debug.arch.debugreg[7] = 0x40a;
 
   if (ioctl(k->cpu, KVM_SET_GUEST_DEBUG, &debug)) return refuse(why, "KVM_SET_GUEST_DEBUG: %s", strerror(errno));

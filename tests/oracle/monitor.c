@@ -272,6 +272,19 @@ static void put_cpuid(u32 leaf, u32 sub) {
   put("\n");
 }
 
+static void power_off(void) {
+  outb(0xf4, 0);
+  for (const char *s = "Shutdown"; *s; s++) outb(0x8900, (u8)*s);
+  for (;;) __asm__ volatile("cli; hlt");
+}
+
+/* VIF and VIP may stay behind, where IRET does not load them: then a new start is the only way to clear them. */
+static bool flags_clean(void) {
+  u32 flags;
+  __asm__ volatile("pushfl; popl %0" : "=r"(flags));
+  return !(flags & 0x180000);
+}
+
 void monitor(void) {
   static struct image_case c;
   static struct image_head head[SECTOR / sizeof(struct image_head)];
@@ -290,9 +303,8 @@ void monitor(void) {
   for (u32 k = 0; k < head->cases; k++) {
     stream(&c, sizeof c);
     run(&c);
+    if (!flags_clean()) power_off();
   }
   put("END\n");
-  outb(0xf4, 0);
-  for (const char *s = "Shutdown"; *s; s++) outb(0x8900, (u8)*s);
-  for (;;) __asm__ volatile("cli; hlt");
+  power_off();
 }

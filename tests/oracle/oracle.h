@@ -41,8 +41,10 @@ struct oracle {
   void (*close)(void *opaque);
 };
 
-/* NULL: there is none here; why says what is missing. The image's parts are IMAGE-boot.bin, IMAGE-monitor.bin. */
+/* NULL: there is none here; why says what is missing. The image's parts are IMAGE-boot.bin, IMAGE-monitor.bin. If
+ * there is a file `answers`, no case is run, but the answers are taken from it; otherwise they are kept in it. */
 struct oracle *oracle_kvm(char why[REASON_MAX]);
-struct oracle *oracle_image(const char *emulator, enum vendor vendor, const char *image, char why[REASON_MAX]);
+struct oracle *oracle_image(const char *emulator, enum vendor vendor, const char *image, const char *answers,
+                            char why[REASON_MAX]);
 
 #endif
