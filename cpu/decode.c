@@ -88,6 +88,7 @@ struct fetch {
   u8 code;          /* 0, 1, 2: 16-, 32-, 64-bit code */
   bool p66, p67, lock;
   bool near16;      /* 66h makes a near branch 16-bit in 64-bit code: model data */
+  bool fx_em_ud;    /* FXSAVE with CR0.EM is #UD: likewise */
   u8 rep;           /* last of F2, F3, or 0 */
   int seg;          /* override, or -1 */
   u8 rex;
@@ -427,7 +428,8 @@ static handler_fn *body_handler(const struct body *b, unsigned w, enum form form
 }
 
 /* CR0 and CR4 bits that refuse the x87, MMX or SSE. SDM 3A 2.5 (Control Registers), Tables 12-1 and 13-1 */
-static enum refusal unit_refusal(u32 mode, u32 attrs) {
+static enum refusal unit_refusal(u32 mode, u32 attrs, bool fx_em_ud) {
+  if ((attrs & A_FX) && (mode & MODE_EM) && fx_em_ud) return REFUSE_EM;
   if ((attrs & (A_SSE | A_MMX)) && (mode & MODE_EM)) return REFUSE_EM;
   if ((attrs & A_SSE) && (mode & MODE_SSE_OFF)) return REFUSE_OSFXSR;
   if ((attrs & (A_SSE | A_MMX)) && (mode & MODE_TS)) return REFUSE_TS;
@@ -490,7 +492,7 @@ static enum decode_status decode_row(struct fetch *f, const struct oprow *row, c
   }
   if (mem || !(row->attrs & A_BRANCH)) place_immediate(f, o, mem ? form : FORM_R, imm, rip_relative, rip + f->at);
   if ((row->attrs & A_X87) && !(o->flags & IF_ABS)) o->imm = rip; /* FIP; no x87 instruction has an immediate */
-  enum refusal unit = unit_refusal(f->mode, row->attrs);
+  enum refusal unit = unit_refusal(f->mode, row->attrs, f->fx_em_ud);
   if (unit) {
     o->fn = raise_refused;
     refuse_note(o, unit, f->map, f->opcode, row->feature, row->attrs & A_SSE);
@@ -506,7 +508,8 @@ enum decode_status decode_insn(const struct decoder *d, const struct cpu_model *
                                const u8 *bytes, unsigned n, struct insn *out, const struct oprow **row) {
   struct fetch f = {.p = bytes, .n = n < INSN_MAX_BYTES ? n : INSN_MAX_BYTES, .mode = mode,
                     .code = mode & MODE_CODE_MASK, .seg = -1, .feature = FEAT_NONE,
-                    .near16 = model_does(model, RULE_NEAR_BRANCH_66)};
+                    .near16 = model_does(model, RULE_NEAR_BRANCH_66),
+                    .fx_em_ud = model_does(model, RULE_FX_EM_UD)};
   enum decode_status st = DECODE_INVALID;
   memset(out, 0, sizeof *out);
   *row = NULL;

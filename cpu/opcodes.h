@@ -55,6 +55,7 @@ enum opc_attrs {
   A_REPOK = 1 << 13, /* listing: REP prefixes act */
   A_WAIT = 1 << 14,  /* #NM with CR0.TS and CR0.MP (WAIT) */
   A_BRANCH = 1 << 15, /* direct near branch: disp = distance, link slot in the insn */
+  A_FX = 1 << 16,    /* FXSAVE, FXRSTOR: CR0.EM by RULE_FX_EM_UD */
 };
 
 struct oprow {
