@@ -40,7 +40,7 @@ endif
 DEBS ?= build/debs
 
 LIB_DIRS ?= base msr mmu cpu loader machine linux_abi explain vectors debugger
-LIB_PKGS := capstone libelf jansson
+LIB_PKGS := capstone libelf libdw libedit jansson
 PKGS := $(LIB_PKGS) check
 
 CFLAGS ?= -g -Wall -Wextra -Wshadow

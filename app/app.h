@@ -34,6 +34,11 @@ struct app_options {
   s64 at;                /* --at; -1: not given */
   u64 max_insns;         /* --max-insns; 0: no limit */
   bool multiboot;        /* --multiboot */
+  bool boot;             /* --boot: PROG is an image for a machine */
+  bool batch;            /* --batch */
+  const char *gdb;       /* --gdb: a port, or the path of a socket; NULL: none */
+  struct app_script { bool file; const char *text; } *script; /* -x and -ex, in their order */
+  unsigned scripts;
 };
 
 /* One option of the table in options.c. */
@@ -42,7 +47,7 @@ struct app_option {
   int (*set)(struct app_options *o, const char *value);
   unsigned commands; /* APP_RUN, ... */
 };
-enum { APP_RUN = 1, APP_TRACE = 2, APP_INFO = 4, APP_BOOT = 8 };
+enum { APP_RUN = 1, APP_TRACE = 2, APP_INFO = 4, APP_BOOT = 8, APP_DEBUG = 16 };
 
 /* Reads options up to the first word that is none. Returns its index in argv; -1 after printing one line; or 0, when
  * help was asked for and is printed. */
@@ -63,6 +68,8 @@ int app_finish(int status);
  * if not everything could be written. */
 MUST_CHECK FILE *app_open(const char *path);
 MUST_CHECK int app_close(FILE *f, const char *path);
+/* Standard output, likewise; line by line. NULL, and one line. */
+MUST_CHECK FILE *app_open_output(void);
 
 /* One line on standard error: "ringwalk: ...". */
 void app_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
@@ -71,11 +78,16 @@ void app_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 int app_run(int argc, char **argv);
 int app_trace(int argc, char **argv);
 int app_boot(int argc, char **argv);
+int app_debug(int argc, char **argv);
 int app_info(int argc, char **argv);
 int app_check(int argc, char **argv);
 
 /* Registers, segments and control registers, several lines. */
 void app_dump_state(FILE *f, struct cpu *cpu);
+
+/* boot.c: the image that `name` means, as the options say, into img. 0, or the exit status after a message. */
+struct boot_image;
+MUST_CHECK int app_open_image(const struct app_options *o, const char *name, struct boot_image *img);
 
 /* Runs the program to its end with these hooks, and turns its end into an exit status. */
 struct app_listener {

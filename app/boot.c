@@ -3,48 +3,14 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "app/app.h"
+#include "app/console.h"
 #include "explain/explain.h"
 #include "machine/machine.h"
-
-/* ---- the console ---- */
-
-enum { PATIENCE = 8 };
-
-struct console {
-  unsigned asked; /* for input since the last output: then somebody waits, and wants to see what there is */
-  bool eof;
-};
-
-static void put(void *opaque, u8 byte) {
-  ((struct console *)opaque)->asked = 0;
-  putchar(byte);
-  if (byte == '\n') fflush(stdout);
-}
-
-static void put_debug(void *opaque, u8 byte) {
-  (void)opaque;
-  fputc(byte, stderr);
-}
-
-static int get(void *opaque, bool wait) {
-  struct console *c = opaque;
-  u8 byte;
-  if (c->eof) return -2;
-  if (wait || ++c->asked == PATIENCE) fflush(stdout);
-  struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
-  if (poll(&p, 1, wait ? -1 : 0) <= 0) return -1;
-  ssize_t n = read(STDIN_FILENO, &byte, 1);
-  if (n == 1) return byte;
-  if (n < 0 && (errno == EINTR || errno == EAGAIN)) return -1;
-  c->eof = true;
-  return -2;
-}
 
 /* ---- transitions ---- */
 
@@ -126,7 +92,7 @@ static const char *find(const char *name, char *buf, size_t n) {
   return len > 0 && (size_t)len < n && !access(buf, F_OK) ? buf : name;
 }
 
-static int open_image(const struct app_options *o, const char *name, struct boot_image *img) {
+int app_open_image(const struct app_options *o, const char *name, struct boot_image *img) {
   char path[2 * PATH_MAX], err[512];
   int e = boot_open(find(name, path, sizeof path), img, err, sizeof err);
   if (e) {
@@ -162,12 +128,12 @@ static int run(const struct app_options *o, struct machine *m) {
 }
 
 static int boot(const struct app_options *o, const char *name) {
-  struct console console = {0};
+  struct console console;
   struct machine_options mo = {.model = &o->model, .mem = o->mem,
-                               .console = {&console, put, put_debug, get}};
+                               .console = console_open(&console)};
   struct boot_image img;
   char err[512];
-  int status = open_image(o, name, &img);
+  int status = app_open_image(o, name, &img);
   if (status) return status;
   status = APP_CANNOT_RUN;
   struct machine *m = machine_create(&mo, err, sizeof err);

@@ -19,6 +19,8 @@ static const struct command {
      APP_TRACE},
     {"boot", "[options] IMAGE", "boot a flat real-mode image or a multiboot kernel on a bare machine", app_boot,
      APP_BOOT},
+    {"debug", "[options] PROG [ARGS] | --boot IMAGE", "step across its ring changes, one check at a time", app_debug,
+     APP_DEBUG},
     {"check", "[options] FILE.vec...", "run conformance vectors", app_check, 0},
     {"info", "opcodes | syscalls | msrs | cpus | cpuid", "list what is emulated", app_info, APP_INFO},
 };

@@ -86,6 +86,24 @@ FLAG(coverage)
 FLAG(json)
 
 FLAG(multiboot)
+FLAG(boot)
+FLAG(batch)
+static int set_gdb(struct app_options *o, const char *v) {
+  o->gdb = v;
+  return 0;
+}
+static int add_script(struct app_options *o, const char *v, bool file) {
+  struct app_script *more = realloc(o->script, (o->scripts + 1) * sizeof *more);
+  if (!more) {
+    app_error("out of memory");
+    return -1;
+  }
+  o->script = more;
+  more[o->scripts++] = (struct app_script){file, v};
+  return 0;
+}
+static int set_script(struct app_options *o, const char *v) { return add_script(o, v, true); }
+static int set_command(struct app_options *o, const char *v) { return add_script(o, v, false); }
 
 /* A whole number in this base, with nothing behind it but what *end then points to. */
 static bool number(const char *v, int base, u64 *out, char **end) {
@@ -129,12 +147,12 @@ static int set_max_insns(struct app_options *o, const char *v) {
 
 static const struct app_option options[] = {
     {"-cpu", "MODEL[,+F,-F]", "the processor: ringwalk info cpus lists them", set_cpu,
-     APP_RUN | APP_TRACE | APP_INFO | APP_BOOT},
+     APP_RUN | APP_TRACE | APP_INFO | APP_BOOT | APP_DEBUG},
     {"--vendor", "intel|amd", "the same processor by the other vendor's rules", set_vendor,
-     APP_RUN | APP_TRACE | APP_INFO | APP_BOOT},
-    {"-E", "VAR=VALUE", "set an environment variable of the program", set_env, APP_RUN | APP_TRACE},
-    {"-U", "VAR", "unset one", unset_env, APP_RUN | APP_TRACE},
-    {"-0", "ARG0", "argv[0] for the program", set_argv0, APP_RUN | APP_TRACE},
+     APP_RUN | APP_TRACE | APP_INFO | APP_BOOT | APP_DEBUG},
+    {"-E", "VAR=VALUE", "set an environment variable of the program", set_env, APP_RUN | APP_TRACE | APP_DEBUG},
+    {"-U", "VAR", "unset one", unset_env, APP_RUN | APP_TRACE | APP_DEBUG},
+    {"-0", "ARG0", "argv[0] for the program", set_argv0, APP_RUN | APP_TRACE | APP_DEBUG},
     {"--stats", NULL, "count instructions, blocks, TLB misses and transitions, on standard error", set_stats,
      APP_RUN | APP_TRACE},
     {"-o", "FILE", "print the trace there instead of on standard error", set_output,
@@ -153,11 +171,16 @@ static const struct app_option options[] = {
      APP_TRACE},
     {"--coverage", NULL, "at the end, how often each architectural check passed and failed", set_coverage, APP_TRACE},
     {"--insns", NULL, "print each instruction", set_insns, APP_TRACE},
-    {"--json", NULL, "one JSON object a line", set_json, APP_TRACE | APP_BOOT},
-    {"--mem", "SIZE", "memory, in MiB or with K, M or G behind; 64M if not given", set_mem, APP_BOOT},
-    {"--append", "TEXT", "the command line of a multiboot kernel", set_append, APP_BOOT},
-    {"--at", "ADDR", "a flat image for that address (hexadecimal), as 7C00 for a boot sector", set_at, APP_BOOT},
-    {"--multiboot", NULL, "a multiboot kernel, and nothing else", set_multiboot, APP_BOOT},
+    {"--json", NULL, "one JSON object a line", set_json, APP_TRACE | APP_BOOT | APP_DEBUG},
+    {"--mem", "SIZE", "memory, in MiB or with K, M or G behind; 64M if not given", set_mem, APP_BOOT | APP_DEBUG},
+    {"--append", "TEXT", "the command line of a multiboot kernel", set_append, APP_BOOT | APP_DEBUG},
+    {"--at", "ADDR", "a flat image for that address (hexadecimal), as 7C00 for a boot sector", set_at, APP_BOOT | APP_DEBUG},
+    {"--multiboot", NULL, "a multiboot kernel, and nothing else", set_multiboot, APP_BOOT | APP_DEBUG},
+    {"--boot", NULL, "a machine that boots an image, instead of a program", set_boot, APP_DEBUG},
+    {"-ex", "COMMAND", "do this first; may be given again", set_command, APP_DEBUG},
+    {"-x", "FILE", "do the commands in this file, in its turn", set_script, APP_DEBUG},
+    {"--batch", NULL, "no prompt: end behind the commands given", set_batch, APP_DEBUG},
+    {"--gdb", "PORT", "wait for gdb on this port of 127.0.0.1, or at a socket if it is a path", set_gdb, APP_DEBUG},
     {"--max-insns", "N", "end after so many instructions, with status 125", set_max_insns, APP_BOOT},
 };
 
@@ -173,7 +196,10 @@ int app_options_init(struct app_options *o) {
   memcpy(o->env, environ, (n + 1) * sizeof *o->env);
   return 0;
 }
-void app_options_free(struct app_options *o) { free(o->env); }
+void app_options_free(struct app_options *o) {
+  free(o->env);
+  free(o->script);
+}
 
 void app_options_help(unsigned command) {
   puts("\noptions:");

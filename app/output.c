@@ -24,6 +24,14 @@ int app_finish(int status) {
   return APP_FAILED;
 }
 
+FILE *app_open_output(void) {
+  int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3), own = fd < 0 ? -errno : lx_fd_out_of_the_way(fd);
+  FILE *f = own < 0 ? NULL : fdopen(own, "w");
+  if (f) setvbuf(f, NULL, _IOLBF, BUFSIZ);
+  else app_error("standard output: %s", strerror(own < 0 ? -own : errno));
+  return f;
+}
+
 FILE *app_open(const char *path) {
   int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
                 : fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);

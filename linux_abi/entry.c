@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <string.h>
 
 #include "cpu/event.h"
 #include "linux_abi/lvm.h"
@@ -21,7 +22,10 @@
 static void settle_signals(struct task *t) {
   s64 r = (s64)t->regs->ax;
   bool restart = t->regs->orig_ax != ~UINT64_C(0) && r <= -ERESTARTSYS && r >= -ERESTART_RESTARTBLOCK;
-  if (unlikely(t->signal_pending || restart)) sig_deliver(t);
+  if (likely(!t->signal_pending && !restart)) return;
+  bool fault = t->sig->fault; /* of an IRETQ to nowhere: nothing could be held behind that */
+  if (!restart && !fault && sig_hold_later(t)) lx_signal_arrived(t);
+  else sig_deliver(t);
 }
 
 static bool may_sysretq(const struct task *t) {
@@ -74,15 +78,17 @@ static u32 fast_call32(struct task *t) {
 
 /* --- Exceptions --- */
 
+#define VSYSCALL_PAGE UINT64_C(0xffffffffff600000)
+
 /* Calls through the page that 64-bit programs of old jump into: time, gettimeofday and getcpu at fixed addresses.
  * False: not a jump to that page. Linux arch/x86/entry/vsyscall/vsyscall_64.c */
 static bool vsyscall(struct task *t, u64 addr, u32 error) {
   static const u16 numbers[] = {96, 201, 309};
-  const u64 page = UINT64_C(0xffffffffff600000), slot = (addr - page) >> 10;
+  const u64 slot = (addr - VSYSCALL_PAGE) >> 10;
   struct pt_regs *r = t->regs;
   u64 caller, a[6] = {r->di, r->si};
   s64 ret = -EFAULT;
-  if (!(error & PF_I) || t->abi != LX_X86_64 || addr - page >= PAGE_SIZE) return false;
+  if (!(error & PF_I) || t->abi != LX_X86_64 || addr - VSYSCALL_PAGE >= PAGE_SIZE) return false;
   if (slot < 3 && !(addr & 0x3ff) && !ua_read64(t, &caller, r->sp)) {
     t->compat = false;
     r->orig_ax = numbers[slot];
@@ -103,10 +109,16 @@ static bool vsyscall(struct task *t, u64 addr, u32 error) {
 /* The first address that is no program's, of either width, under 4-level paging: Linux TASK_SIZE_MAX. */
 #define LINUX_TASK_SIZE_MAX UINT64_C(0x7ffffffff000)
 
+static enum access fault_access(u32 error) { return error & PF_I ? ACC_EXEC : error & PF_W ? ACC_WRITE : ACC_READ; }
+
+static int fault_code(enum mm_fault m) {
+  return m == MM_BUS ? BUS_ADRERR : m == MM_MAPERR ? SEGV_MAPERR : SEGV_ACCERR;
+}
+
 static void page_fault(struct task *t, u32 error) {
   struct linux_vm *lvm = t->lvm;
   u64 addr = t->cpu->cr2;
-  enum access acc = error & PF_I ? ACC_EXEC : error & PF_W ? ACC_WRITE : ACC_READ;
+  enum access acc = fault_access(error);
   bool host = lvm->fault_addr == addr;
   lvm->fault_addr = ~UINT64_C(0);
   enum mm_fault m = host && lvm->fault_signo == SIGBUS ? MM_BUS : mm_fault(t, addr, acc);
@@ -115,10 +127,7 @@ static void page_fault(struct task *t, u32 error) {
   /* Linux says the kernel's half is present, whatever is: sanitize_error_code(). */
   bool present = addr >= LINUX_TASK_SIZE_MAX || (m == MM_ACCERR && mm_present(t->mm, addr));
   error = (error & ~(u32)PF_P) | PF_U | (present ? (u32)PF_P : 0);
-  if (m == MM_BUS)
-    (void)sig_fault(t, SIGBUS, BUS_ADRERR, addr, VEC_PF, error);
-  else
-    (void)sig_fault(t, SIGSEGV, m == MM_MAPERR ? SEGV_MAPERR : SEGV_ACCERR, addr, VEC_PF, error);
+  (void)sig_fault(t, m == MM_BUS ? SIGBUS : SIGSEGV, fault_code(m), addr, VEC_PF, error);
 }
 
 static void debug_trap(struct task *t) {
@@ -165,6 +174,27 @@ static const struct trap_row traps[LINUX_EXCEPTIONS] = {
   [VEC_AC] = {SIGBUS, BUS_ADRALN, false},
   [VEC_CP] = {SIGSEGV, LINUX_SEGV_CPERR, false},
 };
+
+bool lx_fault_signal(struct linux_vm *lvm, const struct fault *f, siginfo_t *info) {
+  const struct task *t = &lvm->task;
+  memset(info, 0, sizeof *info);
+  if (t->cpu->cpl != 3 || f->vector >= LINUX_EXCEPTIONS) return false;
+  if (f->vector == VEC_PF) {
+    enum mm_fault m = lvm->fault_addr != f->cr2 ? mm_would_fault(t, f->cr2, fault_access(f->error))
+                      : lvm->fault_signo == SIGBUS ? MM_BUS : MM_ACCERR;
+    bool vsyscall_page = (f->error & PF_I) && t->abi == LX_X86_64 && f->cr2 - VSYSCALL_PAGE < PAGE_SIZE;
+    if (m == MM_OK || vsyscall_page) return false;
+    info->si_signo = m == MM_BUS ? SIGBUS : SIGSEGV;
+    info->si_code = fault_code(m);
+    info->si_addr = (void *)(uintptr_t)f->cr2;
+    return true;
+  }
+  const struct trap_row *row = &traps[f->vector];
+  info->si_signo = f->vector == VEC_DB ? SIGTRAP : f->vector == VEC_MF || f->vector == VEC_XM ? SIGFPE : row->signo;
+  info->si_code = row->code;
+  if (row->at_ip || !row->signo) info->si_addr = (void *)(uintptr_t)t->cpu->rip;
+  return info->si_signo != 0;
+}
 
 static void exception(struct task *t, unsigned vector) {
   struct pt_regs *r = t->regs;
@@ -221,7 +251,22 @@ void entry_hypercall(void *opaque, struct cpu *cpu) {
   }
   lvm->in_kernel = false;
   t->regs = NULL;
-  cpu->gpr[RAX] = answer;
+  cpu->gpr[RAX] = sig_held(t) ? RETURN_IRET : answer; /* it may yet change what IRET returns to */
+}
+
+/* The program's registers under a stub that has made its hypercall, or is about to. */
+struct pt_regs *lx_regs(struct linux_vm *lvm) {
+  const struct cpu *cpu = lvm->task.cpu;
+  return cpu->cpl ? NULL : kernel_ptr(&lvm->kernel, cpu->gpr[RDI], sizeof(struct pt_regs));
+}
+
+void entry_deliver_held(struct task *t) {
+  t->regs = lx_regs(t->lvm);
+  if (!t->regs) return;
+  t->lvm->in_kernel = true;
+  sig_deliver(t);
+  t->lvm->in_kernel = false;
+  t->regs = NULL;
 }
 
 /* --- Signals that come while the program computes --- */
@@ -236,8 +281,6 @@ void lx_signal_arrived(struct task *t) {
 void entry_event(void *opaque, struct cpu *cpu) {
   struct task *t = &((struct linux_vm *)opaque)->task;
   if (!t->signal_pending) return;
-  if (cpu->cpl == 3 && !(cpu->inhibit & INHIBIT_INT))
-    event_interrupt(cpu, KERNEL_VEC_SIGNAL);
-  else
-    lx_signal_arrived(t);
+  if (cpu->cpl != 3 || (cpu->inhibit & INHIBIT_INT)) lx_signal_arrived(t);
+  else if (!sig_hold_now(t)) event_interrupt(cpu, KERNEL_VEC_SIGNAL);
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "linux_abi/lvm.h"
+#include "linux_abi/signal.h"
 #include "linux_abi/sys_files.h"
 
 _Static_assert((int)LX_LIMITS >= (int)RLIM_NLIMITS, "every RLIMIT has its place");
@@ -258,6 +259,7 @@ void lx_run_limit(struct linux_vm *lvm, u64 limit, struct lx_status *status) {
   host_cpu = cpu;
   u64 end = limit ? cpu_icount(cpu) + limit : 0;
   enum cpu_exit why;
+  if (unlikely(sig_held(t))) entry_deliver_held(t);
   do {
     if (t->signal_pending) lx_signal_arrived(t);
     u64 now = cpu_icount(cpu);

@@ -18,6 +18,10 @@ struct lx_hooks {
   void (*sys_enter)(void *opaque, struct task *t, const struct sys_row *row, const u64 a[6]);
   void (*sys_exit)(void *opaque, struct task *t, const struct sys_row *row, const u64 a[6], s64 ret);
   void (*signal)(void *opaque, struct task *t, const siginfo_t *info);
+  /* A signal is about to be delivered, and will call a handler or end the program. True: not now; the run ends as after
+   * lx_stop(), between two instructions: of the program if possible, else (a call was interrupted, and whether it is made
+   * again hangs on the signal) in the kernel's stub behind its hypercall. The next run delivers it, without asking. */
+  bool (*hold)(void *opaque, struct task *t, const siginfo_t *info);
 };
 
 struct lx_options {
@@ -53,6 +57,18 @@ void lx_run(struct linux_vm *lvm, struct lx_status *status);
 /* The same for at most `limit` instructions (0: no limit); LX_STOPPED when they are used up. */
 void lx_run_limit(struct linux_vm *lvm, u64 limit, struct lx_status *status);
 void lx_stop(struct linux_vm *lvm);
+
+/* Instead of the signal that `hold` held: another one, 0: none. */
+void lx_replace_signal(struct linux_vm *lvm, int signo);
+/* The fault that is about to be delivered becomes a signal that `hold` need not be asked about. */
+void lx_signal_told(struct linux_vm *lvm);
+/* A signal for the program, as by kill(). */
+void lx_send_signal(struct linux_vm *lvm, int signo);
+/* Would this fault of the program, if it were delivered, become a signal? Which: info. False: the kernel serves it, or it
+ * is not the program's. For hooks.fault of the machine. */
+bool lx_fault_signal(struct linux_vm *lvm, const struct fault *f, siginfo_t *info);
+/* The program's registers under an entry stub at its hypercall or right behind it; NULL in ring 3. */
+struct pt_regs *lx_regs(struct linux_vm *lvm);
 
 struct task *lx_task(struct linux_vm *lvm);
 struct vm *lx_vm(struct linux_vm *lvm);

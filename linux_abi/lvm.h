@@ -41,6 +41,8 @@ void lx_fail(struct linux_vm *lvm, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* entry.c */
 void entry_hypercall(void *opaque, struct cpu *cpu);
+/* After sig_held(): delivers it, from behind the hypercall. */
+void entry_deliver_held(struct task *t);
 /* The event hook: enters the kernel from ring 3 when a signal is pending. */
 void entry_event(void *opaque, struct cpu *cpu);
 

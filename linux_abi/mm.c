@@ -160,13 +160,18 @@ static bool may_access(const struct task *t, const struct vma *v, enum access ac
 
 /* Linux expand_downwards(): a stack grows to the page of addr unless it would become larger than its limit, or come
  * too near to the mapping below. */
+static bool may_grow(const struct task *t, const struct vma *v, u64 addr) {
+  u64 start = page_down(addr), end = v->start;
+  if (!(v->flags & VMA_GROWSDOWN) || v->end - start > t->limit[RLIMIT_STACK].cur) return false;
+  u64 low = start > MM_STACK_GUARD ? start - MM_STACK_GUARD : 0;
+  const struct vma *below = vma_overlap(&t->mm->vmas, low, end);
+  return !below || (below->end <= start && ((below->flags & VMA_GROWSDOWN) || !below->prot));
+}
+
 static struct vma *grow_stack(struct task *t, struct vma *v, u64 addr) {
   struct mm *mm = t->mm;
   u64 start = page_down(addr), end = v->start;
-  if (v->end - start > t->limit[RLIMIT_STACK].cur) return NULL;
-  u64 low = start > MM_STACK_GUARD ? start - MM_STACK_GUARD : 0;
-  const struct vma *below = vma_overlap(&mm->vmas, low, end);
-  if (below && (below->end > start || (!(below->flags & VMA_GROWSDOWN) && below->prot))) return NULL;
+  if (!may_grow(t, v, addr)) return NULL;
   /* The reservation is private zero pages already. */
   if (mprotect(mm_host(mm, start), end - start, mm_host_prot(v->prot))) return NULL;
   v->start = start;
@@ -190,13 +195,20 @@ bool mm_present(struct mm *mm, u64 addr) {
   return known && e >> 63; /* man 5 proc_pid_pagemap: present */
 }
 
+enum mm_fault mm_would_fault(const struct task *t, u64 addr, enum access acc) {
+  const struct vma *v = addr < t->mm->task_size ? vma_find(&t->mm->vmas, addr) : NULL;
+  if (!v || (addr < v->start && !may_grow(t, v, addr))) return MM_MAPERR;
+  if (!may_access(t, v, acc)) return MM_ACCERR;
+  return addr >= v->start && host_refuses(t->mm, v, page_down(addr), acc == ACC_WRITE) ? MM_BUS : MM_OK;
+}
+
 enum mm_fault mm_fault(struct task *t, u64 addr, enum access acc) {
   struct mm *mm = t->mm;
   if (addr >= mm->task_size) return MM_MAPERR;
   struct vma *v = vma_find(&mm->vmas, addr);
   if (!v) return MM_MAPERR;
   if (addr < v->start) {
-    if (!(v->flags & VMA_GROWSDOWN) || !grow_stack(t, v, addr)) return MM_MAPERR;
+    if (!grow_stack(t, v, addr)) return MM_MAPERR;
   }
   if (!may_access(t, v, acc)) {
     /* A page that may not be executed is brought in before that is found: Linux access_error(). */

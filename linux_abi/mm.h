@@ -51,6 +51,8 @@ void mm_forget(struct task *t, u64 start, u64 end);
 enum mm_fault { MM_OK, MM_MAPERR, MM_ACCERR, MM_BUS };
 /* Makes addr accessible in the page tables, if the program may access it so. */
 enum mm_fault mm_fault(struct task *t, u64 addr, enum access acc);
+/* What mm_fault() would answer, with nothing changed. */
+enum mm_fault mm_would_fault(const struct task *t, u64 addr, enum access acc);
 
 /* Would the page of addr be present in the page tables of a kernel that fills them as Linux does? The host's are
  * filled by the same accesses, so ask there: ours have more (neighbours) and less (after changes). */

@@ -44,16 +44,22 @@ bool sig_queue(struct sig_state *s, const siginfo_t *info) {
   return false;
 }
 
-int sig_take(struct sig_state *s, u64 set, siginfo_t *info) {
-  struct sig_entry *best = NULL;
+/* The queued signal of the set that comes first, or NULL. */
+static const struct sig_entry *sig_first(const struct sig_state *s, u64 set) {
+  const struct sig_entry *best = NULL;
   if (sig_queued(s) & set & SYNCHRONOUS) set &= SYNCHRONOUS;
   for (unsigned i = 0; i < SIG_QUEUE; i++) {
-    struct sig_entry *e = &s->queue[i];
+    const struct sig_entry *e = &s->queue[i];
     if (entry_state(e) != SIG_READY || !(host_sigbit(e->info.si_signo) & set)) continue;
     if (best && e->info.si_signo > best->info.si_signo) continue;
     if (best && e->info.si_signo == best->info.si_signo && (s32)(e->order - best->order) > 0) continue;
     best = e;
   }
+  return best;
+}
+
+int sig_take(struct sig_state *s, u64 set, siginfo_t *info) {
+  struct sig_entry *best = (struct sig_entry *)(uintptr_t)sig_first(s, set);
   if (!best) return 0;
   *info = best->info;
   __atomic_store_n(&best->state, SIG_FREE, __ATOMIC_RELEASE);
@@ -185,11 +191,72 @@ static bool next(struct sig_state *s, siginfo_t *info) {
   return true;
 }
 
-/* Takes signals until one has a handler. False: none is left, or the program has ended. */
+/* What next() would give; it stays. */
+static bool peek(const struct sig_state *s, siginfo_t *info) {
+  const struct sig_entry *e = s->fault ? NULL : sig_first(s, ~s->blocked);
+  if (!s->fault && !e) return false;
+  *info = s->fault ? s->fault_info : e->info;
+  return true;
+}
+
+/* --- A debugger between --- */
+
+static bool may_hold(const struct task *t) { return t->lvm->options.hooks.hold && !t->sig->told; }
+
+/* Asks about the signal that is next. Those that are ignored are left to next_handled(). */
+static bool hold(struct task *t) {
+  const struct lx_hooks *hooks = &t->lvm->options.hooks;
+  struct sig_state *s = t->sig;
+  siginfo_t info;
+  if (!may_hold(t) || !peek(s, &info) || ignored(&s->act[info.si_signo], info.si_signo)) return false;
+  if (!hooks->hold(hooks->opaque, t, &info)) return false;
+  s->told = true;
+  s->instead = -1;
+  lx_stop(t->lvm);
+  return true;
+}
+
+bool sig_hold_later(const struct task *t) { return may_hold(t); }
+bool sig_hold_now(struct task *t) { return hold(t); }
+bool sig_held(const struct task *t) { return t->sig->held; }
+
+void lx_signal_told(struct linux_vm *lvm) {
+  struct sig_state *s = lvm->task.sig;
+  s->told = true;
+  s->instead = -1;
+}
+
+void lx_replace_signal(struct linux_vm *lvm, int signo) {
+  struct sig_state *s = lvm->task.sig;
+  if (s && s->told) s->instead = signo;
+}
+
+void lx_send_signal(struct linux_vm *lvm, int signo) {
+  const siginfo_t info = {.si_signo = signo, .si_code = SI_USER};
+  if (signo > 0 && signo <= SIG_COUNT && sig_queue(lvm->task.sig, &info)) lx_signal_arrived(&lvm->task);
+}
+
+/* The signal just taken is the one that was held: what a debugger made of it. False: nothing is left of it. */
+static bool replaced(struct sig_state *s, siginfo_t *info) {
+  int instead = s->told ? s->instead : -1;
+  s->told = false;
+  if (instead < 0 || instead == info->si_signo) return true;
+  *info = (siginfo_t){.si_signo = instead, .si_code = SI_USER};
+  return instead > 0 && instead <= SIG_COUNT;
+}
+
+/* In the kernel, where only a debugger's hold can leave signals behind. */
+static bool hold_here(struct task *t) {
+  t->sig->held = hold(t);
+  return t->sig->held;
+}
+
+/* Takes signals until one has a handler. False: none is left, one is held, or the program has ended. */
 static bool next_handled(struct task *t, struct sig_handled *h) {
   struct sig_state *s = t->sig;
   const struct lx_hooks *hooks = &t->lvm->options.hooks;
-  while (next(s, &h->info)) {
+  while (!hold_here(t) && next(s, &h->info)) {
+    if (!replaced(s, &h->info)) continue;
     int signo = h->signo = h->info.si_signo;
     struct sig_action *a = &s->act[signo];
     if (ignored(a, signo)) continue;
@@ -269,7 +336,7 @@ void sig_deliver(struct task *t) {
   do {
     t->signal_pending = 0;
     while (next_handled(t, &h)) start_handler(t, &h);
-    if (t->exiting) return;
+    if (t->exiting || s->held) return;
     settle_without_handler(t);
     restore_mask(t);
     hostsig_mask(t);

@@ -62,6 +62,9 @@ struct sig_state {
   u64 cr2;
   bool fault;        /* fault_info waits, before all others */
   siginfo_t fault_info;
+  bool held;         /* hooks.hold keeps one waiting behind a hypercall */
+  bool told;         /* hooks.hold knows of the one that is delivered next */
+  int instead;       /* it is replaced: by this one, 0: none; -1: no */
   u32 order;
   struct sig_entry queue[SIG_QUEUE];
 
@@ -95,6 +98,13 @@ s64 sig_mask_leave(struct task *t, s64 result);
 
 /* do_sigaction(): 0 or -EINVAL. Either may be NULL. */
 int sig_set_action(struct task *t, int signo, const struct sig_action *act, struct sig_action *old);
+/* While a debugger may hold signals (lx_hooks.hold). Shall those that wait be taken in ring 3, at the boundary behind the
+ * return from this entry? */
+bool sig_hold_later(const struct task *t);
+/* In ring 3: is the next signal held? Then the machine is asked to stop. */
+bool sig_hold_now(struct task *t);
+/* Behind a hypercall: one waits there. */
+bool sig_held(const struct task *t);
 /* SIGSEGV without an address, which cannot be held off: for frames that cannot be written or read. */
 void sig_force_segv(struct task *t);
 /* Into our own queue. Async-signal-safe. False: an ordinary signal that waits already, or no room. */

@@ -291,6 +291,9 @@ static bool go_on(struct machine *m, enum cpu_exit why, u64 left, struct machine
       if (sleep_halted(m)) break;
       end_halted(m, st);
       return false;
+    case CPU_EXIT_DEBUG:
+      end(st, MACHINE_STOPPED, "stopped");
+      return false;
     default:
       end(st, MACHINE_SHUTDOWN, "%s", m->cpu->shutdown_reason ? m->cpu->shutdown_reason : "shutdown");
       return false;
@@ -300,13 +303,26 @@ static bool go_on(struct machine *m, enum cpu_exit why, u64 left, struct machine
   return false;
 }
 
+static void look_at_devices(struct machine *m) {
+  pit_advance(m);
+  if (m->uart.ier & 1) uart_poll(m, false);
+}
+
+void machine_step(struct machine *m, struct machine_status *st) {
+  enum cpu_exit why;
+  *st = (struct machine_status){0};
+  do {
+    look_at_devices(m);
+    why = cpu_run(m->cpu, 1);
+  } while (go_on(m, why, why == CPU_EXIT_HALT, st));
+}
+
 void machine_run(struct machine *m, u64 max_insns, struct machine_status *st) {
   u64 first = cpu_icount(m->cpu), left = max_insns ? max_insns : NEVER;
   enum cpu_exit why;
   *st = (struct machine_status){0};
   do {
-    pit_advance(m);
-    if (m->uart.ier & 1) uart_poll(m, false);
+    look_at_devices(m);
     why = cpu_run(m->cpu, slice(m, left));
     u64 done = cpu_icount(m->cpu) - first;
     if (max_insns) left = done < max_insns ? max_insns - done : 0;

@@ -65,6 +65,9 @@ MUST_CHECK int machine_boot(struct machine *m, const struct boot_image *img, con
 /* Runs until the guest ends, or for max_insns instructions (0: no limit). May be called again unless it exited. */
 void machine_run(struct machine *m, u64 max_insns, struct machine_status *st);
 
+/* One instruction, or the delivery of an event: then *st is MACHINE_LIMIT. A halted processor waits for what wakes it. */
+void machine_step(struct machine *m, struct machine_status *st);
+
 /* Asks machine_run(), from any thread, a hook or a signal handler, to return. */
 void machine_stop(struct machine *m);
 

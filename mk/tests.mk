@@ -118,6 +118,7 @@ bench: $(BENCH) $(RINGWALK) $(OBJ)/bench/modes
 	BASH64=$(DEBS)/amd64/bin/bash-static BASH32=$(DEBS)/i386/bin/bash-static \
 	tests/bench/compare --build $(OBJ)/bench ringwalk="$(RINGWALK) run"
 	$(OBJ)/bench/modes
+	tests/bench/debugger $(RINGWALK) $(OBJ)/bench/64
 
 demo: $(RINGWALK) deps
 	@tools/demo $(RINGWALK) $(DEBS) $(OBJ)/demo

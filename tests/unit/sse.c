@@ -335,7 +335,7 @@ static const struct {
     {"\x0f\xfc\xc1", CR0_TS, 0, VEC_NM},         {"\x0f\xfc\xc1", 0, CR4_OSFXSR, NATIVE_NO_FAULT},
     {"\x0f\x2a\xc1", 0, CR4_OSFXSR, VEC_UD},     {"\x0f\xae\x1e", 0, CR4_OSFXSR, VEC_UD},
     {"\x0f\xc3\x06", CR0_EM | CR0_TS, CR4_OSFXSR, NATIVE_NO_FAULT},
-    {"\x0f\xae\x06", CR0_EM, 0, VEC_NM},         {"\x0f\xae\x06", CR0_TS, 0, VEC_NM},
+    {"\x0f\xae\x06", CR0_EM, 0, VEC_UD},         {"\x0f\xae\x06", CR0_TS, 0, VEC_NM},
     {"\x0f\xae\x06", 0, CR4_OSFXSR, NATIVE_NO_FAULT},
 };
 START_TEST(control_registers_refuse) {

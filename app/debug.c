@@ -1,0 +1,93 @@
+/* `ringwalk debug`: a program or a machine under the debugger. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/debug.h"
+#include "debugger/cli.h"
+
+/* Ctrl-C stops the target, and is not the end of the debugger. The emulated kernel leaves a signal alone that had a handler
+ * before it began. */
+static struct dbg *session;
+
+static void on_interrupt(int signo) {
+  (void)signo;
+  if (session) dbg_interrupt(session);
+}
+
+static void catch_interrupt(void) {
+  struct sigaction a = {.sa_handler = on_interrupt};
+  (void)sigaction(SIGINT, &a, NULL);
+}
+
+/* -x and -ex in their order. False: the session is over. */
+static bool scripts(struct dbg *d, const struct app_options *o) {
+  for (unsigned k = 0; k < o->scripts; k++) {
+    const struct app_script *s = &o->script[k];
+    bool failed = false, go_on = s->file ? cli_source(d, s->text, &failed) : dbg_command(d, s->text);
+    if (failed) app_error("-x %s: %s", s->text, strerror(errno));
+    if (!go_on) return false;
+  }
+  return true;
+}
+
+static int run_session(const struct app_options *o, const struct dbg_target *t, const int stdio[2]) {
+  char err[256];
+  int status;
+  FILE *out = app_open_output();
+  struct dbg *d = out ? dbg_create(t, out, o->json, err, sizeof err) : NULL;
+  if (!d) {
+    if (out) app_error("%s", err);
+    if (out) fclose(out);
+    return APP_FAILED;
+  }
+  session = d;
+  out_set_colour(dbg_out(d), isatty(fileno(out)) && !o->json && !o->gdb);
+  if (!o->gdb && (!o->batch || !o->scripts)) dbg_tell_stop(d);
+  bool go_on = scripts(d, o);
+  if (go_on && !o->gdb && !o->batch) cli_run(d, out);
+  status = go_on && o->gdb ? debug_gdb_serve(d, o->gdb, stdio) : dbg_status(d);
+  session = NULL;
+  dbg_destroy(d);
+  if (fclose(out)) {
+    app_error("standard output: %s", strerror(errno));
+    return APP_FAILED;
+  }
+  return status;
+}
+
+static int debug_machine(const struct app_options *o, const char *image, const int stdio[2]) {
+  struct debug_machine *m;
+  struct dbg_target t;
+  int status = debug_machine_open(o, image, &m, &t);
+  if (status) return status;
+  status = run_session(o, &t, stdio);
+  debug_machine_close(m);
+  return status;
+}
+
+static int debug_program(const struct app_options *o, char **argv, const int stdio[2]) {
+  struct debug_program *p;
+  struct dbg_target t;
+  int status = debug_program_open(o, argv, &p, &t);
+  if (status) return status;
+  status = run_session(o, &t, stdio);
+  debug_program_close(p);
+  return status;
+}
+
+int app_debug(int argc, char **argv) {
+  struct app_options o;
+  if (app_options_init(&o)) return APP_FAILED;
+  int a = app_parse(&o, APP_DEBUG, argc, argv), status = a ? APP_CANNOT_RUN : 0, stdio[2] = {-1, -1};
+  if (a > 0) catch_interrupt();
+  if (a >= argc) app_error("debug: no program given; see ringwalk debug --help");
+  else if (a > 0 && o.boot && a + 1 < argc) app_error("debug: one image, not also %s; options come first", argv[a + 1]);
+  else if (a > 0 && !debug_gdb_prepare(o.gdb, stdio))
+    status = o.boot ? debug_machine(&o, argv[a], stdio) : debug_program(&o, argv + a, stdio);
+  app_options_free(&o);
+  return status;
+}
