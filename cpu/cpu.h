@@ -226,6 +226,7 @@ struct cpu {
   s64 icount_limit;    /* instructions left for this cpu_run(), beyond the current budget */
   u64 delivered_at;    /* the last delivery of an event: instructions retired then, */
   u32 deliveries;      /* and how many there were at that count */
+  u32 faults_in_a_row; /* raised without a boundary between */
   bool limited;        /* this cpu_run() has a limit */
   s16 budget_start;
   bool nmi_blocked, halted, shutdown;

@@ -134,6 +134,17 @@ static void set_step_once(struct cpu *cpu, bool on) {
   cpu_update_mode(cpu);
 }
 
+/* A fault while a fault is delivered, again and again: benign ones never make a double fault, and a processor hangs (#AC on
+ * the stack of a handler in ring 3; CVE-2015-5307). Whoever wants the run to end gets the state before the first of them,
+ * whose instruction is not complete. */
+static bool endless_delivery(struct cpu *cpu) {
+  enum { FAULTS_MAX = 10000 };
+  if (++cpu->faults_in_a_row < FAULTS_MAX || !(cpu->limited || (cpu->stop & STOP_REQUEST))) return false;
+  cpu->event_class = EVENT_NONE;
+  if (cpu->limited) cpu_end_run(cpu);
+  return true;
+}
+
 /* The instruction in progress did not happen: its RIP, and the budget of it and those behind it, come back. */
 static void take_fault(struct cpu *cpu) {
   if (cpu->insn) {
@@ -152,6 +163,7 @@ static void take_fault(struct cpu *cpu) {
   }
   if (unlikely(cpu->debug.step & DEBUG_STEP_ONCE)) set_step_once(cpu, false);
   if (cpu->inhibit_before) cpu->inhibit_before = cpu->inhibit = 0;
+  if (unlikely(endless_delivery(cpu))) return;
   event_deliver_fault(cpu, &cpu->fault);
 }
 
@@ -277,6 +289,7 @@ enum cpu_exit cpu_run(struct cpu *cpu, u64 limit) {
   if (setjmp(cpu->unwind)) take_fault(cpu);
   for (;;) {
     cpu->leave = 0;
+    cpu->faults_in_a_row = 0;
     if (cpu->shutdown) { why = CPU_EXIT_SHUTDOWN; break; }
     if (cpu->stop && stop_requested(cpu)) { why = CPU_EXIT_STOP; break; }
     if (unlikely(cpu->stopped)) { why = CPU_EXIT_DEBUG; break; }

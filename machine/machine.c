@@ -250,6 +250,8 @@ static bool sleep_halted(struct machine *m) {
 
 /* ---- running ---- */
 
+enum { FRUITLESS_MAX = 100 };
+
 PRINTF_LIKE(3, 4) static void end(struct machine_status *st, enum machine_end how, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
@@ -319,12 +321,15 @@ void machine_step(struct machine *m, struct machine_status *st) {
 
 void machine_run(struct machine *m, u64 max_insns, struct machine_status *st) {
   u64 first = cpu_icount(m->cpu), left = max_insns ? max_insns : NEVER;
+  unsigned fruitless = 0; /* slices in which events were delivered and no instruction came to its end */
   enum cpu_exit why;
   *st = (struct machine_status){0};
   do {
     look_at_devices(m);
+    u64 before = cpu_icount(m->cpu);
     why = cpu_run(m->cpu, slice(m, left));
-    u64 done = cpu_icount(m->cpu) - first;
-    if (max_insns) left = done < max_insns ? max_insns - done : 0;
+    u64 now = cpu_icount(m->cpu), done = now - first;
+    fruitless = now != before || why != CPU_EXIT_BUDGET ? 0 : fruitless + 1;
+    if (max_insns) left = done < max_insns && fruitless < FRUITLESS_MAX ? max_insns - done : 0;
   } while (go_on(m, why, left, st));
 }

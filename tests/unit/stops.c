@@ -1,6 +1,10 @@
 /* Where a debugger stops a processor (cpu/stops.h): that none is missed, none comes early or twice, and that the guest and
  * code elsewhere are left alone. Not architecture: the contracts are the header's. */
 #include "cpu/stops.h"
+
+#include <pthread.h>
+#include <sched.h>
+
 #include "tests/unit/machine.h"
 
 static void stops(struct machine *m, const u64 *code, unsigned codes, const struct stop_range *data, unsigned ranges) {
@@ -201,6 +205,37 @@ START_TEST(changes_of_mode_stop) {
 }
 END_TEST
 
+/* #AC on the misaligned stack of a handler in ring 3, while #AC is delivered to it, for ever (CVE-2015-5307): the run ends at
+ * its limit, or when it is asked to, with the state before. */
+static void *ask_to_stop(void *cpu) {
+  for (unsigned k = 0; k < 1000; k++) sched_yield();
+  cpu_stop(cpu);
+  return NULL;
+}
+START_TEST(a_run_ends_though_a_delivery_does_not) {
+  struct machine m = m_new(VENDOR_INTEL, LEGACY32, 3);
+  pthread_t t;
+  m_code(&m, "\x8b\x03"); /* mov (%ebx), %eax */
+  m_gate(&m, 17, 0xe, 3, U32_CS, HANDLER(17), 0);
+  m.cpu->gpr[RBX] = DATA + 1;
+  m.cpu->gpr[RSP] = USTACK - 1;
+  m.cpu->cr0 |= CR0_AM;
+  m.cpu->eflags |= EF_AC;
+  cpu_update_mode(m.cpu);
+  ck_assert_int_eq(cpu_run(m.cpu, 100), CPU_EXIT_BUDGET);
+  ck_assert_uint_eq(m.cpu->rip, CODE);
+  ck_assert_uint_eq(m.cpu->gpr[RSP], USTACK - 1);
+  ck_assert_int_eq(pthread_create(&t, NULL, ask_to_stop, m.cpu), 0);
+  ck_assert_int_eq(cpu_run(m.cpu, 0), CPU_EXIT_STOP);
+  pthread_join(t, NULL);
+  ck_assert_uint_eq(m.cpu->rip, CODE);
+  m.cpu->gpr[RBX] = DATA;
+  ck_assert_int_eq(cpu_run(m.cpu, 1), CPU_EXIT_BUDGET);
+  ck_assert_uint_eq(m.cpu->rip, CODE + 2);
+  m_free(&m);
+}
+END_TEST
+
 Suite *suite_stops(void);
 Suite *suite_stops(void) {
   Suite *s = suite_create("stops");
@@ -217,6 +252,7 @@ Suite *suite_stops(void) {
   tcase_add_test(t, a_faulting_access_does_not_stop);
   tcase_add_test(t, deliveries_and_descriptors_stop);
   tcase_add_test(t, changes_of_mode_stop);
+  tcase_add_test(t, a_run_ends_though_a_delivery_does_not);
   suite_add_tcase(s, t);
   return s;
 }
