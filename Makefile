@@ -40,7 +40,7 @@ endif
 DEBS ?= build/debs
 
 LIB_DIRS ?= base msr mmu cpu loader machine linux_abi explain vectors debugger
-LIB_PKGS := capstone libelf libdw libedit jansson
+LIB_PKGS := capstone libelf libdw libedit ncursesw jansson
 PKGS := $(LIB_PKGS) check
 
 CFLAGS ?= -g -Wall -Wextra -Wshadow
@@ -51,7 +51,8 @@ GCC_HOT_CFLAGS := $(if $(findstring clang,$(shell $(CC) --version 2>/dev/null)),
 HOT_CFLAGS := $(if $(filter 1,$(TAIL_CALLS)),-fno-stack-protector -fcf-protection=none \
   -foptimize-sibling-calls -fomit-frame-pointer $(GCC_HOT_CFLAGS))
 # Looked up when first used, which is after `deps` has run when `deps` is asked for.
-PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+# ncurses asks for an older X/Open than the rest is written for.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(filter-out -D_XOPEN_SOURCE=% -D_DEFAULT_SOURCE,$(shell pkg-config --cflags $(PKGS))))$(PKG_CFLAGS)
 LIB_LIBS = $(eval LIB_LIBS := $(shell pkg-config --libs $(LIB_PKGS)))$(LIB_LIBS) -lm -pthread
 UNIT_LIBS = $(eval UNIT_LIBS := $(shell pkg-config --libs check))$(UNIT_LIBS)
 

@@ -305,6 +305,6 @@ int rw_whatif(struct rw *m, const void *code, size_t n, enum rw_stop *outcome) {
   m->has_last = false;
   if (w.changed_ring) keep(m, &w.transition, &w.recorder);
   else m->told = w.recorder;
-  m->fault_only = w.outcome == WHATIF_FAULT;
+  m->fault_only = w.outcome == WHATIF_FAULT || (w.outcome == WHATIF_SHUTDOWN && w.recorder.faulted);
   return 0;
 }

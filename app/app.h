@@ -36,6 +36,7 @@ struct app_options {
   bool multiboot;        /* --multiboot */
   bool boot;             /* --boot: PROG is an image for a machine */
   bool batch;            /* --batch */
+  bool tui;              /* --tui */
   const char *gdb;       /* --gdb: a port, or the path of a socket; NULL: none */
   struct app_script { bool file; const char *text; } *script; /* -x and -ex, in their order */
   unsigned scripts;

@@ -67,6 +67,17 @@ static int watch_open(struct watch *w, const struct app_options *o, struct machi
   return 0;
 }
 
+/* A processor that shut down delivered nothing that on_transition() could have told. */
+static void tell_shutdown(struct watch *w, const struct cpu *cpu) {
+  if (!cpu->recorder || !w->recorder.faulted) return;
+  if (w->options->json) {
+    explain_why_json(w->out, cpu, &w->recorder);
+    return;
+  }
+  fprintf(w->out, "shutdown: %s\n", cpu->shutdown_reason);
+  explain_why(w->out, cpu, &w->recorder);
+}
+
 static int watch_close(struct watch *w) {
   bool bad = ferror(w->out);
   if (w->out != stderr && fclose(w->out)) bad = true;
@@ -120,6 +131,7 @@ static int run(const struct app_options *o, struct machine *m) {
   if (watch_open(&w, o, m)) return APP_FAILED;
   machine_run(m, o->max_insns, &st);
   fflush(stdout);
+  if (st.how == MACHINE_SHUTDOWN) tell_shutdown(&w, machine_cpu(m));
   int bad = watch_close(&w);
   if (st.how == MACHINE_EXITED) return bad ? APP_FAILED : (int)(st.code & 0xff);
   app_error("%s", st.why);

@@ -19,7 +19,7 @@ static void check_help(void) {
        "  --list               list the vectors and their number of cases\n"
        "  --only NAME          run the vectors of that name (a shell pattern)\n"
        "  --vendor intel|amd   run that vendor's cases\n"
-       "  -cpu MODEL[,+F,-F]   run the cases of that model's vendor on it\n"
+       "  -cpu MODEL[,+F,-F]   run the cases of that model's vendor on it; vectors that need what it lacks are skipped\n"
        "  --junit FILE         write a JUnit report too\n"
        "  -j N                 run in N threads\n"
        "  -q                   only what fails, and the sum\n"
@@ -28,8 +28,8 @@ static void check_help(void) {
        "  --invert all         so for each check; prints the checks that no vector would miss\n"
        "  --coverage           which checks the vectors judged, passing and failing; all must be, on both sides\n"
        "  --unreachable FILE   lines 'CHECK_ID passes|fails REASON': sides that no vector can reach\n\n"
-       "Prints TAP; the last line is 'N passed, N failed'. Exit status: 0 all passed, 1 some failed,\n"
-       "126 the command line is wrong.");
+       "Prints TAP; the last line is 'N passed, N failed'. Exit status: 0 all passed, 1 some failed\n"
+       "or nothing ran, 126 the command line is wrong.");
 }
 
 static int known_check(const char *id) {
@@ -82,6 +82,10 @@ static int parse_options(struct check_options *o, int argc, char **argv) {
                                              : NULL;
     if (flag) {
       *flag = true;
+      continue;
+    }
+    if (w[1] == 'j' && w[2]) { /* -j2 */
+      if (set_jobs(o, w + 2)) return -1;
       continue;
     }
     bool known = !strcmp(w, "-j") || !strcmp(w, "--only") || !strcmp(w, "--vendor") || !strcmp(w, "-cpu") ||

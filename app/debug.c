@@ -34,7 +34,27 @@ static bool scripts(struct dbg *d, const struct app_options *o) {
   return true;
 }
 
-static int run_session(const struct app_options *o, const struct dbg_target *t, const int stdio[2]) {
+/* Who talks to the session, if not the command line. */
+struct face {
+  int stdio[2];          /* gdb's, of --gdb - */
+  struct debug_tui *tui; /* or NULL */
+};
+
+static bool scripts_of(void *opaque, struct dbg *d) { return scripts(d, opaque); }
+
+static int run_tui(const struct app_options *o, struct dbg *d, struct debug_tui *tui) {
+  int bad = debug_tui_serve(d, tui, scripts_of, (void *)(uintptr_t)o);
+  return bad ? APP_CANNOT_RUN : dbg_status(d);
+}
+
+static int run_lines(const struct app_options *o, struct dbg *d, FILE *out, const struct face *face) {
+  if (!o->gdb && (!o->batch || !o->scripts)) dbg_tell_stop(d);
+  bool go_on = scripts(d, o);
+  if (go_on && !o->gdb && !o->batch) cli_run(d, out);
+  return go_on && o->gdb ? debug_gdb_serve(d, o->gdb, face->stdio) : dbg_status(d);
+}
+
+static int run_session(const struct app_options *o, const struct dbg_target *t, const struct face *face) {
   char err[256];
   int status;
   FILE *out = app_open_output();
@@ -45,49 +65,59 @@ static int run_session(const struct app_options *o, const struct dbg_target *t, 
     return APP_FAILED;
   }
   session = d;
-  out_set_colour(dbg_out(d), isatty(fileno(out)) && !o->json && !o->gdb);
-  if (!o->gdb && (!o->batch || !o->scripts)) dbg_tell_stop(d);
-  bool go_on = scripts(d, o);
-  if (go_on && !o->gdb && !o->batch) cli_run(d, out);
-  status = go_on && o->gdb ? debug_gdb_serve(d, o->gdb, stdio) : dbg_status(d);
+  out_set_colour(dbg_out(d), isatty(fileno(out)) && !o->json && !o->gdb && !face->tui);
+  status = face->tui ? run_tui(o, d, face->tui) : run_lines(o, d, out, face);
   session = NULL;
   dbg_destroy(d);
-  if (fclose(out)) {
-    app_error("standard output: %s", strerror(errno));
+  errno = 0;
+  bool lost = ferror(out);
+  if (fclose(out) || lost) {
+    app_error("standard output: %s", errno && !lost ? strerror(errno) : "not everything could be written");
     return APP_FAILED;
   }
   return status;
 }
 
-static int debug_machine(const struct app_options *o, const char *image, const int stdio[2]) {
+static int debug_machine(const struct app_options *o, const char *image, const struct face *face) {
   struct debug_machine *m;
   struct dbg_target t;
   int status = debug_machine_open(o, image, &m, &t);
   if (status) return status;
-  status = run_session(o, &t, stdio);
+  status = run_session(o, &t, face);
   debug_machine_close(m);
   return status;
 }
 
-static int debug_program(const struct app_options *o, char **argv, const int stdio[2]) {
+static int debug_program(const struct app_options *o, char **argv, const struct face *face) {
   struct debug_program *p;
   struct dbg_target t;
   int status = debug_program_open(o, argv, &p, &t);
   if (status) return status;
-  status = run_session(o, &t, stdio);
+  status = run_session(o, &t, face);
   debug_program_close(p);
   return status;
 }
 
+static bool prepare(const struct app_options *o, struct face *face) {
+  if (o->tui && (o->gdb || o->json || o->batch)) {
+    app_error("debug: --tui goes with none of --gdb, --json and --batch");
+    return false;
+  }
+  if (debug_gdb_prepare(o->gdb, face->stdio)) return false;
+  return !o->tui || (face->tui = debug_tui_prepare()) != NULL;
+}
+
 int app_debug(int argc, char **argv) {
   struct app_options o;
+  struct face face = {{-1, -1}, NULL};
   if (app_options_init(&o)) return APP_FAILED;
-  int a = app_parse(&o, APP_DEBUG, argc, argv), status = a ? APP_CANNOT_RUN : 0, stdio[2] = {-1, -1};
+  int a = app_parse(&o, APP_DEBUG, argc, argv), status = a ? APP_CANNOT_RUN : 0;
   if (a > 0) catch_interrupt();
   if (a >= argc) app_error("debug: no program given; see ringwalk debug --help");
   else if (a > 0 && o.boot && a + 1 < argc) app_error("debug: one image, not also %s; options come first", argv[a + 1]);
-  else if (a > 0 && !debug_gdb_prepare(o.gdb, stdio))
-    status = o.boot ? debug_machine(&o, argv[a], stdio) : debug_program(&o, argv + a, stdio);
+  else if (a > 0 && prepare(&o, &face))
+    status = o.boot ? debug_machine(&o, argv[a], &face) : debug_program(&o, argv + a, &face);
+  debug_tui_end(face.tui);
   app_options_free(&o);
   return status;
 }

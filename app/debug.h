@@ -22,4 +22,13 @@ MUST_CHECK int debug_gdb_prepare(const char *where, int stdio[2]);
 /* Serves gdb until the program has ended. The exit status. */
 int debug_gdb_serve(struct dbg *d, const char *where, const int stdio[2]);
 
+/* tui.c: --tui. The terminal becomes the debugger's, and standard input, output and error a pseudo-terminal for the target:
+ * before that is loaded. NULL after a message. */
+struct debug_tui;
+MUST_CHECK struct debug_tui *debug_tui_prepare(void);
+/* Shows the session until it is over; first: commands to begin with, false: it is over. 0, or -1 after a message. */
+int debug_tui_serve(struct dbg *d, struct debug_tui *t, bool (*first)(void *opaque, struct dbg *d), void *opaque);
+/* The standard descriptors are as they were. */
+void debug_tui_end(struct debug_tui *t);
+
 #endif

@@ -20,6 +20,7 @@
 enum { ROOM = 1 << 16, INSISTS_MS = 10 };
 
 struct client {
+  struct dbg *d;
   int in, out;
   bool lost;
   /* While the target runs, a thread of ours reads: */
@@ -27,8 +28,8 @@ struct client {
   bool watching;
   int wake[2];
   volatile sig_atomic_t interrupted;
-  u8 ahead[ROOM]; /* what came meanwhile */
-  size_t ahead_n;
+  u8 ahead[ROOM]; /* what came, from ahead_at to ahead_n */
+  size_t ahead_at, ahead_n;
 };
 
 /* ---- bytes ---- */
@@ -64,40 +65,52 @@ static void put(void *opaque, const void *bytes, size_t n) {
 /* ---- while the target runs ---- */
 
 /* 03h is the client's Ctrl-C; the rest waits. */
-static void read_ahead(struct client *c) {
+static void find_interrupts(struct client *c, size_t from) {
   enum { INTERRUPT = 3 };
-  ssize_t n = read(c->in, c->ahead + c->ahead_n, ROOM - c->ahead_n);
-  if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
-  if (n <= 0) {
-    c->lost = true;
-    c->interrupted = 1;
-    return;
-  }
-  size_t end = c->ahead_n;
-  for (ssize_t k = 0; k < n; k++) {
-    u8 byte = c->ahead[c->ahead_n + (size_t)k];
-    if (byte == INTERRUPT) c->interrupted = 1;
-    else c->ahead[end++] = byte;
+  size_t end = from;
+  for (size_t k = from; k < c->ahead_n; k++) {
+    if (c->ahead[k] == INTERRUPT) c->interrupted = 1;
+    else c->ahead[end++] = c->ahead[k];
   }
   c->ahead_n = end;
 }
 
-/* SIGINT is what a person's Ctrl-C would be, and ends a system call that waits; again, as long as it has not helped. */
+/* More of what the client sends. There is room: one who sends so much while the target runs is as good as gone. */
+static void read_ahead(struct client *c) {
+  ssize_t n = read(c->in, c->ahead + c->ahead_n, ROOM - c->ahead_n);
+  if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+  if (n <= 0) c->lost = true;
+  else c->ahead_n += (size_t)n;
+}
+
+/* SIGINT is what a person's Ctrl-C would be, and ends a system call that waits, unless the program has it blocked; again,
+ * as long as it has not helped. */
 static void *watch(void *opaque) {
   struct client *c = opaque;
   struct pollfd fds[2] = {{.fd = c->wake[0], .events = POLLIN}, {.fd = c->in, .events = POLLIN}};
   for (;;) {
-    fds[1].fd = c->lost || c->ahead_n == ROOM ? -1 : c->in;
+    fds[1].fd = c->lost ? -1 : c->in;
     if (poll(fds, 2, c->interrupted ? INSISTS_MS : -1) < 0 && errno != EINTR) return NULL;
     if (fds[0].revents) return NULL;
-    if (fds[1].fd >= 0 && fds[1].revents) read_ahead(c);
-    if (c->interrupted) (void)pthread_kill(c->main, SIGINT);
+    if (fds[1].fd >= 0 && fds[1].revents) {
+      size_t from = c->ahead_n;
+      read_ahead(c);
+      find_interrupts(c, from);
+      if (c->lost) c->interrupted = 1;
+    }
+    if (!c->interrupted) continue;
+    dbg_interrupt(c->d);
+    (void)pthread_kill(c->main, SIGINT);
   }
 }
 
 static void start_watching(struct client *c) {
   sigset_t all, before;
-  c->interrupted = 0;
+  c->interrupted = c->lost; /* then there is nobody to run for */
+  c->ahead_n -= c->ahead_at;
+  memmove(c->ahead, c->ahead + c->ahead_at, c->ahead_n);
+  c->ahead_at = 0;
+  find_interrupts(c, 0); /* one may have come with the packet that resumes */
   sigfillset(&all); /* the program's signals are the main thread's */
   pthread_sigmask(SIG_SETMASK, &all, &before);
   c->watching = !pthread_create(&c->watcher, NULL, watch, c);
@@ -125,32 +138,23 @@ static bool interrupted(void *opaque) { return ((struct client *)opaque)->interr
 
 /* ---- one client ---- */
 
+/* A byte at a time: what is behind a packet that resumes is still ours to look at. */
 static enum gdb_end feed_ahead(struct client *c, struct gdbstub *g) {
   enum gdb_end end = GDB_GOES_ON;
-  while (c->ahead_n && end == GDB_GOES_ON) { /* more may come while it is read */
-    u8 *bytes = malloc(c->ahead_n);
-    size_t n = c->ahead_n;
-    if (!bytes) return GDB_KILLED;
-    memcpy(bytes, c->ahead, n);
-    c->ahead_n = 0;
-    end = gdbstub_feed(g, bytes, n);
-    free(bytes);
-  }
+  while (c->ahead_at < c->ahead_n && end == GDB_GOES_ON && !c->lost)
+    end = gdbstub_feed(g, &c->ahead[c->ahead_at++], 1);
+  c->ahead_at = c->ahead_n = 0;
   return end;
 }
 
 static enum gdb_end serve(struct client *c, struct gdbstub *g) {
-  u8 buf[4096];
   enum gdb_end end = GDB_GOES_ON;
   c->lost = false;
-  c->ahead_n = 0;
+  c->ahead_at = c->ahead_n = 0;
   gdbstub_connected(g);
   while (!c->lost && end == GDB_GOES_ON) {
-    ssize_t n = read(c->in, buf, sizeof buf);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) break;
-    end = gdbstub_feed(g, buf, (size_t)n);
-    if (end == GDB_GOES_ON) end = feed_ahead(c, g);
+    read_ahead(c);
+    end = feed_ahead(c, g);
   }
   gdbstub_disconnected(g);
   return end;
@@ -196,7 +200,8 @@ static int listen_port(const char *text) {
   int fd = own(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (fd < 0) return -1;
   (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (bind(fd, (struct sockaddr *)&a, sizeof a) || listen(fd, 1) || getsockname(fd, (struct sockaddr *)&a, &n)) return -1;
+  struct sockaddr *where = (struct sockaddr *)&a;
+  if (bind(fd, where, sizeof a) || listen(fd, 1) || getsockname(fd, where, &n)) return -1;
   fprintf(stderr, "ringwalk: waiting for gdb; in it: target remote localhost:%u\n", ntohs(a.sin_port));
   return fd;
 }
@@ -252,7 +257,10 @@ int debug_gdb_serve(struct dbg *d, const char *where, const int stdio[2]) {
   struct gdbstub *g = c ? gdbstub_create(d, &io) : NULL;
   bool standard = !strcmp(where, "-"), path = strchr(where, '/');
   int listening = standard ? -1 : path ? listen_path(where) : listen_port(where), status = APP_FAILED;
-  if (c) c->main = pthread_self();
+  if (c) {
+    c->main = pthread_self();
+    c->d = d;
+  }
   if (!standard && listening < 0) {
     app_error("--gdb %s: %s", where, strerror(errno));
     status = APP_CANNOT_RUN;
@@ -263,7 +271,8 @@ int debug_gdb_serve(struct dbg *d, const char *where, const int stdio[2]) {
     c->wake[1] = own(c->wake[1]);
     enum gdb_end end = standard ? serve_stdio(c, g, stdio) : serve_listening(c, g, d, listening);
     if (path) (void)unlink(where);
-    for (int n = 1; dbg_signal_policy(d, n); n++) *dbg_signal_policy(d, n) = (struct signal_policy){false, false, true};
+    const struct signal_policy pass = {false, false, true};
+    for (int n = 1; dbg_signal_policy(d, n); n++) *dbg_signal_policy(d, n) = pass;
     while (end == GDB_DETACHED && dbg_alive(d) && dbg_stop(d)->why != STOP_HALTED) dbg_continue(d);
     status = dbg_stop(d)->why == STOP_FAILED ? APP_FAILED : dbg_status(d);
     close(c->wake[0]);

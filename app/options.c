@@ -88,6 +88,7 @@ FLAG(json)
 FLAG(multiboot)
 FLAG(boot)
 FLAG(batch)
+FLAG(tui)
 static int set_gdb(struct app_options *o, const char *v) {
   o->gdb = v;
   return 0;
@@ -180,6 +181,7 @@ static const struct app_option options[] = {
     {"-ex", "COMMAND", "do this first; may be given again", set_command, APP_DEBUG},
     {"-x", "FILE", "do the commands in this file, in its turn", set_script, APP_DEBUG},
     {"--batch", NULL, "no prompt: end behind the commands given", set_batch, APP_DEBUG},
+    {"--tui", NULL, "in panes on the whole terminal; F1 or ? for help", set_tui, APP_DEBUG},
     {"--gdb", "PORT", "wait for gdb on this port of 127.0.0.1, or at a socket if it is a path", set_gdb, APP_DEBUG},
     {"--max-insns", "N", "end after so many instructions, with status 125", set_max_insns, APP_BOOT},
 };

@@ -214,10 +214,21 @@ static void put_coverage(const struct trace *tr) {
   if (tr->options->json) fputs("}}\n", tr->out);
 }
 
+/* A processor that shut down delivered nothing that on_transition() could have told. */
+static void tell_shutdown(struct trace *tr, const struct cpu *cpu) {
+  if (!cpu->shutdown || !tr->options->explain || !tr->recorder.faulted) return;
+  if (tr->options->json) {
+    explain_why_json(tr->out, cpu, &tr->recorder);
+    return;
+  }
+  fprintf(tr->out, "shutdown: %s\n", cpu->shutdown_reason);
+  explain_why(tr->out, cpu, &tr->recorder);
+}
+
 static void done(void *opaque, struct linux_vm *lvm, const struct lx_status *status) {
   struct trace *tr = opaque;
-  (void)lvm;
   strace_end(&tr->calls, status);
+  tell_shutdown(tr, lx_cpu(lvm));
   if (tr->options->coverage) put_coverage(tr);
   places_close(&tr->places);
   fflush(tr->out);

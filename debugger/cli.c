@@ -88,7 +88,7 @@ static void terminal(struct dbg *d, FILE *out) {
     snprintf(line, sizeof line, "%.*s", (int)strcspn(got, "\n"), got);
     if (!*command_skip(line) && !dbg_collecting(d)) snprintf(line, sizeof line, "%s", last);
     else history(h, &ev, H_ENTER, line);
-    snprintf(last, sizeof last, "%s", dbg_repeats(line) ? line : "");
+    dbg_repetition(line, last, sizeof last);
     go_on = dbg_command(d, line);
     fflush(out_file(dbg_out(d)));
   }
@@ -103,10 +103,9 @@ static void lines(struct dbg *d) {
   size_t room = 0;
   while (getline(&line, &room, stdin) >= 0) {
     line[strcspn(line, "\r\n")] = 0;
-    const char *what = *command_skip(line) || dbg_collecting(d) ? line : last;
-    bool repeats = dbg_repeats(what);
-    bool go_on = dbg_command(d, what);
-    if (what == line) snprintf(last, sizeof last, "%s", repeats ? line : "");
+    bool collecting = dbg_collecting(d), again = !collecting && !*command_skip(line);
+    bool go_on = dbg_command(d, again ? last : line);
+    if (!again) dbg_repetition(collecting ? "" : line, last, sizeof last);
     fflush(out_file(dbg_out(d)));
     if (!go_on) break;
   }

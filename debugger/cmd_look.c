@@ -1,8 +1,11 @@
 /* Commands that look at values, memory, code and frames, and that change them. */
+#define _GNU_SOURCE
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "cpu/mem.h"
 #include "debugger/command.h"
@@ -14,12 +17,18 @@ struct format { u64 count; char how, unit; };
 
 /* "/4xg": moves args on. Letters that are not there keep their value. */
 static bool format(struct dbg *d, const char **args, struct format *f) {
+  enum { MOST = 1 << 20 };
   const char *s = *args;
   if (*s != '/') return true;
   s++;
   if (isdigit((unsigned char)*s)) {
     f->count = 0;
-    while (isdigit((unsigned char)*s) && f->count < 1 << 20) f->count = f->count * 10 + (u64)(*s++ - '0');
+    for (; isdigit((unsigned char)*s); s++)
+      if (f->count <= MOST) f->count = f->count * 10 + (u64)(*s - '0');
+    if (f->count > MOST) {
+      out_error(d->out, "so many? at most %d", MOST);
+      return false;
+    }
   }
   for (; *s && !isspace((unsigned char)*s); s++) {
     if (strchr("bhwg", *s)) f->unit = *s;
@@ -101,9 +110,9 @@ enum space { LINEAR, PHYSICAL, VIRTUAL };
 
 static unsigned peek(struct dbg *d, enum space space, u64 addr, void *buf, unsigned n) {
   if (space != PHYSICAL) return dbg_peek(d, addr, buf, n);
-  const u8 *p = phys_host(&d->cpu->vm->mem, addr, n);
-  if (p) memcpy(buf, p, n);
-  return p ? n : 0;
+  struct iovec to = {buf, n}, from = {phys_host(&d->cpu->vm->mem, addr, n), n};
+  /* By the host's kernel: of a program, most of physical memory is not there, though it has an address. */
+  return from.iov_base && process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)n ? n : 0;
 }
 
 static bool unreadable(struct dbg *d, u64 addr) {
@@ -144,7 +153,7 @@ static u64 examine_strings(struct dbg *d, enum space space, u64 addr, u64 count)
 }
 
 static u64 examine_code(struct dbg *d, u64 addr, u64 count) {
-  unsigned bits = dbg_bits(d);
+  unsigned bits = dbg_code_bits(d, addr);
   u64 base = dbg_linear(d->cpu, CS, 0);
   for (u64 k = 0; k < count; k++) {
     out_open(d->out, NULL);
@@ -159,6 +168,8 @@ static u64 examine_code(struct dbg *d, u64 addr, u64 count) {
 static u64 examine_words(struct dbg *d, enum space space, u64 addr, const struct format *f) {
   unsigned bytes = unit_bytes(f->unit), a_line = f->how == 't' ? 1 : f->how == 'a' || bytes == 8 ? 2 : bytes == 1 ? 8 : bytes == 2 ? 8 : 4;
   for (u64 k = 0; k < f->count; k += a_line) {
+    u64 first;
+    if (peek(d, space, addr, &first, bytes) != bytes) return unreadable(d, addr), addr;
     out_open(d->out, NULL);
     command_address(d, addr, "at");
     out_text(d->out, ":");
@@ -214,6 +225,16 @@ void cmd_x(struct dbg *d, const char *args) { examine(d, args, LINEAR); }
 void cmd_xp(struct dbg *d, const char *args) { examine(d, args, PHYSICAL); }
 void cmd_xv(struct dbg *d, const char *args) { examine(d, args, VIRTUAL); }
 
+/* Where memory may be readable next, behind a: a program's next mapping. */
+static u64 next_readable(struct dbg *d, u64 a, unsigned chunk) {
+  struct dbg_mapping m;
+  u64 next = UINT64_MAX;
+  if (!d->target.mapping) return a + chunk;
+  for (unsigned n = 0; d->target.mapping(d->target.opaque, n, &m); n++)
+    if (m.lo > a && m.lo < next) next = m.lo;
+  return next;
+}
+
 /* find[/bhwg] START, +LENGTH|END, VALUE */
 void cmd_find(struct dbg *d, const char *args) {
   enum { CHUNK = 4096, MOST = 100 };
@@ -232,11 +253,19 @@ void cmd_find(struct dbg *d, const char *args) {
     return;
   }
   unsigned bytes = unit_bytes(f.unit), found = 0;
-  u64 last = relative ? start.v + end.v : end.v;
+  u64 last = relative ? start.v + end.v : end.v, next;
+  if (relative && last < start.v) last = UINT64_MAX;
+  if (!d->target.mapping && last > start.v && last - start.v > UINT64_C(1) << 32) {
+    out_error(d->out, "that is more than 4 GiB");
+    return;
+  }
+  d->interrupted = 0;
   out_open_list(d->out, "found");
-  for (u64 a = start.v; a < last && found < MOST; a += CHUNK) {
+  for (u64 a = start.v; a < last && found < MOST; a = next) {
     unsigned want = last - a < CHUNK ? (unsigned)(last - a) : CHUNK, got = dbg_peek(d, a, buf, want + bytes - 1);
     if (got < bytes) got = dbg_peek(d, a, buf, want);
+    next = got ? a + CHUNK : next_readable(d, a, CHUNK);
+    if (next < a) next = UINT64_MAX;
     for (unsigned k = 0; k + bytes <= got && k < want && found < MOST; k++)
       if (!memcmp(buf + k, &what.v, bytes)) {
         command_address(d, a + k, NULL);
@@ -290,18 +319,25 @@ void cmd_disassemble(struct dbg *d, const char *args) {
     out_open(d->out, NULL);
     if (raw) {
       char text[256], hex[64] = "";
-      unsigned n = disasm_one(d->disasm, d->cpu, d->syms, from, from - base, dbg_bits(d), text, sizeof text);
+      unsigned n = disasm_one(d->disasm, d->cpu, d->syms, from, from - base, dbg_code_bits(d, from), text, sizeof text);
       unsigned got = dbg_peek(d, from, bytes, n);
       for (unsigned j = 0; j < got; j++) snprintf(hex + 3 * j, sizeof hex - 3 * j, "%02x ", bytes[j]);
       out_str(d->out, "bytes", hex, "%-31s");
     }
-    unsigned n = command_instruction(d, from, from - base, dbg_bits(d), from == dbg_pc(d));
+    unsigned n = command_instruction(d, from, from - base, dbg_code_bits(d, from), from == dbg_pc(d));
     out_close(d->out);
     from += n ? n : 1;
     if (!n) break;
   }
   out_close(d->out);
   d->commands->next_disassemble = from;
+}
+
+/* "12", "FILE:12": the line that was asked for, which need not have code. 0: not one of these. */
+static unsigned line_named(const char *args) {
+  const char *colon = strrchr(args, ':'), *digits = colon ? colon + 1 : args;
+  size_t n = strspn(digits, "0123456789");
+  return n && n < 9 && !digits[n] ? (unsigned)strtoul(digits, NULL, 10) : 0;
 }
 
 void cmd_list(struct dbg *d, const char *args) {
@@ -319,6 +355,7 @@ void cmd_list(struct dbg *d, const char *args) {
     }
     free(c->list_file);
     c->list_file = strdup(line.file);
+    if (line_named(args)) line.line = line_named(args);
     first = line.line > c->list_size / 2 ? line.line - c->list_size / 2 : 1;
   } else {
     first = c->list_line;
@@ -457,6 +494,15 @@ void cmd_display(struct dbg *d, const char *args) {
   struct display **at = &c->displays;
   if (!*args) {
     command_displays(d);
+    return;
+  }
+  const char *expression = args;
+  struct format f = {1, 0, 0};
+  u64 v;
+  char err[256];
+  if (!format(d, &expression, &f)) return;
+  if (dbg_eval(d, expression, &v, err, sizeof err) && !strstr(err, "no memory can be read")) { /* not now */
+    out_error(d->out, "%s", err);
     return;
   }
   struct display *s = calloc(1, sizeof *s);

@@ -212,7 +212,7 @@ void cmd_awatch(struct dbg *d, const char *args) { set_watch(d, args, POINT_AWAT
 
 static bool catch_syscall(struct dbg *d, const char *args, struct point *p) {
   char word[64];
-  bool program32 = dbg_bits(d) == 32;
+  bool program32 = dbg_program_bits(d) == 32;
   p->kind = POINT_SYSCALL;
   p->number_of = -1;
   if (!d->target.syscall_number) return out_error(d->out, "a machine has no system calls"), false;
@@ -560,7 +560,7 @@ void topic_breakpoints(struct dbg *d, const char *args) {
     out_str(d->out, "what", p->text ? p->text : "", p->kind == POINT_BREAK ? NULL : "%s");
     if (p->kind == POINT_BREAK) command_address(d, p->addr, "place");
     if (p->condition) out_str(d->out, "condition", p->condition, "  if %s");
-    out_num(d->out, "hits", p->hits, p->hits ? "  (%llu hits)" : NULL);
+    out_num(d->out, "hits", p->hits, !p->hits ? NULL : p->hits == 1 ? "  (%llu hit)" : "  (%llu hits)");
     if (p->ignore) out_num(d->out, "ignore", p->ignore, "  passes %llu more");
     out_text(d->out, "\n");
     for (char **c = p->commands; c && *c; c++) out_text(d->out, "         %s\n", *c);

@@ -287,6 +287,16 @@ bool dbg_repeats(const char *line) {
   return c && (c->flags & COMMAND_REPEATS);
 }
 
+void dbg_repetition(const char *line, char *buf, size_t n) {
+  char err[160];
+  line = command_skip(line);
+  size_t name = name_length(line), format = line[name] == '/' ? strcspn(line + name, " \t") : 0;
+  const struct command *c = command_find(line, name, err, sizeof err);
+  bool goes_on = c && (c->run == cmd_x || c->run == cmd_xp || c->run == cmd_xv || c->run == cmd_list || c->run == cmd_disassemble);
+  if (!c || !(c->flags & COMMAND_REPEATS)) snprintf(buf, n, "%s", "");
+  else snprintf(buf, n, "%.*s", goes_on ? (int)(name + format) : (int)strlen(line), line);
+}
+
 /* ---- completion ---- */
 
 static const char *nth_word(const char *names, const char *start, size_t len, unsigned *n, char *buf, size_t size) {

@@ -116,6 +116,9 @@ void commands_free(struct dbg *d);
 
 /* frames.c */
 void frames_forget(struct dbg *d);
+/* The width of a program's code, from within the kernel as well; and of the code at an address, as a guess. */
+unsigned dbg_program_bits(struct dbg *d);
+unsigned dbg_code_bits(struct dbg *d, u64 la);
 
 /* points.c */
 MUST_CHECK int points_apply(struct dbg *d);

@@ -163,7 +163,9 @@ static bool register_value(struct parser *p, const char *name, struct value *out
     width = 64;
   }
   if (!strcmp(name, "pc")) {
-    *out = (struct value){.v = dbg_pc(d), .kind = VALUE_REGISTER, .id = (unsigned)regname_find("rip"), .width = 64};
+    struct frame f;
+    u64 pc = d->selected && dbg_frame(d, d->selected, &f) ? f.pc : dbg_pc(d);
+    *out = (struct value){.v = pc, .kind = VALUE_REGISTER, .id = (unsigned)regname_find("rip"), .width = 64};
     return true;
   }
   int id = regname_find(whole);
@@ -361,6 +363,11 @@ static void assign(struct parser *p, const struct value *to, u64 v) {
       if (dbg_poke(d, to->addr, &v, to->bytes) != to->bytes) (void)fail(p, "no memory can be written at %#" PRIx64, to->addr);
       break;
     case VALUE_REGISTER: {
+      u64 outer;
+      if (frame_register(d, regname_at(to->id), &outer)) {
+        (void)fail(p, "$%s belongs to frame 0; select that to set it", regname_at(to->id));
+        break;
+      }
       u64 old = regname_get(d->cpu, to->id), m = mask(to->width) << to->shift;
       regname_set(d->cpu, to->id, (old & ~m) | (v << to->shift & m));
       dbg_state_changed(d);
@@ -419,8 +426,10 @@ static int line_addresses(struct dbg *d, const char *file, const char *number, b
   unsigned found, count = 0;
   u64 a;
   if (*end || !line) return snprintf(err, n, "'%s' is not a line number", number), -1;
-  for (unsigned k = 0; sym_line_addr(d->syms, file, dbg_pc(d), (unsigned)line, k, &a, &found); k++)
-    if (count++ < max) addr[count - 1] = prologue && sym_at(d->syms, a, &s) && s.function && s.addr == a ? sym_after_prologue(d->syms, &s) : a;
+  for (unsigned k = 0; sym_line_addr(d->syms, file, dbg_pc(d), (unsigned)line, k, &a, &found); k++) {
+    bool begins = prologue && sym_at(d->syms, a, &s) && s.function && s.addr == a;
+    if (count++ < max) addr[count - 1] = begins ? sym_after_prologue(d->syms, &s) : a;
+  }
   if (count) return (int)count;
   snprintf(err, n, "no code is known for line %lu of %s; was it compiled with -g?", line, file ? file : "the current file");
   return -1;

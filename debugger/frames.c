@@ -103,5 +103,19 @@ bool dbg_frame(struct dbg *d, unsigned n, struct frame *f) {
   return true;
 }
 
+unsigned dbg_program_bits(struct dbg *d) {
+  struct frame f;
+  if (d->target.machine || d->cpu->cpl == 3) return dbg_bits(d);
+  for (unsigned n = 1; dbg_frame(d, n, &f); n++)
+    if (f.cpl == 3) return f.regs.bits;
+  return dbg_bits(d);
+}
+
+unsigned dbg_code_bits(struct dbg *d, u64 la) {
+  struct frame f;
+  if (d->target.machine) return d->selected && dbg_frame(d, d->selected, &f) ? f.regs.bits : dbg_bits(d);
+  return la >> 47 ? 64 : dbg_program_bits(d); /* above: the kernel's half */
+}
+
 unsigned dbg_selected(const struct dbg *d) { return d->selected; }
 void dbg_select(struct dbg *d, unsigned n) { d->selected = n; }

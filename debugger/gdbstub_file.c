@@ -1,5 +1,5 @@
-/* The gdb stub's files: the program's own, and what gdb reads of /proc. Nothing else of this system, and nothing can be
- * written. GDB manual, E.7 (Host I/O Packets), E.13 (File-I/O Remote Protocol Extension: struct stat). */
+/* The gdb stub's files: the program's own, and what gdb reads of /proc. Nothing else of this system, and nothing can
+ * be written. GDB manual, E.7 (Host I/O Packets), E.13 (File-I/O Remote Protocol Extension: struct stat). */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
@@ -99,7 +99,8 @@ static void pread_packet(struct gdbstub *g, struct gdb_text *t) {
   u64 n, offset;
   const struct gdb_file *f = by_number(g, t);
   size_t got = 0;
-  if (!f || !gdb_char(t, ',') || !gdb_hex(t, &n) || !gdb_char(t, ',') || !gdb_hex(t, &offset) || offset > INT64_MAX) {
+  if (!f || !gdb_char(t, ',') || !gdb_hex(t, &n) || !gdb_char(t, ',') || !gdb_hex(t, &offset) ||
+      offset > INT64_MAX) {
     result(g, -1, f ? EINVAL : EBADF);
     return;
   }

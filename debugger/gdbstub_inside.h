@@ -105,6 +105,7 @@ void gdb_read_all(struct gdbstub *g);
 void gdb_write_all(struct gdbstub *g, struct gdb_text *t);
 void gdb_read_one(struct gdbstub *g, struct gdb_text *t);
 void gdb_write_one(struct gdbstub *g, struct gdb_text *t);
+void gdb_set_pc(struct gdbstub *g, u64 addr);
 /* "06:value;" of the stack, frame and instruction pointers. */
 void gdb_put_expedited(struct gdbstub *g);
 

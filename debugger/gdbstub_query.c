@@ -35,7 +35,8 @@ static struct dbg_signal signal_of(struct gdbstub *g) {
   enum point_kind kind = s->why == STOP_POINT && s->point ? s->point->kind : POINT_BREAK;
   if (s->why == STOP_SIGNAL || kind == POINT_SIGNAL) return s->signal;
   if (s->why == STOP_INTERRUPTED) return (struct dbg_signal){.signo = SIGINT, .code = SI_KERNEL};
-  if (s->why == STOP_POINT && kind == POINT_BREAK) return (struct dbg_signal){.signo = SIGTRAP, .code = SI_KERNEL};
+  if (s->why == STOP_POINT && kind == POINT_BREAK)
+    return (struct dbg_signal){.signo = SIGTRAP, .code = SI_KERNEL};
   bool watch = kind == POINT_WATCH || kind == POINT_RWATCH || kind == POINT_AWATCH;
   return (struct dbg_signal){.signo = SIGTRAP, .code = watch ? TRAP_HWBKPT : TRAP_TRACE, .addr = dbg_pc(g->d)};
 }
@@ -56,7 +57,8 @@ static void put_threads(struct gdbstub *g, u64 offset, u64 length) {
   char text[256], id[32];
   if (g->multiprocess) snprintf(id, sizeof id, "p%x.%x", (unsigned)t->pid, (unsigned)t->tid);
   else snprintf(id, sizeof id, "%x", (unsigned)t->tid);
-  int n = snprintf(text, sizeof text, "<?xml version=\"1.0\"?>\n<threads>\n<thread id=\"%s\" core=\"0\"/>\n</threads>\n", id);
+  int n = snprintf(text, sizeof text,
+                   "<?xml version=\"1.0\"?>\n<threads>\n<thread id=\"%s\" core=\"0\"/>\n</threads>\n", id);
   put_part(g, text, (size_t)n, offset, length);
 }
 

@@ -29,16 +29,18 @@ enum {
 
 /* ---- the layout ---- */
 
-static void add(struct gdbstub *g, unsigned feature, const char *name, unsigned bytes, unsigned how, unsigned which,
-                const char *type) {
+static void add(struct gdbstub *g, unsigned feature, const char *name, unsigned bytes, unsigned how,
+                unsigned which, const char *type) {
   if (g->regs == GDB_REGS) return;
   struct gdb_reg *r = &g->reg[g->regs++];
-  *r = (struct gdb_reg){.type = type, .bytes = (u8)bytes, .how = (u8)how, .feature = (u8)feature, .which = (u16)which};
+  *r = (struct gdb_reg){.type = type, .bytes = (u8)bytes, .how = (u8)how, .feature = (u8)feature,
+                        .which = (u16)which};
   snprintf(r->name, sizeof r->name, "%s", name);
 }
 
 /* A register that cpu/regname.h knows as `id`. */
-static void add_id(struct gdbstub *g, unsigned feature, const char *name, unsigned bytes, const char *id, const char *type) {
+static void add_id(struct gdbstub *g, unsigned feature, const char *name, unsigned bytes, const char *id,
+                   const char *type) {
   int n = regname_find(id);
   if (n >= 0) add(g, feature, name, bytes, BY_ID, (unsigned)n, type);
 }
@@ -61,12 +63,14 @@ static void add_general(struct gdbstub *g) {
 }
 
 static void add_core(struct gdbstub *g) {
-  static const struct { const char *name; u8 reg; } segs[] = {{"cs", CS}, {"ss", SS}, {"ds", DS}, {"es", ES}, {"fs", FS}, {"gs", GS}};
+  static const struct { const char *name; u8 reg; } segs[] = {{"cs", CS}, {"ss", SS}, {"ds", DS},
+                                                              {"es", ES}, {"fs", FS}, {"gs", GS}};
   static const char *const x87[][2] = {{"fctrl", "fcw"}, {"fstat", "fsw"}, {"ftag", NULL},  {"fiseg", "fcs"},
                                        {"fioff", "fip"}, {"foseg", "fds"}, {"fooff", "fdp"}, {"fop", "fop"}};
   add_general(g);
   add_id(g, CORE, "eflags", 4, "rflags", "i386_eflags");
-  for (unsigned k = 0; k < ARRAY_SIZE(segs); k++) add(g, CORE, segs[k].name, 4, BY_SELECTOR, segs[k].reg, "int32");
+  for (unsigned k = 0; k < ARRAY_SIZE(segs); k++)
+    add(g, CORE, segs[k].name, 4, BY_SELECTOR, segs[k].reg, "int32");
   for (unsigned k = 0; k < 8; k++) {
     char name[8];
     snprintf(name, sizeof name, "st%u", k);
@@ -119,8 +123,10 @@ static void add_system(struct gdbstub *g) {
   static const char *const segs[] = {"cs", "ss", "ds", "es", "fs", "gs", "ldtr", "tr"};
   add(g, SYSTEM, "ip", 8, BY_RO, (unsigned)regname_find("rip"), "uint64");
   add_id(g, SYSTEM, "cpl", 4, "cpl", "uint32");
-  for (unsigned k = 0; k < ARRAY_SIZE(regs); k++) add_id(g, SYSTEM, regs[k].name, regs[k].bytes, regs[k].id, regs[k].type);
-  for (unsigned k = 0; k < ARRAY_SIZE(segs); k++) add_segment(g, segs[k], !g->wide || (segs[k][0] != 'f' && segs[k][0] != 'g'));
+  for (unsigned k = 0; k < ARRAY_SIZE(regs); k++)
+    add_id(g, SYSTEM, regs[k].name, regs[k].bytes, regs[k].id, regs[k].type);
+  for (unsigned k = 0; k < ARRAY_SIZE(segs); k++) /* of FS and GS a 64-bit description has the bases elsewhere */
+    add_segment(g, segs[k], !g->wide || (segs[k][0] != 'f' && segs[k][0] != 'g'));
 }
 
 /* ---- the description ---- */
@@ -152,7 +158,8 @@ static void describe_vectors(FILE *f) {
   for (unsigned k = 0; k < ARRAY_SIZE(lanes); k++)
     fprintf(f, "<vector id=\"%s\" type=\"%s\" count=\"%u\"/>\n", lanes[k].name, lanes[k].type, lanes[k].n);
   fputs("<union id=\"vec128\">", f);
-  for (unsigned k = 0; k < ARRAY_SIZE(lanes); k++) fprintf(f, "<field name=\"%s\" type=\"%s\"/>", lanes[k].name, lanes[k].name);
+  for (unsigned k = 0; k < ARRAY_SIZE(lanes); k++)
+    fprintf(f, "<field name=\"%s\" type=\"%s\"/>", lanes[k].name, lanes[k].name);
   fputs("<field name=\"uint128\" type=\"uint128\"/></union>\n", f);
   FLAGS(f, "i386_mxcsr", 4, mxcsr);
 }
@@ -165,27 +172,30 @@ static void describe_system(FILE *f) {
       {"OSFXSR", 9}, {"OSXMMEXCPT", 10}, {"UMIP", 11}, {"LA57", 12}, {"FSGSBASE", 16}, {"PCIDE", 17}, {"OSXSAVE", 18},
       {"SMEP", 20}, {"SMAP", 21}, {"PKE", 22}};
   static const struct bit_row efer[] = {{"SCE", 0}, {"LME", 8}, {"LMA", 10}, {"NXE", 11}};
+  static const struct { const char *name; u8 first, last; } attr[] = {
+      {"type", 0, 3}, {"S", 4, 4}, {"DPL", 5, 6}, {"P", 7, 7}, {"AVL", 12, 12},
+      {"L", 13, 13}, {"DB", 14, 14}, {"G", 15, 15}, {"unusable", 16, 16}};
   FLAGS(f, "x86_cr0", 8, cr0);
   FLAGS(f, "x86_cr4", 8, cr4);
   FLAGS(f, "x86_efer", 8, efer);
   /* As struct seg has it: the descriptor's bits 40 to 55, and 16 when the selector is NULL. */
-  fputs("<struct id=\"segment_attr\" size=\"4\"><field name=\"type\" start=\"0\" end=\"3\"/><field name=\"S\" start=\"4\" end=\"4\"/>"
-        "<field name=\"DPL\" start=\"5\" end=\"6\"/><field name=\"P\" start=\"7\" end=\"7\"/>"
-        "<field name=\"AVL\" start=\"12\" end=\"12\"/><field name=\"L\" start=\"13\" end=\"13\"/>"
-        "<field name=\"DB\" start=\"14\" end=\"14\"/><field name=\"G\" start=\"15\" end=\"15\"/>"
-        "<field name=\"unusable\" start=\"16\" end=\"16\"/></struct>\n", f);
+  fputs("<struct id=\"segment_attr\" size=\"4\">", f);
+  for (unsigned k = 0; k < ARRAY_SIZE(attr); k++)
+    fprintf(f, "<field name=\"%s\" start=\"%u\" end=\"%u\"/>", attr[k].name, attr[k].first, attr[k].last);
+  fputs("</struct>\n", f);
 }
 
 static void describe_feature(const struct gdbstub *g, FILE *f, unsigned feature) {
-  static void (*const types[FEATURES])(FILE *f) = {[CORE] = describe_eflags, [SSE] = describe_vectors, [SYSTEM] = describe_system};
+  static void (*const types[FEATURES])(FILE *f) = {
+      [CORE] = describe_eflags, [SSE] = describe_vectors, [SYSTEM] = describe_system};
   fprintf(f, "<feature name=\"%s\">\n", feature_names[feature]);
   if (types[feature]) types[feature](f);
   for (unsigned k = 0; k < g->regs; k++) {
     const struct gdb_reg *r = &g->reg[k];
     if (r->feature != feature) continue;
-    bool is_float = r->how == BY_ST || (feature == CORE && r->name[0] == 'f' && r->bytes == 4 && r->how != BY_SELECTOR);
+    bool control = feature == CORE && r->name[0] == 'f' && r->how != BY_SELECTOR;
     fprintf(f, "<reg name=\"%s\" bitsize=\"%u\" type=\"%s\"%s/>\n", r->name, r->bytes * 8u, r->type,
-            feature == SYSTEM ? " group=\"system\" save-restore=\"no\"" : is_float ? " group=\"float\"" : "");
+            feature == SYSTEM ? " group=\"system\" save-restore=\"no\"" : r->how == BY_ST || control ? " group=\"float\"" : "");
   }
   fputs("</feature>\n", f);
 }
@@ -199,15 +209,17 @@ static bool has_feature(const struct gdbstub *g, unsigned feature) {
 int gdb_regs_create(struct gdbstub *g) {
   add_core(g);
   add_vectors(g);
-  if (!dbg_target(g->d)->machine) add(g, LINUX, g->wide ? "orig_rax" : "orig_eax", g->wide ? 8 : 4, BY_CALL, 0, g->wide ? "int64" : "int32");
+  bool program = !dbg_target(g->d)->machine;
+  if (program && g->wide) add(g, LINUX, "orig_rax", 8, BY_CALL, 0, "int64");
+  if (program && !g->wide) add(g, LINUX, "orig_eax", 4, BY_CALL, 0, "int32");
   if (g->wide) add_id(g, SEGMENTS, "fs_base", 8, "fs.base", "int64");
   if (g->wide) add_id(g, SEGMENTS, "gs_base", 8, "gs.base", "int64");
   add_system(g);
   FILE *f = open_memstream(&g->xml, &g->xml_n);
   if (!f) return -1;
-  fprintf(f, "<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n<target>\n<architecture>%s</architecture>\n",
-          g->wide ? "i386:x86-64" : "i386");
-  if (!dbg_target(g->d)->machine) fputs("<osabi>GNU/Linux</osabi>\n", f);
+  fputs("<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n<target>\n", f);
+  fprintf(f, "<architecture>%s</architecture>\n", g->wide ? "i386:x86-64" : "i386");
+  if (program) fputs("<osabi>GNU/Linux</osabi>\n", f);
   for (unsigned k = 0; k < FEATURES; k++)
     if (has_feature(g, k)) describe_feature(g, f, k);
   fputs("</target>\n", f);
@@ -235,7 +247,8 @@ static u64 call_number(struct gdbstub *g) {
   char text[256];
   u64 at, behind, pc = dbg_pc(g->d);
   for (unsigned k = 0; t->syscall_site && t->syscall && t->syscall_site(t->opaque, k, &at, &behind); k++)
-    if ((pc == at || pc == behind) && t->syscall(t->opaque, pc == behind, &number, &i386, text, sizeof text)) return number;
+    if ((pc == at || pc == behind) && t->syscall(t->opaque, pc == behind, &number, &i386, text, sizeof text))
+      return number;
   return UINT64_MAX;
 }
 
@@ -279,11 +292,17 @@ static void set_tags(struct cpu *cpu, u64 v) {
   if (id >= 0) regname_set(cpu, (unsigned)id, full);
 }
 
+void gdb_set_pc(struct gdbstub *g, u64 addr) {
+  struct cpu *cpu = dbg_cpu(g->d);
+  u64 base = dbg_pc(g->d) - cpu->rip;
+  regname_set(cpu, (unsigned)regname_find("rip"), gdb_address(g, addr) - base);
+}
+
 /* As the processor is set between two instructions. False: there can be no such value. */
 static bool put(struct gdbstub *g, const struct gdb_reg *r, const u64 v[2]) {
   struct cpu *cpu = dbg_cpu(g->d);
   switch (r->how) {
-    case BY_PC: regname_set(cpu, (unsigned)regname_find("rip"), gdb_address(g, v[0]) - (dbg_pc(g->d) - cpu->rip)); break;
+    case BY_PC: gdb_set_pc(g, v[0]); break;
     case BY_GPR32: cpu->gpr[r->which] = (cpu->gpr[r->which] & ~UINT64_C(0xffffffff)) | (u32)v[0]; break;
     case BY_SELECTOR: return !regname_load_segment(cpu, (enum sreg)r->which, (u16)v[0]);
     case BY_TAGS: set_tags(cpu, v[0]); break;
@@ -320,7 +339,8 @@ void gdb_write_all(struct gdbstub *g, struct gdb_text *t) {
   u8 v[16];
   bool good = true;
   unsigned k = 0;
-  for (; k < g->regs && gdb_hex_bytes(t, v, g->reg[k].bytes) == g->reg[k].bytes; k++) good &= put_bytes(g, &g->reg[k], v);
+  for (; k < g->regs && gdb_hex_bytes(t, v, g->reg[k].bytes) == g->reg[k].bytes; k++)
+    good &= put_bytes(g, &g->reg[k], v);
   if (k < g->regs || gdb_left(t) || !good) gdb_error(g, GDB_E_BAD);
   else gdb_put(g, "OK");
 }
@@ -339,8 +359,9 @@ void gdb_read_one(struct gdbstub *g, struct gdb_text *t) {
 void gdb_write_one(struct gdbstub *g, struct gdb_text *t) {
   u8 v[16];
   u64 n;
-  bool good = gdb_hex(t, &n) && n < g->regs && gdb_char(t, '=') && gdb_hex_bytes(t, v, g->reg[n].bytes) == g->reg[n].bytes &&
-              !gdb_left(t) && put_bytes(g, &g->reg[n], v);
+  bool good = gdb_hex(t, &n) && n < g->regs && gdb_char(t, '=') &&
+              gdb_hex_bytes(t, v, g->reg[n].bytes) == g->reg[n].bytes && !gdb_left(t) &&
+              put_bytes(g, &g->reg[n], v);
   if (good) gdb_put(g, "OK");
   else gdb_error(g, GDB_E_BAD);
 }

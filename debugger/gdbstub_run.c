@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/regname.h"
 #include "debugger/gdbstub_inside.h"
 
 /* ---- signals ---- */
@@ -194,10 +193,7 @@ void gdb_resume_packet(struct gdbstub *g, char how, struct gdb_text *t) {
     gdb_error(g, GDB_E_BAD);
     return;
   }
-  if ((!upper || gdb_char(t, ';')) && gdb_hex(t, &addr) && dbg_alive(g->d)) {
-    struct cpu *cpu = dbg_cpu(g->d);
-    regname_set(cpu, (unsigned)regname_find("rip"), gdb_address(g, addr) - (dbg_pc(g->d) - cpu->rip));
-  }
+  if ((!upper || gdb_char(t, ';')) && gdb_hex(t, &addr) && dbg_alive(g->d)) gdb_set_pc(g, addr);
   gdb_resume(g, how == 's' || how == 'S', linux_signal(signal));
 }
 
@@ -242,7 +238,8 @@ static bool add_point(struct gdbstub *g, struct gdb_point p) {
   static const u8 kind[] = {POINT_BREAK, POINT_BREAK, POINT_WATCH, POINT_RWATCH, POINT_AWATCH};
   char text[64];
   snprintf(text, sizeof text, "gdb's at 0x%llx", (unsigned long long)p.addr);
-  struct point like = {.kind = (enum point_kind)kind[p.type], .enabled = true, .text = text, .addr = p.addr, .len = p.len};
+  struct point like = {.kind = (enum point_kind)kind[p.type], .enabled = true, .text = text, .addr = p.addr,
+                       .len = p.len};
   const struct point *made = make_room(g) ? dbg_add_point(g->d, &like) : NULL;
   if (!made) return false;
   p.number = made->number;
@@ -252,13 +249,15 @@ static bool add_point(struct gdbstub *g, struct gdb_point p) {
 
 /* An i386 program's address may have been in ring 0's half when it was given, and not now. */
 static bool same_point(const struct gdbstub *g, const struct gdb_point *a, const struct gdb_point *b) {
-  return a->type == b->type && a->len == b->len && (g->wide ? a->addr == b->addr : (u32)a->addr == (u32)b->addr);
+  bool same = g->wide ? a->addr == b->addr : (u32)a->addr == (u32)b->addr;
+  return same && a->type == b->type && a->len == b->len;
 }
 
 /* TYPE,ADDR,KIND: a watchpoint's kind is its length. */
 void gdb_point(struct gdbstub *g, struct gdb_text *t, bool insert) {
   u64 type, addr, kind;
-  if (!gdb_hex(t, &type) || !gdb_char(t, ',') || !gdb_hex(t, &addr) || !gdb_char(t, ',') || !gdb_hex(t, &kind)) {
+  if (!gdb_hex(t, &type) || !gdb_char(t, ',') || !gdb_hex(t, &addr) || !gdb_char(t, ',') ||
+      !gdb_hex(t, &kind)) {
     gdb_error(g, GDB_E_BAD);
     return;
   }
@@ -309,7 +308,8 @@ void gdb_catch_syscalls(struct gdbstub *g, struct gdb_text *t) {
   }
   if (!gdb_char(t, '1')) good = false;
   else if (!gdb_left(t)) good = catch_call(g, -1);
-  while (good && gdb_char(t, ';')) good = gdb_hex(t, &number) && number < 1 << 16 && catch_call(g, (int)number);
+  while (good && gdb_char(t, ';'))
+    good = gdb_hex(t, &number) && number < 1 << 16 && catch_call(g, (int)number);
   if (good && !gdb_left(t)) gdb_put(g, "OK");
   else gdb_error(g, GDB_E_BAD);
 }

@@ -85,6 +85,11 @@ static void on_transition(void *watcher, struct cpu *cpu, const struct transitio
   }
 }
 
+static void print_signal(struct dbg *d, int signo) {
+  const char *name = d->target.signal_name ? d->target.signal_name(signo) : NULL;
+  out_text(d->out, "Program receives signal %s\n", name ? name : "?");
+}
+
 /* The program gets a signal from this fault. True: we stop for it; false: it is on its way. */
 static bool stops_for_signal(struct dbg *d, const struct fault *f) {
   struct dbg_signal *s = &d->stop.signal;
@@ -92,6 +97,7 @@ static bool stops_for_signal(struct dbg *d, const struct fault *f) {
   const struct signal_policy *policy = dbg_signal_policy(d, s->signo);
   d->caught = points_at_signal(d, s->signo);
   if (d->caught || (policy && policy->stop)) return true;
+  if (policy && policy->print) print_signal(d, s->signo);
   d->target.pass_fault(d->target.opaque);
   *s = (struct dbg_signal){0};
   return false;
@@ -169,6 +175,7 @@ static bool signal_waits(struct dbg *d) {
   struct point *p = points_at_signal(d, s->signo);
   if (p) return stopped_for_point(d, p);
   if (policy->stop) return stopped_for(d, STOP_SIGNAL);
+  if (policy->print) print_signal(d, s->signo);
   if (!policy->pass) d->target.set_signal(d->target.opaque, 0);
   return false;
 }
@@ -226,8 +233,22 @@ static void leave_stub(struct dbg *d) {
   }
 }
 
+/* What tells a step from none: an interruption that came behind its stop ends the next run before it begins. */
+struct progress { u64 icount, rip, rcx, delivered_at; u32 deliveries; };
+
+static struct progress progress_of(const struct dbg *d) {
+  const struct cpu *cpu = d->cpu;
+  return (struct progress){cpu_icount(cpu), cpu->rip, cpu->gpr[RCX], cpu->delivered_at, cpu->deliveries};
+}
+
+static bool is_same(struct progress a, struct progress b) {
+  return a.icount == b.icount && a.rip == b.rip && a.rcx == b.rcx && a.delivered_at == b.delivered_at &&
+         a.deliveries == b.deliveries;
+}
+
 bool dbg_run(struct dbg *d, u64 limit) {
   struct dbg_ended e;
+  unsigned idle = 0;
   u64 start = cpu_icount(d->cpu);
   for (;;) {
     bool steps = points_need_steps(d);
@@ -241,6 +262,7 @@ bool dbg_run(struct dbg *d, u64 limit) {
     listen(d, limit != 0);
     stops_pass(d->cpu);
     d->single = part == 1;
+    const struct progress before = progress_of(d);
     d->target.run(d->target.opaque, part, &e);
     if (e.how == END_SIGNAL ? signal_waits(d) : e.how != END_STOPPED ? ended(d, &e) : stopped(d)) {
       if (d->stop.why == STOP_INTERRUPTED && !d->recording) leave_stub(d);
@@ -248,6 +270,7 @@ bool dbg_run(struct dbg *d, u64 limit) {
     }
     if (part && e.how == END_STOPPED && d->cpu->vm->stops && stops_here(d->cpu) && at_code(d)) return true; /* stepped to */
     if (d->wanted) return false;
+    if (part == 1 && e.how == END_STOPPED && is_same(before, progress_of(d)) && idle++ < 4) continue;
     if (limit && (limit == 1 || cpu_icount(d->cpu) - start >= limit)) return false;
   }
 }
@@ -262,6 +285,7 @@ bool dbg_begin(struct dbg *d) {
     d->done_temporary = NULL;
   }
   d->interrupted = 0;
+  d->selected = 0;
   d->wants = 0;
   d->want_ring = false;
   d->want_cpl = -1;

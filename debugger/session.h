@@ -203,6 +203,8 @@ bool dbg_command(struct dbg *d, const char *line);
 bool dbg_collecting(const struct dbg *d);
 /* Does an empty line behind this one do it again? */
 bool dbg_repeats(const char *line);
+/* What that is: of commands that go on where they ended, such as `x`, without their address. "": nothing. */
+void dbg_repetition(const char *line, char *buf, size_t n);
 /* The exit status that the last `quit`, or the program, asks for. */
 int dbg_status(const struct dbg *d);
 /* Words that could stand where `line` ends; n-th, NULL beyond. Valid until the next call. */

@@ -206,6 +206,13 @@ enum frame_how sym_unwind(struct symbols *s, struct frame_regs *r, bool call, bo
   struct frame_regs old = *r;
   switch (m && m->bits == r->bits ? sym_cfi_unwind(m, pc, r, signal, read, opaque) : CFI_NONE) {
   case CFI_CALLER:
+    if (call && !*signal) { /* a trampoline begins right behind the function whose table this is */
+      struct frame_regs caller = *r;
+      *r = old;
+      *signal = trampoline(&t);
+      if (*signal) return FRAME_POINTER;
+      *r = caller;
+    }
     /* A caller's frame lies above, except of a handler that has a stack of its own. */
     if (*signal || r->gpr[RSP] > sp) return FRAME_CFI;
     *r = old;

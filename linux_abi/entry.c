@@ -23,7 +23,8 @@ static void settle_signals(struct task *t) {
   s64 r = (s64)t->regs->ax;
   bool restart = t->regs->orig_ax != ~UINT64_C(0) && r <= -ERESTARTSYS && r >= -ERESTART_RESTARTBLOCK;
   if (likely(!t->signal_pending && !restart)) return;
-  bool fault = t->sig->fault; /* of an IRETQ to nowhere: nothing could be held behind that */
+  /* Of an IRETQ to nowhere: nothing could be held behind that. Behind a trap it can. */
+  bool fault = t->sig->fault && t->sig->fault_info.si_signo != SIGTRAP;
   if (!restart && !fault && sig_hold_later(t)) lx_signal_arrived(t);
   else sig_deliver(t);
 }

@@ -27,4 +27,4 @@ guests: $(DEBUG_PROGRAMS)
 CHECKS += debugdoc debug
 CHECK_debugdoc = tests/debug/tutorial $(RINGWALK) $(OBJ) docs/debugger.md
 CHECK_debug = tests/debug/check $(RINGWALK) $(OBJ)
-CHECK_NEEDS += $(RINGWALK) $(DEBUG_PROGRAMS) $(ROMS)
+CHECK_NEEDS += $(RINGWALK) $(DEBUG_PROGRAMS)
