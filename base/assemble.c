@@ -1,19 +1,31 @@
-/* Assembly text to bytes through GNU as, each text once. The object's .text is read from its ELF section
- * headers (System V ABI, Object Files). */
+/* Assembly text to bytes through GNU as, each text once. Its files are in memory: nothing is left behind however this
+ * process ends. The object's .text is read from its ELF section headers (System V ABI, Object Files). */
+#define _GNU_SOURCE /* memfd_create */
 #include "base/assemble.h"
 
 #include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* What as may use: a text like `.rept 100000000` asks for more. */
+enum { AS_SECONDS = 5, AS_FILE = 1 << 20, AS_MEMORY = 1 << 29 };
+
+enum { SAID = 200 };
 struct assembled {
   struct assembled *next;
   unsigned bits;
   int len; /* -1: as refused it */
   u8 code[ASSEMBLE_MAX];
+  char said[SAID]; /* why */
   char text[];
 };
 
@@ -21,36 +33,75 @@ struct assembler {
   bool present, probed;
   bool only_where_needed;
   struct assembled *list;
-  char dir[32];
 };
 
-/* Runs as on dir/a.s; its messages go to dir/a.err. Returns its exit status, -1 when it could not be run. */
-static int run_as(const struct assembler *as, const char *width) {
-  pid_t pid = fork();
-  if (pid < 0) return -1;
-  if (!pid) {
-    if (!chdir(as->dir) && freopen("a.err", "w", stderr) && freopen("/dev/null", "r", stdin))
-      execlp("as", "as", width, "-o", "a.o", "a.s", (char *)NULL);
-    _exit(127);
-  }
+/* as's standard input, output and messages, and their places in its process. */
+enum { AS_SOURCE, AS_OBJECT, AS_MESSAGES, AS_FILES };
+struct as_files {
+  int fd[AS_FILES];
+};
+static const int as_places[AS_FILES] = {[AS_SOURCE] = 0, [AS_OBJECT] = 1, [AS_MESSAGES] = 2};
+
+static void limit(int what, rlim_t most) {
+  struct rlimit r = {.rlim_cur = most, .rlim_max = most};
+  (void)setrlimit(what, &r); /* a lower hard limit stands */
+}
+
+/* In the child. Its descriptors are moved out of the way first: any may be 0 to 2 already. */
+static _Noreturn void exec_as(const struct as_files *f, const char *width, pid_t parent) {
+  int fd[AS_FILES];
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent) _exit(127);
+  for (unsigned k = 0; k < AS_FILES; k++)
+    if ((fd[k] = fcntl(f->fd[k], F_DUPFD_CLOEXEC, 10)) < 0) _exit(127);
+  for (unsigned k = 0; k < AS_FILES; k++)
+    if (dup2(fd[k], as_places[k]) < 0) _exit(127);
+  limit(RLIMIT_CPU, AS_SECONDS);
+  limit(RLIMIT_FSIZE, AS_FILE);
+  limit(RLIMIT_AS, AS_MEMORY);
+  limit(RLIMIT_CORE, 0);
+  execlp("as", "as", width, "-o", "/proc/self/fd/1", "-", (char *)NULL);
+  _exit(127);
+}
+
+/* Its exit status; -1: it could not be run; 128 + the signal that ended it. */
+static int run_as(const struct as_files *f, const char *width) {
+  pid_t parent = getpid(), pid = fork();
   int status;
-  if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) == 127) return -1;
-  return WEXITSTATUS(status);
+  if (pid < 0) return -1;
+  if (!pid) exec_as(f, width, parent);
+  while (waitpid(pid, &status, 0) != pid)
+    if (errno != EINTR) return -1;
+  if (WIFSIGNALED(status)) return 128 + WTERMSIG(status);
+  return WEXITSTATUS(status) == 127 ? -1 : WEXITSTATUS(status);
 }
 
-static void in_dir(const struct assembler *as, const char *name, char *out, size_t n) {
-  snprintf(out, n, "%s/%s", as->dir, name);
-}
-
-static int write_source(const struct assembler *as, const char *text, unsigned bits) {
-  char path[64];
-  in_dir(as, "a.s", path, sizeof path);
-  FILE *f = fopen(path, "w");
-  if (!f) return -1;
+static int write_source(const struct as_files *files, const char *text, unsigned bits) {
+  int fd = dup(files->fd[AS_SOURCE]);
+  FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
+  if (!f) {
+    if (fd >= 0) close(fd);
+    return -1;
+  }
   fprintf(f, bits == 16 ? ".code16\n.text\n" : ".text\n");
   for (const char *p = text; *p; p++) fputc(*p == ';' ? '\n' : *p, f);
   fputc('\n', f);
-  return fclose(f);
+  if (fclose(f)) return -1;
+  return lseek(files->fd[AS_SOURCE], 0, SEEK_SET) ? -1 : 0;
+}
+
+static void close_files(const struct as_files *f) {
+  for (unsigned k = 0; k < AS_FILES; k++)
+    if (f->fd[k] >= 0) close(f->fd[k]);
+}
+
+static int open_files(struct as_files *f) {
+  for (unsigned k = 0; k < AS_FILES; k++) f->fd[k] = memfd_create("as", MFD_CLOEXEC);
+  for (unsigned k = 0; k < AS_FILES; k++)
+    if (f->fd[k] < 0) {
+      close_files(f);
+      return -1;
+    }
+  return 0;
 }
 
 struct assembler *assembler_new(bool only_where_needed) {
@@ -67,33 +118,24 @@ void assembler_free(struct assembler *as) {
     as->list = a->next;
     free(a);
   }
-  static const char *const names[] = {"a.s", "a.o", "a.err"};
-  char path[64];
-  for (unsigned k = 0; k < ARRAY_SIZE(names) && *as->dir; k++) {
-    in_dir(as, names[k], path, sizeof path);
-    unlink(path);
-  }
-  if (*as->dir) rmdir(as->dir);
   free(as);
 }
 
 /* Looked for when it is first needed. */
 bool assembler_present(struct assembler *as) {
+  struct as_files f;
   if (!as || as->probed) return as && as->present;
   as->probed = true;
-  strcpy(as->dir, "/tmp/ringwalk-asXXXXXX");
-  if (!mkdtemp(as->dir)) *as->dir = 0;
-  else as->present = !write_source(as, "nop", 64) && run_as(as, "--64") == 0;
+  if (open_files(&f)) return false;
+  as->present = !write_source(&f, "nop", 64) && run_as(&f, "--64") == 0;
+  close_files(&f);
   return as->present;
 }
 bool assembler_compares(const struct assembler *as) { return as && !as->only_where_needed; }
 
-static size_t slurp(const struct assembler *as, const char *name, u8 *buf, size_t n) {
-  char path[64];
-  in_dir(as, name, path, sizeof path);
-  FILE *f = fopen(path, "rb");
-  size_t got = f ? fread(buf, 1, n, f) : 0;
-  if (f) fclose(f);
+static size_t slurp(int fd, void *buf, size_t n) {
+  size_t got = 0;
+  for (ssize_t r; got < n && (r = pread(fd, (char *)buf + got, n - got, (off_t)got)) > 0;) got += (size_t)r;
   return got;
 }
 
@@ -119,6 +161,37 @@ static size_t slurp(const struct assembler *as, const char *name, u8 *buf, size_
 FIND_TEXT(32)
 FIND_TEXT(64)
 
+/* What as said of the text that it refused, or what ended it. */
+static void refusal(const struct as_files *f, int status, char said[SAID]) {
+  if (status == 128 + SIGXCPU || status == 128 + SIGKILL) {
+    snprintf(said, SAID, "it takes more than %d seconds", AS_SECONDS);
+    return;
+  }
+  char text[4 * SAID];
+  size_t n = slurp(f->fd[AS_MESSAGES], text, sizeof text - 1);
+  while (n && text[n - 1] == '\n') n--;
+  text[n] = 0;
+  for (char *p = text; *p; p++)
+    if (*p == '\n') *p = ' ';
+  const char *first = strstr(text, "Error: "); /* behind the file's name */
+  if (status == 128 + SIGXFSZ) first = "Error: the code is too long";
+  snprintf(said, SAID, "%.*s", SAID - 1, first ? first + 7 : n ? text : "the text needs relocations, or is too long");
+}
+
+static int run_text(struct assembled *a, u8 *object, size_t room) {
+  struct as_files f;
+  if (open_files(&f)) return -1;
+  int status = write_source(&f, a->text, a->bits) ? -1 : run_as(&f, a->bits == 64 ? "--64" : "--32");
+  if (!status) {
+    size_t n = slurp(f.fd[AS_OBJECT], object, room);
+    a->len = n > EI_CLASS && object[EI_CLASS] == ELFCLASS64 ? find_text64(object, n, a->code)
+                                                            : find_text32(object, n, a->code);
+  }
+  if (a->len < 0) refusal(&f, status, a->said);
+  close_files(&f);
+  return status;
+}
+
 static struct assembled *assemble(struct assembler *as, const char *text, unsigned bits) {
   struct assembled *a = calloc(1, sizeof *a + strlen(text) + 1);
   enum { OBJECT = 65536 };
@@ -127,11 +200,7 @@ static struct assembled *assemble(struct assembler *as, const char *text, unsign
     strcpy(a->text, text);
     a->bits = bits;
     a->len = -1;
-    if (!write_source(as, text, bits) && run_as(as, bits == 64 ? "--64" : "--32") == 0) {
-      size_t n = slurp(as, "a.o", object, OBJECT);
-      a->len = n > EI_CLASS && object[EI_CLASS] == ELFCLASS64 ? find_text64(object, n, a->code)
-                                                              : find_text32(object, n, a->code);
-    }
+    if (run_text(a, object, OBJECT) < 0) strcpy(a->said, "as could not be run");
     a->next = as->list;
     as->list = a;
   } else {
@@ -150,14 +219,6 @@ int assemble_text(struct assembler *as, const char *text, unsigned bits, u8 code
     memcpy(code, a->code, (size_t)a->len);
     return a->len;
   }
-  char said[200] = "";
-  size_t n = slurp(as, "a.err", (u8 *)said, sizeof said - 1);
-  while (n && said[n - 1] == '\n') n--;
-  said[n] = 0;
-  for (char *p = said; *p; p++)
-    if (*p == '\n') *p = ' ';
-  const char *first = strstr(said, "Error: "); /* behind the temporary file's name */
-  snprintf(err, size, "as cannot assemble '%.80s': %s", text,
-           first ? first + 7 : n ? said : "the text needs relocations, or is too long");
+  snprintf(err, size, "as cannot assemble '%.80s': %s", text, a ? a->said : "out of memory");
   return -1;
 }

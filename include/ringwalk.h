@@ -71,7 +71,7 @@ const char *rw_error(const struct rw *m);
 /* Registers by name: rax .. r15, rip, rflags, cpl, cs and cs.base .limit .attr (so for the others, ldtr and tr),
  * gdtr.base .limit, idtr, cr0 .. cr8, dr0 .. dr7, xcr0, pkru, fcw, fsw, ftw (abridged), fop, fip, fcs, fdp, fds, mm0 .. mm7,
  * mxcsr, and MSRs by the manual's name. Of st0 .. st7 and xmm0 .. xmm15 there are the parts .hi and .lo. Stores without the
- * checks of an instruction. -1: no such register. */
+ * checks of an instruction; a value is cut to the bits that the register has (of cpl 2). -1: no such register. */
 int rw_get(struct rw *m, const char *reg, uint64_t *value);
 int rw_set(struct rw *m, const char *reg, uint64_t value);
 /* The name of register n, or NULL beyond the last. */

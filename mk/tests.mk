@@ -43,6 +43,14 @@ VECS := $(sort $(wildcard tests/vec/*.vec))
 ifneq ($(and $(VECS),$(APP_SRCS)),)
 CHECKS += vectors
 CHECK_vectors = $(RINGWALK) check -q -j 2 --coverage --unreachable tests/vec/unreachable $(VECS)
+# The suite holds on every model of `ringwalk info cpus`: on the defaults above, on the others here; and on models
+# without a feature, where what needs it is skipped.
+VEC_MODELS := icelake zen4
+CHECKS += $(VEC_MODELS:%=vectors-%)
+$(foreach m,$(VEC_MODELS),$(eval CHECK_vectors-$m = $(RINGWALK) check -q -j 2 -cpu $m $(VECS)))
+CHECKS_LONG += vectors-no-vme vectors-no-syscall
+CHECK_vectors-no-vme = $(RINGWALK) check -q -j 2 -cpu intel,-vme $(VECS)
+CHECK_vectors-no-syscall = $(RINGWALK) check -q -j 2 -cpu amd,-syscall $(VECS)
 # Each row of cpu/checks.def turned round: some vector must fail.
 CHECKS_LONG += inverted
 CHECK_inverted = $(RINGWALK) check --invert all $(VECS)

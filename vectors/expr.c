@@ -23,6 +23,9 @@ static const struct {
 static const char *const functions[FN_COUNT + 1] = {
     "cs32", "cs64", "cs16", "ds", "ss16", "ds16", "handler", "pte", "desc", "gate", "ist", "tss_stack", NULL};
 
+/* By enum expr_model. */
+static const char *const of_model[] = {"canonical_bits", "physbits", NULL};
+
 static const struct {
   const char *name;
   u64 value;
@@ -52,12 +55,21 @@ static int add_node(struct parser *ps, const char *at, struct node n, s32 *out) 
   return 0;
 }
 
+/* feature(NAME), the name being in hand. */
+static int parse_feature(struct parser *ps, const char *at, s32 *out) {
+  if (tok_expect(ps, "(")) return -1;
+  int f = ps->t.kind == T_ID ? model_feature(ps->t.text) : FEAT_NONE;
+  if (f < 0) return parse_error(ps, ps->t.at, "expected a CPU feature's name");
+  if (lex_next(ps) || tok_expect(ps, ")")) return -1;
+  return add_node(ps, at, (struct node){.kind = N_MODEL, .num = MODEL_FEATURE + (u64)f}, out);
+}
+
 static int parse_name(struct parser *ps, s32 *out) {
   char name[sizeof ps->t.text];
   const char *at = ps->t.at;
   strcpy(name, ps->t.text);
   if (lex_next(ps)) return -1;
-  int fn = word_in(functions, name), c;
+  int fn = word_in(functions, name), of = word_in(of_model, name), c;
   unsigned hi;
   if (fn >= 0 && tok_is(ps, "(")) {
     s32 a;
@@ -66,6 +78,8 @@ static int parse_name(struct parser *ps, s32 *out) {
   }
   for (u32 k = 0; ps->v && k < ps->v->vars; k++)
     if (!strcmp(ps->v->var[k], name)) return add_node(ps, at, (struct node){.kind = N_VAR, .num = k}, out);
+  if (of >= 0) return add_node(ps, at, (struct node){.kind = N_MODEL, .num = (u64)of}, out);
+  if (!strcmp(name, "feature") && tok_is(ps, "(")) return parse_feature(ps, at, out);
   if (!strcmp(name, "next")) return add_node(ps, at, (struct node){.kind = N_NEXT}, out);
   enum vendor vendor;
   if (!vendor_parse(name, &vendor)) return add_node(ps, at, (struct node){.kind = N_VENDOR, .num = vendor}, out);
@@ -228,6 +242,18 @@ static u64 memory(const struct venv *env, s32 node) {
   return vstate_read(env->st, at, (unsigned)n->num);
 }
 
+static u64 of_the_model(const struct venv *env, s32 node) {
+  const struct cpu_model *m = env->c->model;
+  u64 what = env->c->file->node[node].num;
+  if (!m) {
+    vec_trouble(env, node, "a 'for' is the same on every model: use 'skip if' or 'let'");
+    return 0;
+  }
+  return what == MODEL_CANONICAL ? model_canonical_bits(m)
+         : what == MODEL_PHYSICAL ? m->maxphyaddr
+                                  : model_has(m, (int)(what - MODEL_FEATURE));
+}
+
 u64 vec_eval_bits(const struct venv *env, s32 node, unsigned bits, const char *what) {
   u64 v = vec_eval(env, node), sign = v >> (bits - 1);
   if (bits < 64 && sign > 1 && sign != UINT64_MAX >> (bits - 1))
@@ -241,6 +267,7 @@ u64 vec_eval(const struct venv *env, s32 node) {
   case N_NUM: return n->num;
   case N_VAR: return env->c->var[n->num];
   case N_NEXT: return env->next;
+  case N_MODEL: return of_the_model(env, node);
   case N_VENDOR: return env->c->vendor == (enum vendor)n->num;
   case N_MODE: return n->num >> env->c->mode & 1;
   case N_REG: return vstate_get(env->st, (unsigned)n->num);

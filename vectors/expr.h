@@ -16,4 +16,7 @@ enum expr_fn {
   FN_TSS_STACK, FN_COUNT,
 };
 
+/* What the model is asked: bits of a canonical address in its widest mode, of a physical address; features. */
+enum expr_model { MODEL_CANONICAL, MODEL_PHYSICAL, MODEL_FEATURE };
+
 #endif

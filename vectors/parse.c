@@ -124,6 +124,18 @@ static int line_cpu(struct parser *ps) {
   return 0;
 }
 
+static int line_needs(struct parser *ps) {
+  struct vector *v = ps->v;
+  do {
+    int f = ps->t.kind == T_ID ? model_feature(ps->t.text) : FEAT_NONE;
+    if (f < 0) return parse_error(ps, ps->t.at, "expected a CPU feature's name");
+    if (v->needs == VEC_NEEDS) return parse_error(ps, ps->t.at, "more than %d features", VEC_NEEDS);
+    v->need[v->needs++] = (s16)f;
+    if (lex_next(ps)) return -1;
+  } while (ps->t.kind != T_END);
+  return 0;
+}
+
 static int line_mode(struct parser *ps) {
   for (; ps->t.kind != T_END;) {
     unsigned m = 0;
@@ -153,7 +165,7 @@ static int add_var(struct parser *ps, u32 *index) {
 
 static int line_for(struct parser *ps) {
   struct vector *v = ps->v;
-  struct loop l = {.first_arg = 0};
+  struct loop l = {.line = ps->lineno, .col = (unsigned)(ps->t.at - ps->line) + 1};
   if (v->loops == VEC_LOOPS) return parse_error(ps, ps->t.at, "more than %d loops", VEC_LOOPS);
   if (add_var(ps, &l.var) || tok_expect(ps, "in")) return -1;
   l.first_arg = ps->f->args;
@@ -248,7 +260,8 @@ static int parse_line(struct parser *ps, char **cite) {
     const char *word;
     int (*parse)(struct parser *ps);
   } lines[] = {{"cpu", line_cpu}, {"mode", line_mode}, {"for", line_for}, {"let", line_let},
-               {"undefined", line_undefined}, {"disputed", line_disputed}, {"skip", line_skip}};
+               {"undefined", line_undefined}, {"disputed", line_disputed}, {"skip", line_skip},
+               {"needs", line_needs}};
   if (lex_next(ps)) return -1;
   int r = tok_accept(ps, "vector");
   if (r < 0) return -1;

@@ -15,11 +15,34 @@ struct walk {
   struct vstate none; /* loops see variables only */
 };
 
+/* How many values a loop has, those of the loops around it being what they are; no more than VEC_MAX_CASES + 1. */
+static u64 loop_values(struct walk *w, const struct loop *l) {
+  struct venv env = {.c = &w->c, .st = &w->none, .trouble = &w->trouble};
+  u64 n = 0;
+  for (u32 k = 0; k < l->args && n <= VEC_MAX_CASES; k++, n++) {
+    const struct arg *a = &w->c.file->arg[l->first_arg + k];
+    if (!a->key) continue;
+    u64 more = vec_eval(&env, w->c.file->arg[l->first_arg + ++k].value) - vec_eval(&env, a->value);
+    n += more > VEC_MAX_CASES ? VEC_MAX_CASES : more;
+  }
+  return n;
+}
+
+/* The loop that crosses the limit. */
+static const struct loop *crossing(struct walk *w) {
+  const struct vector *v = w->c.v;
+  u64 cases = (u64)__builtin_popcount(v->vendors) * (u64)__builtin_popcount(v->modes);
+  for (u32 k = 0; k + 1 < v->loops; k++)
+    if ((cases *= loop_values(w, &v->loop[k])) > VEC_MAX_CASES) return &v->loop[k];
+  return &v->loop[v->loops - 1];
+}
+
 static int too_many(struct walk *w) {
   const struct vector *v = w->c.v;
   if (w->trouble.here) return -1;
+  const struct loop *l = crossing(w);
   w->trouble.here = true;
-  vec_case_error(&w->trouble.err, w->c.file, &(struct stmt){.line = v->line, .col = v->col},
+  vec_case_error(&w->trouble.err, w->c.file, &(struct stmt){.line = l->line, .col = l->col},
                  "vector %s has more than %d cases: narrow a 'for', or make several vectors of it", v->name,
                  VEC_MAX_CASES);
   return -1;
@@ -153,12 +176,27 @@ static int plan_code(struct venv *env, struct vec_case *c, struct assembler *as,
   return 0;
 }
 
-static u64 cpl_of(const struct venv *env) {
+static u64 cpl_given(const struct venv *env, bool *given) {
   const struct vector *v = env->c->v;
+  *given = true;
   if (v->cpl != VEC_NONE) return vec_eval_bits(env, v->cpl, 2, "cpl");
   for (u32 k = 0; k < v->vars; k++)
     if (!strcmp(v->var[k], "cpl")) return env->c->var[k];
+  *given = false;
   return 0;
+}
+
+/* Real mode has CPL 0, virtual-8086 mode 3: SDM 3B 20.1.1, 20.2.1. */
+static int check_cpl(const struct venv *env, struct vec_error *err) {
+  const struct vec_case *c = env->c;
+  bool given;
+  u64 value = cpl_given(env, &given);
+  unsigned fixed = c->mode == VM_REAL ? 0 : 3;
+  if (!given || (c->mode != VM_REAL && c->mode != VM_V86) || value == fixed) return 0;
+  vec_case_error(err, c->file, &(struct stmt){.line = c->v->line, .col = c->v->col},
+                 "cpl %llu in %s mode, which has CPL %u: leave the case out with 'skip if'",
+                 (unsigned long long)value, vec_mode_name(c->mode), fixed);
+  return -1;
 }
 
 /* Applies the settings in order. 1: the case is skipped. */
@@ -222,12 +260,13 @@ static int plan_want(struct venv *env, struct vec_plan *p, struct vec_error *err
 static int plan(struct venv *env, struct vec_case *c, const struct cpu_model *model, struct assembler *as,
                 struct vec_plan *p, struct vec_error *err) {
   vstate_default(&p->start, model, c->mode, 0);
-  u64 cpl = cpl_of(env);
+  bool given;
+  u64 cpl = cpl_given(env, &given);
   vstate_default(&p->start, model, c->mode, (unsigned)(cpl & 3));
   if (plan_code(env, c, as, p, err)) return -1;
   env->next = p->next;
   int r = plan_start(env, c, p, err);
-  if (r) return r;
+  if (r || check_cpl(env, err)) return r ? r : -1;
   vstate_copy(&p->want, &p->start);
   return plan_want(env, p, err);
 }
@@ -235,6 +274,7 @@ static int plan(struct venv *env, struct vec_case *c, const struct cpu_model *mo
 int vec_plan(const struct vec_case *given, const struct cpu_model *model, struct assembler *as,
              struct vec_plan *p, struct vec_error *err) {
   struct vec_case c = *given;
+  c.model = model;
   struct vec_trouble trouble = {.here = false};
   struct venv env = {.c = &c, .st = &p->start, .trouble = &trouble};
   int r = plan(&env, &c, model, as, p, err);

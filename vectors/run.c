@@ -22,11 +22,13 @@ struct worker {
   struct recorder recorder; /* of both engines, if anybody asks about checks */
   struct rec_seen seen[CHECKS];
   struct results *results; /* of the vector in hand */
+  u8 told_skipped;         /* VENDORS_* of which it is told that this vector is skipped */
 };
 
 struct result { /* of a case */
   char *cases;  /* its variables */
   char *why;    /* NULL: it passed */
+  bool skipped; /* why: what the model has not */
 };
 struct results { /* of a vector */
   struct result *r;
@@ -41,7 +43,7 @@ struct vec_runner {
   struct vec_options o;
   struct worker *worker[MAX_JOBS];
   unsigned workers;
-  unsigned passed, failed;
+  unsigned passed, failed, skipped;
   struct text junit;
   const struct vec_file *file; /* being run: its vectors, and what came out */
   struct results *results;
@@ -98,6 +100,8 @@ static void junit_case(struct vec_runner *r, const char *name, const char *cases
   t->lines = 0;
 }
 
+static unsigned results_told(const struct vec_runner *r) { return r->passed + r->failed + r->skipped; }
+
 /* Reports one case; why: NULL when it passed, else lines. */
 static void report(struct vec_runner *r, const struct vec_file *f, const struct vector *v, const char *cases,
                    const char *why) {
@@ -107,7 +111,7 @@ static void report(struct vec_runner *r, const struct vec_file *f, const struct 
   else r->passed++;
   junit_case(r, name, cases, why);
   if (!r->o.tap || (r->o.quiet && !why)) return;
-  fprintf(r->o.tap, "%s %u - ", why ? "not ok" : "ok", r->passed + r->failed);
+  fprintf(r->o.tap, "%s %u - ", why ? "not ok" : "ok", results_told(r));
   put_line(r->o.tap, name);
   fprintf(r->o.tap, " %s%s%s\n", cases, v->disputed ? " # disputed: " : "", v->disputed ? v->disputed : "");
   if (!why) return;
@@ -121,10 +125,29 @@ static void report(struct vec_runner *r, const struct vec_file *f, const struct 
   }
 }
 
+/* Neither passed nor failed, but TAP counts it as passed. */
+static void report_skipped(struct vec_runner *r, const struct vec_file *f, const struct vector *v,
+                           const char *cases, const char *why) {
+  char name[300];
+  snprintf(name, sizeof name, "%s:%s", f->name, v->name);
+  r->skipped++;
+  if (r->o.junit) {
+    text_add(&r->junit, "  <testcase classname=\"");
+    put_quoted(&r->junit, name);
+    text_add(&r->junit, "\" name=\"");
+    put_quoted(&r->junit, cases);
+    text_add(&r->junit, "\"><skipped message=\"%s\"/></testcase>\n", why);
+    r->junit.lines = 0;
+  }
+  if (!r->o.tap || r->o.quiet) return;
+  fprintf(r->o.tap, "ok %u - ", results_told(r));
+  put_line(r->o.tap, name);
+  fprintf(r->o.tap, " %s # SKIP %s\n", cases, why);
+}
+
 /* ---- the work ---- */
 
-/* why may be NULL: the case passed. */
-static int add_result(struct worker *w, const struct vec_case *c, const char *why) {
+static int append_result(struct worker *w, const struct vec_case *c, const char *why) {
   struct results *rs = w->results;
   char cases[400];
   if (rs->n == rs->room) {
@@ -135,13 +158,42 @@ static int add_result(struct worker *w, const struct vec_case *c, const char *wh
   }
   vec_case_name(c, cases, sizeof cases);
   struct result *r = &rs->r[rs->n];
+  r->skipped = false;
   r->cases = strdup(cases);
   r->why = why ? strdup(why) : NULL;
   if (!r->cases || (why && !r->why)) return -1;
   rs->n++;
+  return 0;
+}
+
+/* why may be NULL: the case passed. */
+static int add_result(struct worker *w, const struct vec_case *c, const char *why) {
+  if (append_result(w, c, why)) return -1;
   if (!why || !w->runner->o.fail_fast) return 0;
   atomic_store(&w->runner->stop, true);
   return 1;
+}
+
+/* What the case asks for and the model has not, neither by itself nor by the vector's changes (what these take away
+ * the vector does not ask for); NULL: nothing. */
+static const char *lacking(const struct engine *e, const struct vec_case *c) {
+  bool wide = c->mode == VM_LONG64 || c->mode == VM_COMPAT32 || c->mode == VM_COMPAT16;
+  for (u32 k = 0; k < c->v->needs + wide; k++) {
+    int f = k < c->v->needs ? c->v->need[k] : FEAT_LM;
+    if (!model_has(e->model, f) && !model_has(e->cpu->model, f)) return feature_rows[f].name;
+  }
+  return NULL;
+}
+
+/* Once for a vector on a model, with the name of the first case. */
+static int add_skipped(struct worker *w, const struct vec_case *c, const char *feature) {
+  char why[80];
+  if (w->told_skipped >> c->vendor & 1) return 0;
+  w->told_skipped |= (u8)(1u << c->vendor);
+  snprintf(why, sizeof why, "no %s", feature);
+  int r = append_result(w, c, why);
+  if (!r) w->results->r[w->results->n - 1].skipped = true;
+  return r;
 }
 
 static int run_case(void *opaque, const struct vec_case *c) {
@@ -151,6 +203,8 @@ static int run_case(void *opaque, const struct vec_case *c) {
   if (!(w->runner->o.vendors >> c->vendor & 1)) return 0;
   if (atomic_load(&w->runner->stop)) return 1;
   if (engine_model(e, c->v)) return add_result(w, c, "the vendor's processors cannot have these features\n");
+  const char *feature = lacking(e, c);
+  if (feature) return add_skipped(w, c, feature);
   int got = vec_plan(c, e->cpu->model, w->as, &w->plan, &err);
   if (got) return got > 0 ? 0 : add_result(w, c, err.text);
   struct text t = {.s = NULL};
@@ -164,6 +218,7 @@ static int run_case(void *opaque, const struct vec_case *c) {
 static void run_vector(struct worker *w, const struct vec_file *f, u32 k, struct results *out) {
   struct vec_error err = {""};
   w->results = out;
+  w->told_skipped = 0;
   out->lost = vec_cases(f, &f->vector[k], run_case, w, &err) < 0;
   if (!*err.text) return;
   out->lost = false;
@@ -183,7 +238,8 @@ static void *run_vectors(void *opaque) {
 /* Reports what a vector gave, and forgets it. */
 static void settle(struct vec_runner *r, const struct vec_file *f, u32 k, struct results *rs) {
   for (u32 n = 0; n < rs->n; n++) {
-    report(r, f, &f->vector[k], rs->r[n].cases, rs->r[n].why);
+    if (rs->r[n].skipped) report_skipped(r, f, &f->vector[k], rs->r[n].cases, rs->r[n].why);
+    else report(r, f, &f->vector[k], rs->r[n].cases, rs->r[n].why);
     free(rs->r[n].cases);
     free(rs->r[n].why);
   }
@@ -292,7 +348,7 @@ void vec_run_refused(struct vec_runner *r, const char *path, const struct vec_er
   r->failed++;
   junit_case(r, path, "parse", err->text);
   if (!r->o.tap) return;
-  fprintf(r->o.tap, "not ok %u - ", r->passed + r->failed);
+  fprintf(r->o.tap, "not ok %u - ", results_told(r));
   put_line(r->o.tap, path);
   fputs("\n# ", r->o.tap);
   put_line(r->o.tap, err->text);
@@ -302,12 +358,18 @@ void vec_run_refused(struct vec_runner *r, const char *path, const struct vec_er
 bool vec_run_end(struct vec_runner *r, unsigned *passed, unsigned *failed) {
   *passed = r->passed;
   *failed = r->failed;
+  char skipped[40] = "";
+  if (r->skipped) snprintf(skipped, sizeof skipped, " skipped=\"%u\"", r->skipped);
   if (r->o.junit)
     fprintf(r->o.junit,
-            "<?xml version=\"1.0\"?>\n<testsuite name=\"ringwalk\" tests=\"%u\" failures=\"%u\">\n%s"
+            "<?xml version=\"1.0\"?>\n<testsuite name=\"ringwalk\" tests=\"%u\" failures=\"%u\"%s>\n%s"
             "</testsuite>\n",
-            r->passed + r->failed, r->failed, r->junit.s ? r->junit.s : "");
+            results_told(r), r->failed, skipped, r->junit.s ? r->junit.s : "");
   if (r->o.tap)
-    fprintf(r->o.tap, "1..%u\n%u passed, %u failed\n", r->passed + r->failed, r->passed, r->failed);
+    fprintf(r->o.tap, "1..%u\n", results_told(r));
+  if (r->o.tap && r->skipped)
+    fprintf(r->o.tap, "# %u vector%s skipped: the model lacks what they need\n", r->skipped,
+            r->skipped == 1 ? "" : "s");
+  if (r->o.tap) fprintf(r->o.tap, "%u passed, %u failed\n", r->passed, r->failed);
   return r->passed && !r->failed;
 }

@@ -1,4 +1,5 @@
 /* Statements of a vector: settings, and what `want` may name. docs/conformance.md */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,6 +171,25 @@ static int st_tss(struct parser *ps, struct stmt head) {
   return 0;
 }
 
+/* The value in `iopl=3 +nt`: it ends where a sign stands apart from it and next to a flag's name. */
+static int parse_iopl(struct parser *ps, s32 *value) {
+  const char *end = ps->end, *stop = end;
+  for (const char *p = ps->t.at; p + 2 < end && stop == end; p++) {
+    char word[8] = "";
+    size_t n = 0;
+    if ((p[0] != ' ' && p[0] != '\t') || (p[1] != '+' && p[1] != '-')) continue;
+    for (const char *q = p + 2; q < end && isalpha((u8)*q) && n + 1 < sizeof word; q++) word[n++] = *q;
+    if (n && islower((u8)*word) && vflag_find(word)) stop = p;
+  }
+  ps->end = stop;
+  int r = parse_expr(ps, value);
+  bool whole = ps->t.kind == T_END;
+  ps->end = end;
+  if (r || !whole || stop == end) return r;
+  ps->p = stop;
+  return lex_next(ps);
+}
+
 /* +FLAG, -FLAG, iopl=N */
 static int st_flags(struct parser *ps, struct stmt head) {
   do {
@@ -183,7 +203,7 @@ static int st_flags(struct parser *ps, struct stmt head) {
     if (!plus && !minus && s.mask != EF_IOPL)
       return parse_error(ps, ps->t.at, "expected +FLAG, -FLAG or iopl=N");
     if (lex_next(ps)) return -1;
-    if (!plus && !minus && (tok_expect(ps, "=") || parse_expr(ps, &s.value))) return -1;
+    if (!plus && !minus && (tok_expect(ps, "=") || parse_iopl(ps, &s.value))) return -1;
     struct stmt *p = add_stmt(ps, ST_FLAGS);
     if (!p) return -1;
     *p = s;

@@ -11,7 +11,7 @@
 
 enum {
   VEC_VARS = 32, VEC_LOOPS = 12, VEC_MAX_CASES = 200000, VEC_MAX_CODE = ASSEMBLE_MAX, VEC_MAX_STEPS = 10000,
-  VEC_CHANGES = 8, VEC_NONE = -1,
+  VEC_CHANGES = 8, VEC_NEEDS = 8, VEC_NONE = -1,
 };
 
 /* What went wrong, "FILE:LINE:COL: text" (of a case: the statement's place). */
@@ -20,12 +20,12 @@ struct vec_error {
 };
 
 /* Expressions: 64-bit unsigned arithmetic over numbers, the vector's variables and the machine's state. */
-enum node_kind { N_NUM, N_VAR, N_REG, N_MEM, N_UNARY, N_BINARY, N_CHOICE, N_CALL, N_NEXT, N_VENDOR, N_MODE };
+enum node_kind { N_NUM, N_VAR, N_REG, N_MEM, N_UNARY, N_BINARY, N_CHOICE, N_CALL, N_NEXT, N_VENDOR, N_MODE, N_MODEL };
 struct node {
   u8 kind, op;
   s32 a, b, c; /* operands: places in vec_file.node */
   u32 line, col;
-  u64 num;     /* the number; which variable, register, function, vendor or mode */
+  u64 num;     /* the number; which variable, register, function, vendor, mode or property of the model */
 };
 
 enum stmt_kind {
@@ -71,6 +71,7 @@ struct stmt {
 struct loop {
   u32 var;
   u32 first_arg, args;
+  unsigned line, col;
 };
 
 struct vector {
@@ -82,6 +83,8 @@ struct vector {
     bool on;
   } change[VEC_CHANGES]; /* features that the model gets or loses */
   u32 changes;
+  s16 need[VEC_NEEDS]; /* features without which the vector is skipped */
+  u32 needs;
   u8 modes;    /* bit per enum vec_mode */
   s32 cpl;
   u32 undefined; /* flags that are not compared */
@@ -113,6 +116,7 @@ struct vec_case {
   const struct vector *v;
   enum vendor vendor;
   enum vec_mode mode;
+  const struct cpu_model *model; /* NULL in loops: they are the same on every model */
   u64 var[VEC_VARS];
 };
 

@@ -1,5 +1,5 @@
-/* The boot sector of the oracle's image: loads the monitor by the BIOS and enters it in protected mode. Its ELF image
- * is flat, at 7C00h. SDM 3A 9.9.1 (Switching to Protected Mode). */
+/* The boot sector of the oracle's image: loads the monitor by the BIOS and enters it in protected mode. Its
+ * ELF image is flat, at 7C00h. SDM 3A 9.9.1 (Switching to Protected Mode). */
 #include "tests/oracle/monitor.h"
 
   .code16

@@ -1,9 +1,12 @@
-/* The monitor's ways into a case and back: everything that is not C. A case is entered by IRET, or in ring 0 of
- * legacy protected mode by a far jump; it comes back from a handler, whose first bytes jump here. Nothing of the
- * case's memory is touched. SDM 3A 9.8.5 (Initializing IA-32e Mode), 5.8.1 (Direct Calls or Jumps to Code Segments). */
+/* The monitor's ways into a case and back: everything that is not C. A case is entered by IRET, or in ring 0
+ * of legacy protected mode by a far jump; it comes back from a handler, whose first bytes jump here. Nothing
+ * of the case's memory is touched. SDM 3A 9.8.5 (Initializing IA-32e Mode), 5.8.1 (Direct Calls or Jumps to
+ * Code Segments). */
 #include "tests/oracle/monitor.h"
 
 #define W(k) ((k) * 8)
+#define CR0_EM_TS 0xc
+#define CR4_OSFXSR 0x200
 
   .macro CASE_REGISTERS segment /* all but ESP */
   mov %\segment:in + W(0), %eax
@@ -13,6 +16,15 @@
   mov %\segment:in + W(5), %ebp
   mov %\segment:in + W(6), %esi
   mov %\segment:in + W(7), %edi
+  .endm
+
+  .macro FPU_USABLE /* in 64-bit mode; RAX is lost */
+  mov %cr0, %rax
+  and $~CR0_EM_TS, %eax
+  mov %rax, %cr0
+  mov %cr4, %rax
+  or $CR4_OSFXSR, %eax
+  mov %rax, %cr4
   .endm
 
   .code32
@@ -50,6 +62,9 @@ enter:
   mov 4(%esp), %edx
   pushal
   mov %esp, own_stack
+  mov $CR4_OSFXSR, %eax
+  mov %eax, %cr4
+  fxrstor in_fpu
   mov in + W(S_CR4), %eax
   mov %eax, %cr4
   mov in + W(S_CR3), %eax
@@ -103,7 +118,13 @@ enter_inner:
 enter_long:
   ljmp $MON_CS64, $1f
   .code64
-1:mov in + W(S_SEG + 0)(%rip), %es
+1:mov %cr0, %rbx /* again: XMM8 to XMM15 are 64-bit mode's */
+  mov %cr4, %rsi
+  FPU_USABLE
+  fxrstor in_fpu(%rip)
+  mov %rsi, %cr4
+  mov %rbx, %cr0
+  mov in + W(S_SEG + 0)(%rip), %es
   mov in + W(S_FSBASE)(%rip), %eax
   mov in + W(S_FSBASE) + 4(%rip), %edx
   mov $0xc0000100, %ecx
@@ -181,6 +202,8 @@ back64:
   mov %rax, out + W(S_CR3)(%rip)
   mov %cr4, %rax
   mov %rax, out + W(S_CR4)(%rip)
+  FPU_USABLE
+  fxsave out_fpu_long(%rip)
   READ_MSR 0xc0000100, S_FSBASE
   READ_MSR 0xc0000101, S_GSBASE
   READ_MSR 0xc0000080, S_EFER
@@ -251,6 +274,9 @@ own_again:
   mov %eax, %es
   mov %eax, %fs
   mov %eax, %gs
+  mov $CR4_OSFXSR, %eax
+  mov %eax, %cr4
+  fxsave out_fpu
   xor %eax, %eax
   mov %eax, %cr4
   mov own_stack, %esp
@@ -270,6 +296,10 @@ tables: /* the monitor's GDT, and an LDT: descriptors that fill the segment regi
   .skip 0x20000
   .balign 16
   .globl in, out, in_gdtr, in_idtr, out_gdtr, out_idtr, own_gdtr, in_far, in_esp, entry_stack, left_by
+  .globl in_fpu, out_fpu, out_fpu_long
+in_fpu: .skip W(FPU_WORDS)
+out_fpu: .skip W(FPU_WORDS)
+out_fpu_long: .skip W(FPU_WORDS)
 in: .skip W(S_ALL)
 out: .skip W(S_ALL)
 in_gdtr: .skip 16

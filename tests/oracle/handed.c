@@ -1,4 +1,5 @@
-/* What every oracle needs to hand a case over: its reasons not to, and the MSRs. SDM 4 2.1 (Architectural MSRs). */
+/* What every oracle needs to hand a case over: its reasons not to, and the MSRs. SDM 4 2.1 (Architectural
+ * MSRs). */
 #include "tests/oracle/handed.h"
 
 #include <stdarg.h>
@@ -13,7 +14,8 @@ int refuse(char why[REASON_MAX], const char *fmt, ...) {
 }
 
 const u16 handed_msrs[HANDED_MSRS] = {MSR_STAR,        MSR_LSTAR,        MSR_CSTAR,        MSR_FMASK,
-                                      MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_KERNEL_GS_BASE};
+                                      MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+                                      MSR_KERNEL_GS_BASE};
 
 int msrs_handed(const struct job *j, char why[REASON_MAX]) {
   const struct vstate *st = &j->plan->start;

@@ -1,5 +1,5 @@
-/* Emulators as oracles: the cases are put on a disk image that boots into a monitor (monitor.c), the emulator runs
- * it, and its answers are made states again. SDM 2A CPUID. */
+/* Emulators as oracles: the cases are put on a disk image that boots into a monitor (monitor.c), the emulator
+ * runs it, and its answers are made states again. SDM 2A CPUID. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,12 +19,18 @@ static void state_of(struct image *im, const struct came *c, const struct vstate
   for (u64 k = 0; k < S_COUNT; k++)
     if (k != S_RIP && ((k != S_FSBASE && k != S_GSBASE) || (start->msr[MSR_EFER] & EFER_LMA)))
       image_word_back(&s, k, was[k]);
+  u64 fpu[FPU_WORDS];
+  image_fpu_words(start, fpu);
   for (u32 k = 0; k < c->changes; k++) {
     u64 what = c->change[k * 2], v = c->change[k * 2 + 1];
-    if (what >> 63) memcpy(s.ram + (what & (VM_RAM - 8)), &v, 8);
+    if (what >> 62 == 1) fpu[what % FPU_WORDS] = v;
+    else if (what >> 63) memcpy(s.ram + (what & (VM_RAM - 8)), &v, 8);
     else image_word_back(&s, what, v);
   }
-  for (unsigned k = 0; k < im->patches; k++) memcpy(s.ram + im->patch[k].at, im->patch[k].was, im->patch[k].bytes);
+  image_fpu_back(&s, fpu, start->msr[MSR_EFER] & EFER_LMA ? FPU_SEEN_LONG : FPU_SEEN,
+                 strcmp(im->emulator, "qemu"));
+  for (unsigned k = 0; k < im->patches; k++)
+    memcpy(s.ram + im->patch[k].at, im->patch[k].was, im->patch[k].bytes);
   image_restore_handlers(&s, unplanted);
   s.rip = vm_handler(c->left_by);
   s.cpl = s.seg[CS].sel & 3;
@@ -43,7 +49,8 @@ static int image_case(void *opaque, const struct job *j, struct answer *a, char 
   if (image_express(im, j, start, why)) return -1;
   if (!im->answering) return image_enqueue(im, j, start) ? refuse(why, "out of memory") : 0;
   const struct came *c = image_answer(im, image_key(start));
-  if (!c || c->fate == FATE_NONE) return refuse(why, "%s was not asked: the vectors changed meanwhile", im->emulator);
+  if (!c || c->fate == FATE_NONE)
+    return refuse(why, "%s was not asked: the vectors changed meanwhile", im->emulator);
   if (c->fate == FATE_SILENT) return refuse(why, "%s does not come back from it", im->emulator);
   a->end = c->fate == FATE_SHUTDOWN ? OUT_SHUTDOWN : OUT_DONE;
   a->want = &im->landed;
@@ -85,8 +92,8 @@ struct oracle *oracle_image(const char *emulator, enum vendor vendor, const char
                             char why[REASON_MAX]) {
   struct image *im = calloc(1, sizeof *im);
   if (!im) return NULL;
-  im->oracle = (struct oracle){.name = im->emulator, .opaque = im, .restrict_model = image_restrict, .run = image_case,
-                               .between = image_between, .close = image_close};
+  im->oracle = (struct oracle){.name = im->emulator, .opaque = im, .restrict_model = image_restrict,
+                               .run = image_case, .between = image_between, .close = image_close};
   im->vendor = vendor;
   im->answers = answers;
   snprintf(im->emulator, sizeof im->emulator, "%s", emulator);

@@ -1,4 +1,5 @@
-/* The bootable image that emulators run: what its three parts share. docs/conformance.md, "Second opinions". */
+/* The bootable image that emulators run: what its three parts share. docs/conformance.md, "Second opinions".
+ * */
 #ifndef TESTS_ORACLE_IMAGE_H
 #define TESTS_ORACLE_IMAGE_H
 
@@ -10,7 +11,8 @@
 enum { PATCHES = 8, CPUIDS = 16 };
 enum { FATE_NONE, FATE_BACK, FATE_SHUTDOWN, FATE_SILENT };
 
-/* What came back of a case; `changes` are pairs: a state word's number or, with bit 63, an address; and the value. */
+/* What came back of a case; `changes` are pairs: a state word's number with
+ * bit 63, an address, or with bit 62 a word of the FXSAVE image; and the value. */
 struct came {
   u64 *change;
   u32 changes;
@@ -43,9 +45,10 @@ struct image {
   bool planted; /* UD2 where the case goes on */
 };
 
-/* image_case.c: makes a case one for the monitor, in *start and im->landed, the state that it is to see. -1: it
- * cannot be, and why. */
-MUST_CHECK int image_express(struct image *im, const struct job *j, struct vstate *start, char why[REASON_MAX]);
+/* image_case.c: makes a case one for the monitor, in *start and im->landed, the state that it is to see. -1:
+ * it cannot be, and why. */
+MUST_CHECK int image_express(struct image *im, const struct job *j, struct vstate *start,
+                             char why[REASON_MAX]);
 /* How the monitor enters it: ENTER_*. */
 u32 image_entry(const struct vstate *st);
 /* Handlers lead to the monitor, and as they were. */
@@ -54,6 +57,12 @@ void image_restore_handlers(struct vstate *st, const struct vstate *from);
 /* A state as the monitor's words, S_* of monitor.h; and one word back into a state. */
 void image_words(const struct vstate *st, u64 s[S_ALL]);
 void image_word_back(struct vstate *st, u64 word, u64 v);
+
+/* image_fpu.c: the FXSAVE image, and what of it is seen back into a state; pointers that it has no room for.
+ * */
+void image_fpu_words(const struct vstate *st, u64 w[FPU_WORDS]);
+void image_fpu_back(struct vstate *st, const u64 w[FPU_WORDS], unsigned seen, bool pointers);
+bool image_fpu_wide(const struct vstate *st);
 
 /* image_run.c: appends a case to the stream; -1: out of memory. */
 MUST_CHECK int image_enqueue(struct image *im, const struct job *j, const struct vstate *start);

@@ -1,5 +1,6 @@
-/* Cases as the monitor can run them. A case that ends in ring 0 at a handler comes back from there; elsewhere UD2 is
- * planted where it must go on, and the #UD is what comes back. SDM 2B UD2; SDM 3A 4.5 (4-Level Paging). */
+/* Cases as the monitor can run them. A case that ends in ring 0 at a handler comes back from there; elsewhere
+ * UD2 is planted where it must go on, and the #UD is what comes back. SDM 2B UD2; SDM 3A 4.5 (4-Level
+ * Paging). */
 #include <string.h>
 
 #include "cpu/event.h"
@@ -129,14 +130,20 @@ static int settable(const struct job *j, char why[REASON_MAX]) {
   const struct vstate *st = &p->start;
   if (msrs_handed(j, why)) return -1;
   if (!bases_canonical(st)) return refuse(why, "a base that WRMSR cannot set: not canonical");
-  if ((st->cr4 & (CR4_VME | CR4_PVI)) && !j->model->has[FEAT_VME]) return refuse(why, "a feature is missing there");
+  if ((st->cr4 & CR4_UMIP) && !j->model->has[FEAT_UMIP])
+    return refuse(why, "a feature is missing there");
+  if ((st->cr4 & (CR4_VME | CR4_PVI)) && !j->model->has[FEAT_VME])
+    return refuse(why, "a feature is missing there");
   if (p->interrupt >= 0 || p->nmi) return refuse(why, "interrupts are not handed over");
   if (p->steps > 1) return refuse(why, "more than one instruction");
-  if (st->pkru || j->want->pkru || st->cr8 || j->want->cr8) return refuse(why, "PKRU and CR8 are not handed over");
+  if (st->pkru || j->want->pkru || st->cr8 || j->want->cr8)
+    return refuse(why, "PKRU and CR8 are not handed over");
   if (st->inhibit || st->nmi_blocked || j->want->inhibit || j->want->nmi_blocked)
     return refuse(why, "blocked interrupts are not handed over");
-  if ((st->dr[7] | DR7_FIXED) != DR7_FIXED || j->want->dr[7] != st->dr[7]) return refuse(why, "DR7 is not handed over");
-  if (!vstate_usual_fpu(st) || !vstate_usual_fpu(j->want)) return refuse(why, "x87 and SSE state is not handed over");
+  if ((st->dr[7] | DR7_FIXED) != DR7_FIXED || j->want->dr[7] != st->dr[7])
+    return refuse(why, "DR7 is not handed over");
+  if (image_fpu_wide(st) || image_fpu_wide(j->want))
+    return refuse(why, "wide x87 pointers are not handed over");
   if ((st->cr0 ^ j->want->cr0) & CR0_PG)
     return refuse(why, "it turns paging on or off: the monitor is out of sight");
   if (st->cr0 & (CR0_CD | CR0_NW)) return refuse(why, "CR0.CD and NW are not handed over");
@@ -171,12 +178,14 @@ static int enterable(const struct image *im, const struct job *j, char why[REASO
     return refuse(why, "IRET does not hand over the upper half of ESP");
   if (!strcmp(im->emulator, "qemu") && (st->rflags & (EF_VIF | EF_VIP)))
     return refuse(why, "IRET of QEMU does not load VIF, VIP");
-  if (image_entry(st) == 0 && (st->rflags & (EF_TF | EF_RF))) return refuse(why, "TF or RF in ring 0 of legacy mode");
+  if (image_entry(st) == 0 && (st->rflags & (EF_TF | EF_RF)))
+    return refuse(why, "TF or RF in ring 0 of legacy mode");
   if ((st->cr4 | j->want->cr4) & CR4_PCIDE)
     return refuse(why, "CR4.PCIDE cannot be set before long mode, nor long mode be left with it");
   if ((st->cr4 ^ j->want->cr4) & CR4_LA57) return refuse(why, "CR4.LA57 is not handed over");
   for (unsigned k = 0; k < 16; k++)
-    if (!mode_long(j->c->mode) && st->gpr[k] >> 32) return refuse(why, "upper halves outside long mode are not handed over");
+    if (!mode_long(j->c->mode) && st->gpr[k] >> 32)
+      return refuse(why, "upper halves outside long mode are not handed over");
   for (unsigned k = 0; k < 4; k++)
     if (j->want->dr[k] >> 32) return refuse(why, "wide CR2 and debug registers are not handed over");
   if (reads_a_port(j)) return refuse(why, "it reads a port, and a PC's answer");
@@ -232,7 +241,8 @@ static int way_home(struct image *im, const struct job *j, struct vstate *start,
   im->after.steps = 1;
   im->after.interrupt = -1;
   engine_run(j->engine, &im->after, home);
-  if (j->engine->found.kind != OUT_DELIVER || j->engine->found.vector != VEC_UD || at_handler(home, lma) != VEC_UD)
+  if (j->engine->found.kind != OUT_DELIVER || j->engine->found.vector != VEC_UD ||
+      at_handler(home, lma) != VEC_UD)
     return refuse(why, "from where it goes on there is no way back");
   memcpy(home->ram + landing, want->ram + landing, UD2_BYTES);
   return 0;
@@ -286,7 +296,8 @@ int image_express(struct image *im, const struct job *j, struct vstate *start, c
   if (j->c->vendor != im->vendor) return refuse(why, "the other vendor's rules are not asked for");
   if (j->c->mode == VM_REAL) return refuse(why, "the monitor does not enter real mode");
   if (settable(j, why) || enterable(im, j, why)) return -1;
-  if (j->c->mode == VM_V86 && !segments_8086(&j->plan->start)) return refuse(why, "segments that IRET does not make");
+  if (j->c->mode == VM_V86 && !segments_8086(&j->plan->start))
+    return refuse(why, "segments that IRET does not make");
   if (j->c->mode != VM_V86 && segments_loadable(j, why)) return -1;
   im->patches = 0;
   vstate_copy(start, &j->plan->start);

@@ -1,5 +1,6 @@
-/* The image's disk, and the emulator that boots it: the cases go out on the disk, the answers come on port E9h. After
- * a case that shuts the machine down or does not end the emulator is started again, at the next one. */
+/* The image's disk, and the emulator that boots it: the cases go out on the disk, the answers come on port
+ * E9h. After a case that shuts the machine down or does not end the emulator is started again, at the next
+ * one. */
 #define _GNU_SOURCE
 #include <poll.h>
 #include <signal.h>
@@ -27,8 +28,11 @@ static int append(struct image *im, const void *what, size_t n) {
 }
 
 u64 image_key(const struct vstate *start) {
-  u64 s[S_ALL], key = 0;
+  u64 s[S_ALL], fpu[FPU_WORDS], key = 0;
   image_words(start, s);
+  image_fpu_words(start, fpu);
+  bool usual = vstate_usual_fpu(start);
+  for (unsigned k = 0; !usual && k < FPU_WORDS; k++) key = (key ^ fpu[k]) * UINT64_C(0x100000001b3);
   for (unsigned k = 0; k < S_ALL; k++) key = (key ^ s[k]) * UINT64_C(0x100000001b3);
   for (u32 at = 0; at < VM_RAM; at += 8) key = (key ^ vstate_read(start, at, 8)) * UINT64_C(0x100000001b3);
   return key;
@@ -36,6 +40,8 @@ u64 image_key(const struct vstate *start) {
 
 int image_enqueue(struct image *im, const struct job *j, const struct vstate *start) {
   struct image_case c = {.serial = im->count, .base = j->c->mode, .enter = image_entry(start)};
+  bool usual = vstate_usual_fpu(start);
+  if (!usual) c.enter |= ENTER_FPU;
   const struct vstate *base = &im->base[j->c->mode];
   image_words(start, c.s);
   size_t begin = im->bytes;
@@ -51,6 +57,9 @@ int image_enqueue(struct image *im, const struct job *j, const struct vstate *st
     if (append(im, &w, sizeof w)) return -1;
     c.words++;
   }
+  u64 fpu[FPU_WORDS];
+  image_fpu_words(start, fpu);
+  if (!usual && append(im, fpu, sizeof fpu)) return -1;
   memcpy(im->cases + begin, &c, sizeof c);
   im->start[im->count] = begin;
   im->came[im->count++] = (struct came){.key = image_key(start)};
@@ -58,6 +67,14 @@ int image_enqueue(struct image *im, const struct job *j, const struct vstate *st
 }
 
 /* ---- running the emulator ---- */
+
+static struct image_head head_of(const struct image *im, size_t first, u32 cases) {
+  struct image_head head = {.magic = IMAGE_MAGIC, .bases = VM_MODES, .cases = cases, .first = (u32)first};
+  u64 fpu[FPU_WORDS];
+  image_fpu_words(&im->base[0], fpu);
+  memcpy(head.fpu, fpu, sizeof head.fpu);
+  return head;
+}
 
 static int write_disk(struct image *im, size_t first, u32 cases) {
   static u8 zeros[SECTOR * 256];
@@ -71,13 +88,14 @@ static int write_disk(struct image *im, size_t first, u32 cases) {
     fclose(f);
     if (!got) return -1;
   }
-  struct image_head head = {.magic = IMAGE_MAGIC, .bases = VM_MODES, .cases = cases, .first = (u32)first};
+  struct image_head head = head_of(im, first, cases);
   FILE *f = fopen(im->disk, "wb");
   if (!f) return -1;
   bool ok = fwrite(part, sizeof part, 1, f) == 1 && !fseek(f, HEAD_LBA * SECTOR, SEEK_SET) &&
             fwrite(&head, sizeof head, 1, f) == 1 && !fseek(f, BASES_LBA * SECTOR, SEEK_SET);
   for (unsigned m = 0; m < VM_MODES && ok; m++) ok = fwrite(im->base[m].ram, BASE_BYTES, 1, f) == 1;
-  ok = ok && (!im->bytes || fwrite(im->cases, im->bytes, 1, f) == 1) && fwrite(zeros, sizeof zeros, 1, f) == 1;
+  ok = ok && (!im->bytes || fwrite(im->cases, im->bytes, 1, f) == 1) &&
+       fwrite(zeros, sizeof zeros, 1, f) == 1;
   /* Whole cylinders of 16 heads and 63 sectors */
   long size = ok ? ftell(f) : 0, cylinder = 16 * 63 * SECTOR;
   ok = ok && size > 0 && !ftruncate(fileno(f), (size + cylinder) / cylinder * cylinder);
@@ -88,8 +106,8 @@ static void exec_qemu(struct image *im) {
   char drive[160], cpu[80];
   snprintf(drive, sizeof drive, "file=%s,format=raw,if=ide,snapshot=on", im->disk);
   snprintf(cpu, sizeof cpu, "max,-pks,vendor=%s", im->vendor == VENDOR_AMD ? "AuthenticAMD" : "GenuineIntel");
-  execlp("qemu-system-x86_64", "qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-m", "64", "-display", "none",
-         "-nodefaults", "-no-reboot", "-drive", drive, "-chardev", "stdio,id=out", "-device",
+  execlp("qemu-system-x86_64", "qemu-system-x86_64", "-accel", "tcg", "-cpu", cpu, "-m", "64", "-display",
+         "none", "-nodefaults", "-no-reboot", "-drive", drive, "-chardev", "stdio,id=out", "-device",
          "isa-debugcon,iobase=0xe9,chardev=out", "-device", "isa-debug-exit,iobase=0xf4", NULL);
 }
 
@@ -99,14 +117,18 @@ static void exec_bochs(struct image *im) {
   struct stat st;
   if (stat(im->disk, &st)) return;
   fprintf(f,
-          "display_library: rfb, options=\"timeout=0\"\nmegs: 64\nromimage: file=/usr/share/bochs/BIOS-bochs-latest\n"
-          "vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest\nboot: disk\nlog: /dev/null\nport_e9_hack: enabled=1\n"
+          "display_library: rfb, options=\"timeout=0\"\nmegs: 64\n"
+          "romimage: file=/usr/share/bochs/BIOS-bochs-latest\n"
+          "vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest\nboot: disk\n"
+          "log: /dev/null\nport_e9_hack: enabled=1\n"
           "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14\n"
           "ata0-master: type=disk, path=%s, mode=flat, cylinders=%ld, heads=16, spt=63\n"
-          "cpu: model=%s, count=1, ips=200000000, reset_on_triple_fault=0, ignore_bad_msrs=0\nclock: sync=none\n"
+          "cpu: model=%s, count=1, ips=200000000, reset_on_triple_fault=0, ignore_bad_msrs=0\n"
+          "clock: sync=none\n"
           "sound: driver=dummy\n"
           "panic: action=fatal\nerror: action=ignore\ninfo: action=ignore\ndebug: action=ignore\n",
-          im->disk, (long)st.st_size / (16 * 63 * SECTOR), im->vendor == VENDOR_AMD ? "ryzen" : "corei7_icelake_u");
+          im->disk, (long)st.st_size / (16 * 63 * SECTOR),
+          im->vendor == VENDOR_AMD ? "ryzen" : "corei7_icelake_u");
   fclose(f);
   /* Debian's has the debugger in it, which waits for a word; it stops at a shutdown, which "q" then ends. */
   char words[160];
@@ -118,7 +140,7 @@ static void exec_bochs(struct image *im) {
 
 /* Where the next run begins. */
 static int write_head(struct image *im, size_t first, u32 cases) {
-  struct image_head head = {.magic = IMAGE_MAGIC, .bases = VM_MODES, .cases = cases, .first = (u32)first};
+  struct image_head head = head_of(im, first, cases);
   FILE *f = fopen(im->disk, "r+b");
   if (!f) return -1;
   bool ok = !fseek(f, HEAD_LBA * SECTOR, SEEK_SET) && fwrite(&head, sizeof head, 1, f) == 1;
@@ -139,12 +161,12 @@ static bool hear(struct image *im, const char *line, long *now) {
     *now = (long)x[0];
   } else if (*now >= 0 && what == 'V' && n >= 1) {
     im->came[*now].left_by = (u8)x[0];
-  } else if (*now >= 0 && (what == 's' || what == 'm') && n >= 2) {
+  } else if (*now >= 0 && (what == 's' || what == 'm' || what == 'f') && n >= 2) {
     struct came *c = &im->came[*now];
     u64 *more = realloc(c->change, (c->changes + 1) * 16);
     if (!more) return true;
     c->change = more;
-    c->change[c->changes * 2] = x[0] | (what == 'm' ? UINT64_C(1) << 63 : 0);
+    c->change[c->changes * 2] = x[0] | (u64)(what == 'm') << 63 | (u64)(what == 'f') << 62;
     c->change[c->changes++ * 2 + 1] = x[1];
   } else if (*now >= 0 && what == 'E') {
     im->came[*now].fate = FATE_BACK;
@@ -154,7 +176,8 @@ static bool hear(struct image *im, const char *line, long *now) {
   return false;
 }
 
-/* Runs the disk. Returns 0 when all was heard, 1 when it ended early, 2 when it went silent, -1: it cannot be run. */
+/* Runs the disk. Returns 0 when all was heard, 1 when it ended early, 2 when it went silent, -1: it cannot be
+ * run. */
 static int run_disk(struct image *im, long *now) {
   int end[2];
   char lock[140];
@@ -204,7 +227,8 @@ static int run_disk(struct image *im, long *now) {
 int image_boot(struct image *im, char why[REASON_MAX]) {
   long now = -1;
   if (write_disk(im, 0, 0)) return refuse(why, "no image: %s-boot.bin, %s-monitor.bin", im->files, im->files);
-  if (run_disk(im, &now) || !im->cpuids) return refuse(why, "%s is not installed, or does not boot", im->emulator);
+  if (run_disk(im, &now) || !im->cpuids)
+    return refuse(why, "%s is not installed, or does not boot", im->emulator);
   return 0;
 }
 

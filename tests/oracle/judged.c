@@ -1,5 +1,5 @@
-/* Reads tests/oracle/judged: one row for each cause of a disagreement between the vectors and an oracle, with who is
- * right by the manual. docs/conformance.md, "Second opinions", shows the same rows. */
+/* Reads tests/oracle/judged: one row for each cause of a disagreement between the vectors and an oracle, with
+ * who is right by the manual. docs/conformance.md, "Second opinions", shows the same rows. */
 #include "tests/oracle/judged.h"
 
 #include <fnmatch.h>

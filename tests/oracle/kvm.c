@@ -1,6 +1,6 @@
-/* KVM as an oracle: a case's state is loaded into a virtual processor, which is stepped. Intel SDM 3C 26.3 (Checks
- * on Guest Non-Register State) limits what hardware accepts as a start; KVM without hardware is an instruction
- * emulator, and then this is an opinion of software. https://docs.kernel.org/virt/kvm/api.html */
+/* KVM as an oracle: a case's state is loaded into a virtual processor, which is stepped. Intel SDM 3C 26.3
+ * (Checks on Guest Non-Register State) limits what hardware accepts as a start; KVM without hardware is an
+ * instruction emulator, and then this is an opinion of software. https://docs.kernel.org/virt/kvm/api.html */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -13,8 +13,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "cpu/event.h"
 #include "cpu/seg.h"
-#include "tests/oracle/handed.h"
+#include "tests/oracle/image.h"
 
 enum { CPUID_MAX = 256, TABLES_END = 0x10000 };
 
@@ -147,11 +148,10 @@ static int sregs_in(struct kvm *k, const struct vstate *st, char why[REASON_MAX]
     return refuse(why, "KVM refuses the control and segment registers (KVM_SET_SREGS2)");
   struct kvm_sregs2 back;
   if (ioctl(k->cpu, KVM_GET_SREGS2, &back)) return refuse(why, "KVM_GET_SREGS2: %s", strerror(errno));
-  if (back.cr0 != r.cr0 || back.cr3 != r.cr3 || back.cr4 != r.cr4 || back.efer != r.efer || back.cr8 != r.cr8)
+  if (back.cr0 != r.cr0 || back.cr3 != r.cr3 || back.cr4 != r.cr4 || back.efer != r.efer)
     return refuse(why, "KVM changes %s (KVM_SET_SREGS2)", back.cr0 != r.cr0   ? "CR0"
                                                            : back.cr3 != r.cr3 ? "CR3"
                                                            : back.cr4 != r.cr4 ? "CR4"
-                                                           : back.cr8 != r.cr8 ? "CR8"
                                                                                : "EFER");
   return 0;
 }
@@ -173,14 +173,31 @@ static int msrs_in(struct kvm *k, const struct job *j, char why[REASON_MAX]) {
   return got == HANDED_MSRS ? 0 : refuse(why, "KVM refuses an MSR (KVM_SET_MSRS)");
 }
 
+/* KVM_SET_FPU leaves XSTATE_BV alone, so that XRSTOR may ignore it. SDM 1 13.4 (XSAVE Area) */
+static void fpu_in(const struct vstate *st, struct kvm_xsave *x) {
+  u64 w[FPU_WORDS + 1] = {0};
+  image_fpu_words(st, w);
+  w[1] = st->x87.fip;
+  w[2] = st->x87.fdp;
+  w[3] |= UINT64_C(0xffff) << 32; /* MXCSR_MASK */
+  w[FPU_WORDS] = 3; /* XSTATE_BV: x87 and SSE */
+  memset(x, 0, sizeof *x);
+  memcpy(x->region, w, sizeof w);
+}
+static void fpu_out(const struct kvm_xsave *x, struct vstate *st) {
+  u64 w[FPU_WORDS];
+  memcpy(w, x->region, sizeof w);
+  image_fpu_back(st, w, FPU_SEEN_LONG, true);
+}
+
 static int regs_in(struct kvm *k, const struct vstate *st, char why[REASON_MAX]) {
   const u64 *g = st->gpr;
   struct kvm_regs r = {.rax = g[0], .rcx = g[1], .rdx = g[2], .rbx = g[3], .rsp = g[4], .rbp = g[5],
                        .rsi = g[6], .rdi = g[7], .r8 = g[8], .r9 = g[9], .r10 = g[10], .r11 = g[11],
                        .r12 = g[12], .r13 = g[13], .r14 = g[14], .r15 = g[15], .rip = st->rip,
                        .rflags = st->rflags};
-  struct kvm_fpu fpu = {.fcw = 0x37f, .mxcsr = st->mxcsr};
-  for (unsigned n = 0; n < 16; n++) memcpy(fpu.xmm[n], &st->vec[n], 16);
+  struct kvm_xsave fpu;
+  fpu_in(st, &fpu);
   struct kvm_debugregs d = {.dr6 = st->dr[6], .dr7 = st->dr[7]};
   memcpy(d.db, st->dr, sizeof d.db);
   struct kvm_vcpu_events e;
@@ -191,7 +208,8 @@ static int regs_in(struct kvm *k, const struct vstate *st, char why[REASON_MAX])
                        : st->inhibit & INHIBIT_DEBUG ? KVM_X86_SHADOW_INT_MOV_SS
                                                    : KVM_X86_SHADOW_INT_STI;
   struct kvm_mp_state mp = {.mp_state = KVM_MP_STATE_RUNNABLE};
-  if (ioctl(k->cpu, KVM_SET_REGS, &r) || ioctl(k->cpu, KVM_SET_FPU, &fpu) || ioctl(k->cpu, KVM_SET_DEBUGREGS, &d))
+  if (ioctl(k->cpu, KVM_SET_REGS, &r) || ioctl(k->cpu, KVM_SET_XSAVE, &fpu) ||
+      ioctl(k->cpu, KVM_SET_DEBUGREGS, &d))
     return refuse(why, "KVM refuses registers: %s", strerror(errno));
   (void)ioctl(k->cpu, KVM_SET_MP_STATE, &mp);
   if (ioctl(k->cpu, KVM_SET_VCPU_EVENTS, &e)) return refuse(why, "KVM_SET_VCPU_EVENTS: %s", strerror(errno));
@@ -203,13 +221,14 @@ static int regs_in(struct kvm *k, const struct vstate *st, char why[REASON_MAX])
 static int state_out(struct kvm *k, struct vstate *st, char why[REASON_MAX]) {
   struct kvm_regs r;
   struct kvm_sregs2 s;
-  struct kvm_fpu fpu;
+  struct kvm_xsave fpu;
   struct kvm_debugregs d;
   struct kvm_vcpu_events e;
   struct msrs m = {.head.nmsrs = HANDED_MSRS};
   for (unsigned n = 0; n < HANDED_MSRS; n++) m.entry[n].index = msr_rows[handed_msrs[n]].index;
-  if (ioctl(k->cpu, KVM_GET_REGS, &r) || ioctl(k->cpu, KVM_GET_SREGS2, &s) || ioctl(k->cpu, KVM_GET_FPU, &fpu) ||
-      ioctl(k->cpu, KVM_GET_DEBUGREGS, &d) || ioctl(k->cpu, KVM_GET_VCPU_EVENTS, &e) ||
+  if (ioctl(k->cpu, KVM_GET_REGS, &r) || ioctl(k->cpu, KVM_GET_SREGS2, &s) ||
+      ioctl(k->cpu, KVM_GET_XSAVE, &fpu) || ioctl(k->cpu, KVM_GET_DEBUGREGS, &d) ||
+      ioctl(k->cpu, KVM_GET_VCPU_EVENTS, &e) ||
       ioctl(k->cpu, KVM_GET_MSRS, &m) != HANDED_MSRS)
     return refuse(why, "KVM does not give its state: %s", strerror(errno));
   const u64 g[16] = {r.rax, r.rcx, r.rdx, r.rbx, r.rsp, r.rbp, r.rsi, r.rdi,
@@ -224,7 +243,7 @@ static int state_out(struct kvm *k, struct vstate *st, char why[REASON_MAX]) {
   st->cr2 = s.cr2;
   st->cr3 = s.cr3;
   st->cr4 = s.cr4;
-  st->cr8 = s.cr8;
+  st->cr8 = k->run->cr8;
   st->msr[MSR_EFER] = s.efer;
   st->cpl = r.rflags & EF_VM ? 3 : s.cr0 & CR0_PE ? s.cs.selector & 3u : 0;
   if (s.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID)
@@ -233,7 +252,7 @@ static int state_out(struct kvm *k, struct vstate *st, char why[REASON_MAX]) {
   memcpy(st->dr, d.db, sizeof d.db);
   st->dr[6] = d.dr6;
   st->dr[7] = d.dr7;
-  for (unsigned n = 0; n < 16; n++) memcpy(&st->vec[n], fpu.xmm[n], 16);
+  fpu_out(&fpu, st);
   st->nmi_blocked = e.nmi.masked;
   memcpy(st->ram, k->ram, VM_RAM);
   return 0;
@@ -245,6 +264,7 @@ static void on_alarm(int sig) { (void)sig; }
 
 /* One instruction, or a delivery. -1: KVM cannot. */
 static int step(struct kvm *k, const struct job *j, struct answer *a, char why[REASON_MAX]) {
+  k->run->cr8 = j->plan->start.cr8;
   struct itimerval soon = {.it_value.tv_usec = 200000}, never = {.it_value.tv_sec = 0};
   setitimer(ITIMER_REAL, &soon, NULL);
   int got = ioctl(k->cpu, KVM_RUN, 0), error = errno;
@@ -283,25 +303,50 @@ static u64 code_base(const struct vstate *st) {
   return (st->msr[MSR_EFER] & EFER_LMA) && seg_is_code64(&st->seg[CS]) ? 0 : st->seg[CS].base;
 }
 
+/* What the kernel's software for hosts without VMX and SVM is no opinion on. It runs ring 3 of long mode on
+ * the host's processor in the host's ring 3. */
+static int beyond_software(const struct job *j, char why[REASON_MAX]) {
+  const struct vstate *st = &j->plan->start;
+  if (j->c->mode == VM_V86) return refuse(why, "KVM without hardware drops EFLAGS.VM");
+  if (mode_long(j->c->mode) && st->cpl == 3)
+    return refuse(why, "KVM without hardware runs ring 3 of long mode under the host's tables, CR0 and IOPL");
+  return 0;
+}
+static int delivered_by_software(const struct job *j, const struct answer *a, char why[REASON_MAX]) {
+  const struct vstate *st = &j->plan->start;
+  bool handler = a->end == OUT_SHUTDOWN || a->st.rip - VM_HANDLERS < 256 * 16;
+  if (handler && (st->cr0 & CR0_PE) && !mode_long(j->c->mode) && st->seg[SS].base)
+    return refuse(why, "KVM without hardware delivers to the stack without SS's base");
+  if (a->end == OUT_DONE && st->cpl && a->st.rip == vm_handler(VEC_UD))
+    return refuse(why, "KVM without hardware makes #UD, above ring 0, of what it cannot emulate");
+  return 0;
+}
+
 static int kvm_case(void *opaque, const struct job *j, struct answer *a, char why[REASON_MAX]) {
   struct kvm *k = opaque;
   const struct vec_plan *p = j->plan;
   if (j->c->vendor != VENDOR_INTEL) return refuse(why, "the host's processor is Intel's");
   if (p->interrupt >= 0 || p->nmi) return refuse(why, "interrupts are not handed over");
+  if ((p->start.dr[7] | DR7_FIXED) != DR7_FIXED)
+    return refuse(why, "KVM takes the debug registers for the breakpoints that it is stepped with");
   if (p->start.pkru || p->want.pkru) return refuse(why, "PKRU is not handed over");
+  if (k->software && beyond_software(j, why)) return -1;
   bool fresh = !k->have_cpu || memcmp(k->model.has, j->model->has, sizeof k->model.has);
   if (fresh && new_cpu(k, j->model, why)) return -1;
   bool forget = tables_differ(k, &p->start);
   memcpy(k->ram, p->start.ram, VM_RAM);
-  if (!fresh && forget && map_ram(k, true)) return refuse(why, "KVM_SET_USER_MEMORY_REGION: %s", strerror(errno));
-  if (!vstate_usual_fpu(&p->start) || !vstate_usual_fpu(&p->want)) return refuse(why, "x87 state is not handed over");
+  if (!fresh && forget && map_ram(k, true))
+    return refuse(why, "KVM_SET_USER_MEMORY_REGION: %s", strerror(errno));
+  if (image_fpu_wide(&p->start) || image_fpu_wide(&p->want))
+    return refuse(why, "wide x87 pointers are not handed over");
   if (sregs_in(k, &p->start, why) || msrs_in(k, j, why) || regs_in(k, &p->start, why)) return -1;
   struct kvm_guest_debug debug = {.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP};
   debug.arch.debugreg[0] = j->want->rip + code_base(j->want);
   debug.arch.debugreg[1] = p->next + code_base(&p->start);
   debug.arch.debugreg[7] = 0x40a;
 
-  if (ioctl(k->cpu, KVM_SET_GUEST_DEBUG, &debug)) return refuse(why, "KVM_SET_GUEST_DEBUG: %s", strerror(errno));
+  if (ioctl(k->cpu, KVM_SET_GUEST_DEBUG, &debug))
+    return refuse(why, "KVM_SET_GUEST_DEBUG: %s", strerror(errno));
   a->end = OUT_DONE;
   for (u64 n = 0; n < (p->steps ? p->steps : 1) && a->end == OUT_DONE; n++)
     if (step(k, j, a, why)) {
@@ -311,8 +356,7 @@ static int kvm_case(void *opaque, const struct job *j, struct answer *a, char wh
   bool stopped = k->run->exit_reason == KVM_EXIT_DEBUG;
   int got = state_out(k, &a->st, why);
   settle(k, j, a, stopped);
-  if (!got && p->start.cpl && a->end == OUT_DONE && a->st.rip == vm_handler(VEC_UD) && k->software)
-    return refuse(why, "KVM without hardware makes #UD, above ring 0, of what it cannot emulate");
+  if (!got && k->software) got = delivered_by_software(j, a, why);
   if (a->end != OUT_DONE) drop_cpu(k);
   return got;
 }
@@ -339,13 +383,15 @@ struct oracle *oracle_kvm(char why[REASON_MAX]) {
   if (k->dev < 0) refuse(why, "/dev/kvm: %s", strerror(errno));
   else if (ioctl(k->dev, KVM_GET_API_VERSION, 0) != KVM_API_VERSION || k->ram == MAP_FAILED || !k->supported)
     refuse(why, "/dev/kvm: another version, or out of memory");
-  else if (!ioctl(k->dev, KVM_CHECK_EXTENSION, KVM_CAP_SREGS2) || ioctl(k->dev, KVM_GET_SUPPORTED_CPUID, k->supported))
+  else if (!ioctl(k->dev, KVM_CHECK_EXTENSION, KVM_CAP_SREGS2) ||
+           ioctl(k->dev, KVM_GET_SUPPORTED_CPUID, k->supported))
     refuse(why, "/dev/kvm: KVM is too old");
   else {
     struct sigaction act = {.sa_handler = on_alarm};
     sigaction(SIGALRM, &act, NULL);
     k->software = access("/sys/module/kvm_intel", F_OK) && access("/sys/module/kvm_amd", F_OK);
-    printf("# KVM %s\n", k->software ? "without hardware: an instruction emulator" : "on this machine's processor");
+    printf("# KVM %s\n",
+           k->software ? "without hardware: an instruction emulator" : "on this machine's processor");
     return &k->oracle;
   }
   kvm_close(k);

@@ -1,7 +1,7 @@
 /* `oracle NAME FILE.vec...`: runs conformance vectors on another implementation of the processor and says who
- * agrees (docs/conformance.md, "Second opinions"). NAME is kvm, qemu or bochs. Last line: "N agreed, N disagreed and
- * judged, N disagreed and NOT judged, N not runnable". Exit status: 0 every disagreement is judged, 1 not so or
- * something went wrong, 77 that implementation is not here. */
+ * agrees (docs/conformance.md, "Second opinions"). NAME is kvm, qemu or bochs. Last line: "N agreed, N
+ * disagreed and judged, N disagreed and NOT judged, N not runnable". Exit status: 0 every disagreement is
+ * judged, 1 not so or something went wrong, 77 that implementation is not here. */
 #define _GNU_SOURCE
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -100,7 +100,8 @@ static const char *expect_delivery(struct ask *a, struct engine *e) {
   engine_run(e, &a->plan, &a->found);
   a->plan.outcome.kind = OUT_FAULT;
   const struct outcome *w = &a->plan.outcome, *d = &e->found;
-  if (d->kind != OUT_DELIVER || d->vector != w->vector || d->has_error != w->has_error || d->error != w->error)
+  if (d->kind != OUT_DELIVER || d->vector != w->vector || d->has_error != w->has_error ||
+      d->error != w->error)
     return "the fault cannot be seen: its delivery faults";
   vstate_copy(&a->expected.want, &a->found);
   return NULL;
@@ -132,7 +133,8 @@ static void describe(const struct ask *a, const struct vec_case *c, char *out, s
     if (o.has_error) o.error = (u32)vstate_read(st, sp, 4);
     outcome_text(&o, out, n);
     if (a->answer.planted && v == VEC_UD)
-      snprintf(out, n, "goes on at %#llx", (unsigned long long)vstate_read(st, sp, mode_long(c->mode) ? 8 : 4));
+      snprintf(out, n, "goes on at %#llx",
+               (unsigned long long)vstate_read(st, sp, mode_long(c->mode) ? 8 : 4));
   } else {
     snprintf(out, n, "goes on at %#llx, cpl %llu", (unsigned long long)st->rip, (unsigned long long)st->cpl);
   }
@@ -144,15 +146,15 @@ static void show(struct ask *a, const struct vec_case *c, struct tally *t, const
   outcome_text(&a->plan.outcome, wanted, sizeof wanted);
   describe(a, c, got, sizeof got);
   char *old = t->shown, *text = NULL;
-  int n = asprintf(&text, "%s  %s\n    wanted: %s; %s: %s\n%s", old ? old : "", name, wanted, a->oracle->name, got,
-                   lines);
+  int n = asprintf(&text, "%s  %s\n    wanted: %s; %s: %s\n%s", old ? old : "", name, wanted, a->oracle->name,
+                   got, lines);
   if (n < 0) return;
   t->shown = text;
   free(old);
 }
 
-/* Not compared in the flags that are pushed: what the manual leaves undefined; and RF where a vector has `fault`, or
- * where #UD is planted: it has vectors of its own. */
+/* Not compared in the flags that are pushed: what the manual leaves undefined; and RF where a vector has
+ * `fault`, or where #UD is planted: it has vectors of its own. */
 static void hide_rf(struct ask *a, const struct vec_case *c, bool error) {
   const struct vstate *want = &a->expected.want;
   struct vstate *st = &a->answer.st;
@@ -194,7 +196,8 @@ static int ask_case(void *opaque, const struct vec_case *c) {
   e->cpu->model = &a->narrowed;
   if (!ours_agrees(a, e, c)) {
     e->cpu->model = whole;
-    return not_run(a, ours_agrees(a, e, c) ? "a feature is missing there" : "ringwalk fails this case itself");
+    return not_run(a, ours_agrees(a, e, c)
+                          ? "a feature is missing there" : "ringwalk fails this case itself");
   }
   expect(a);
   const char *unseen = a->plan.outcome.kind == OUT_FAULT ? expect_delivery(a, e) : NULL;
@@ -222,8 +225,8 @@ static void count(struct tally *sum, const struct tally *t) {
   sum->not_run += t->not_run;
 }
 static void print_counts(const struct tally *t) {
-  printf("%u agreed, %u disagreed and judged, %u disagreed and NOT judged, %u not runnable\n", t->agreed, t->judged,
-         t->unjudged, t->not_run);
+  printf("%u agreed, %u disagreed and judged, %u disagreed and NOT judged, %u not runnable\n", t->agreed,
+         t->judged, t->unjudged, t->not_run);
 }
 
 /* Returns whether every disagreement is judged. */
@@ -237,7 +240,8 @@ static bool report(const struct ask *a) {
   for (unsigned k = 0, from = 0; k < a->tallies; from = k) {
     size_t n = strcspn(a->tally[from].name, ":") + 1;
     file = (struct tally){.shown = NULL};
-    for (; k < a->tallies && !strncmp(a->tally[k].name, a->tally[from].name, n); k++) count(&file, &a->tally[k]);
+    for (; k < a->tallies && !strncmp(a->tally[k].name, a->tally[from].name, n); k++)
+      count(&file, &a->tally[k]);
     printf("== %.*s ", (int)n, a->tally[from].name);
     print_counts(&file);
   }
@@ -309,8 +313,7 @@ static struct oracle *oracle_named(const struct ask *a, const char *name, char w
 
 static int usage(void) {
   fprintf(stderr, "usage: oracle [--all] [--only VECTOR] [--vendor intel|amd] [--image FILES] [--judged FILE]"
-                  " [--answers FILE]"
-                  " ORACLE FILE.vec...\n"
+                  " [--answers FILE] ORACLE FILE.vec...\n"
                   "ORACLE: kvm, qemu, qemu-amd, bochs, bochs-amd\n");
   return 126;
 }

@@ -1,5 +1,6 @@
-/* The monitor of the oracle's bootable image: 32-bit code above 16 MiB that reads cases from the disk, gives each its
- * machine, enters it, and prints what came back on port E9h. docs/conformance.md, "Second opinions"; ATA-1 8 (PIO). */
+/* The monitor of the oracle's bootable image: 32-bit code above 16 MiB that reads cases from the disk, gives
+ * each its machine, enters it, and prints what came back on port E9h. docs/conformance.md, "Second opinions";
+ * ATA-1 8 (PIO). */
 #include "tests/oracle/monitor.h"
 
 #include <stdbool.h>
@@ -11,7 +12,7 @@ typedef unsigned long long u64;
 
 enum { SHADOW = 0x1100000, BASES = 0x1400000, CHUNK = 64 };
 
-extern u64 in[S_ALL], out[S_ALL];
+extern u64 in[S_ALL], out[S_ALL], in_fpu[FPU_WORDS], out_fpu[FPU_WORDS], out_fpu_long[FPU_WORDS];
 extern u8 in_gdtr[10], in_idtr[10], out_gdtr[10], out_idtr[10], own_gdtr[10], left_by, tables[0x20000];
 extern u32 in_far[2], in_esp, entry_stack;
 void enter(u32 how);
@@ -202,6 +203,14 @@ static void report(u32 how) {
     put_hex(out[k]);
     put("\n");
   }
+  const u64 *fpu = how & ENTER_LONG ? out_fpu_long : out_fpu;
+  for (u32 k = 0; k < (how & ENTER_LONG ? FPU_SEEN_LONG : FPU_SEEN); k++) {
+    if (fpu[k] == in_fpu[k]) continue;
+    put("f");
+    put_hex(k);
+    put_hex(fpu[k]);
+    put("\n");
+  }
   u32 *now = 0, *was = (u32 *)SHADOW;
   __asm__("" : "+r"(now)); /* memory begins at 0 */
   for (u32 k = 0; k < BASE_BYTES / 4; k += 2) {
@@ -221,12 +230,15 @@ static void report(u32 how) {
 static struct image_word words[8192];
 
 static u32 current_base = ~0u;
+static struct image_head head[SECTOR / sizeof(struct image_head)];
 
 static void run(struct image_case *c) {
   u32 *now = 0, *shadow = (u32 *)SHADOW;
   __asm__("" : "+r"(now));
   const u32 *base = (u32 *)(BASES + c->base * BASE_BYTES);
   stream(words, c->words * sizeof words[0]);
+  if (c->enter & ENTER_FPU) stream(in_fpu, sizeof in_fpu);
+  else memcpy(in_fpu, head->fpu, sizeof head->fpu);
   if (current_base != c->base) {
     memcpy(now, base, BASE_BYTES);
     memcpy(shadow, base, BASE_BYTES);
@@ -278,7 +290,8 @@ static void power_off(void) {
   for (;;) __asm__ volatile("cli; hlt");
 }
 
-/* VIF and VIP may stay behind, where IRET does not load them: then a new start is the only way to clear them. */
+/* VIF and VIP may stay behind, where IRET does not load them: then a new start is the only way to clear them.
+ * */
 static bool flags_clean(void) {
   u32 flags;
   __asm__ volatile("pushfl; popl %0" : "=r"(flags));
@@ -287,7 +300,6 @@ static bool flags_clean(void) {
 
 void monitor(void) {
   static struct image_case c;
-  static struct image_head head[SECTOR / sizeof(struct image_head)];
   outb(0x21, 0xff);
   outb(0xa1, 0xff);
   own_tables();

@@ -26,6 +26,11 @@
 #define S_DESC 50 /* only inwards: descriptors that fill the segment registers */
 #define S_ALL 58
 
+/* The x87, MMX and SSE: 64-bit words of an FXSAVE image, and how many of them there are to see. */
+#define FPU_WORDS 64
+#define FPU_SEEN 36
+#define FPU_SEEN_LONG 52
+
 #define MON_BASE 0x1000000 /* where the monitor runs; also its linear address in a case's page tables */
 #define MON_STUBS 0x1000   /* its ways in from handlers, 16 bytes for each vector: 64-bit code, then 32-bit */
 #define MON_STUBS32 0x2000
@@ -44,12 +49,15 @@
 #define ENTER_LONG 1
 #define ENTER_V86 2
 #define ENTER_OUTER 4 /* CPL > 0 */
+#define ENTER_FPU 8 /* it has its own x87, MMX and SSE */
 
 #ifndef __ASSEMBLER__
 struct image_head {
   unsigned magic, bases, cases, first; /* first: bytes from the first case to the one to begin with */
+  __UINT64_TYPE__ fpu[FPU_SEEN_LONG];  /* of cases without their own */
 };
-/* A case: this, then `words` of struct image_word, which differ from the base. */
+/* A case: this, then `words` of struct image_word, which differ from the base; then, with ENTER_FPU,
+ * FPU_WORDS. */
 struct image_case {
   unsigned serial, base, enter, words;
   __UINT64_TYPE__ s[S_ALL];

@@ -8,8 +8,8 @@
 
 enum { REASON_MAX = 160 };
 
-/* A case as an oracle gets it. `want` is the state on the boundary behind the instruction: where it went on, or the
- * first instruction of the handler of what it raised. */
+/* A case as an oracle gets it. `want` is the state on the boundary behind the instruction: where it went on,
+ * or the first instruction of the handler of what it raised. */
 struct job {
   const struct vec_case *c;
   const struct vec_plan *plan;
@@ -35,14 +35,15 @@ struct oracle {
   void (*restrict_model)(void *opaque, struct cpu_model *m);
   /* Does the case. -1: it cannot, and why. */
   int (*run)(void *opaque, const struct job *j, struct answer *a, char why[REASON_MAX]);
-  /* NULL, or: the cases are given twice. In the first round run() takes them and gives no answers; this does them; the
-   * second round has the answers. -1: it could not, and why. */
+  /* NULL, or: the cases are given twice. In the first round run() takes them and gives no answers; this does
+   * them; the second round has the answers. -1: it could not, and why. */
   int (*between)(void *opaque, char why[REASON_MAX]);
   void (*close)(void *opaque);
 };
 
-/* NULL: there is none here; why says what is missing. The image's parts are IMAGE-boot.bin, IMAGE-monitor.bin. If
- * there is a file `answers`, no case is run, but the answers are taken from it; otherwise they are kept in it. */
+/* NULL: there is none here; why says what is missing. The image's parts are IMAGE-boot.bin,
+ * IMAGE-monitor.bin. If there is a file `answers`, no case is run, but the answers are taken from it;
+ * otherwise they are kept in it. */
 struct oracle *oracle_kvm(char why[REASON_MAX]);
 struct oracle *oracle_image(const char *emulator, enum vendor vendor, const char *image, const char *answers,
                             char why[REASON_MAX]);

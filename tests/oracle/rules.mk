@@ -2,7 +2,7 @@
 # differs from machine to machine.
 
 ORACLE := $(OBJ)/oracle
-ORACLE_OBJS := $(patsubst %,$(OBJ)/tests/oracle/%.o,main judged handed kvm image image_case image_run)
+ORACLE_OBJS := $(patsubst %,$(OBJ)/tests/oracle/%.o,main judged handed kvm image image_case image_fpu image_run)
 ORACLE_VECS ?= $(sort $(wildcard tests/vec/*.vec))
 ORACLES ?= qemu bochs
 ORACLE_CC = $(CC) -m32 -I. -ffreestanding -fno-pic -fno-pie -fno-stack-protector -fcf-protection=none -mgeneral-regs-only

@@ -57,8 +57,8 @@ static const struct {
     {"interrupt 0x100\n", "f:5:11: vector: 0x100 does not fit in 8 bits"},
     {"want deliver 0x100\n", "f:5:14: vector: 0x100 does not fit in 8 bits"},
     {"for x in 3..1\n", "f:5:10: the range 0x3..0x1 runs backwards"},
-    {"for x in 0..199999\nfor y in 0 1\n", "f:2:8: vector v has more than 200000 cases: narrow a 'for'"},
-    {"for x in 0..0xffffffffffffffff\n", "f:2:8: vector v has more than 200000 cases"},
+    {"for x in 0..199999\nfor y in 0 1\n", "f:6:5: vector v has more than 200000 cases: narrow a 'for'"},
+    {"for x in 0..0xffffffffffffffff\n", "f:5:5: vector v has more than 200000 cases"},
     {"steps 0\n", "f:5:1: steps are 1 to 10000"},
     {"page ram p=0\n", "f:5:1: address 0x80000 is outside"},
 };
