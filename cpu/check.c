@@ -29,11 +29,12 @@ enum { ERROR_EXT = 1, ERROR_IDT = 2 };
 #define FAULT_TS_0 VEC_TS, ERR_ZERO, "#TS(0)"
 #define FAULT_TS_SEL VEC_TS, ERR_SEL, "#TS(sel)"
 
-#define CHECK_ROW(id_, rule_, cite_, operands_, vector_, error_, text_)                                \
+#define CHECK_ROW(id_, rule_, cite_, operands_, from_, vector_, error_, text_)                         \
   {.id = (id_), .rule = (rule_), .cite = (cite_), .fault = (text_), .operands = (operands_), .vector = (vector_), \
-   .error = (error_)},
+   .error = (error_), .from = (from_)},
 #define CHECK_EXPAND(...) CHECK_ROW(__VA_ARGS__)
-#define CHECK(id_, rule_, cite_, fault_, operands_) CHECK_EXPAND(#id_, rule_, cite_, operands_, FAULT_##fault_)
+#define CHECK(id_, rule_, cite_, fault_, operands_, from_) \
+  CHECK_EXPAND(#id_, rule_, cite_, operands_, FROM_##from_, FAULT_##fault_)
 const struct check_row check_rows[CHECKS] = {
 #include "cpu/checks.def"
 };

@@ -7,10 +7,20 @@
 #include "cpu/vm.h"
 
 enum check_id {
-#define CHECK(id, rule, cite, fault, operands) CHK_##id,
+#define CHECK(id, rule, cite, fault, operands, from) CHK_##id,
 #include "cpu/checks.def"
 #undef CHECK
   CHECKS
+};
+
+/* Where the bytes come from that a check judges: the step before it that read them. */
+enum check_from {
+  FROM_NOTHING, /* registers, or the instruction's own operand */
+  FROM_DESC,    /* the descriptor read last */
+  FROM_GATE,    /* the gate of the IDT or of a descriptor table, or the entry of the real-mode vector table */
+  FROM_CS, FROM_SS, FROM_IP, FROM_FLAGS, FROM_LDT, FROM_LINK, FROM_CR3, FROM_OTHER, /* that word, popped or of the TSS */
+  FROM_SP,      /* the stack pointer, of the TSS */
+  FROM_DATA,    /* the TSS's selector that the check names */
 };
 
 struct check_row {
@@ -18,9 +28,10 @@ struct check_row {
   const char *fault; /* as the manual writes it: "#GP(sel)" */
   const char *operands; /* what was compared, for check_ab(): "CPL {a}, gate DPL {b}"; {a:x} hexadecimal, {a:t} the
                          * type of a descriptor, {a:b} the numbers of the bits that are set, {a:o} an opcode's bytes,
-                         * {a:m} a mode (cpu->mode), {a:f} an enum feature; "" when there is nothing to show */
+                         * {a:m} a mode (cpu->mode), {a:f} an enum feature, {b:k} a key and PKRU; "" when there is nothing to show */
   u8 vector;         /* meaningless when nothing is raised: fault is "" */
   u8 error;          /* enum check_error in check.c */
+  u8 from;           /* enum check_from */
 };
 extern const struct check_row check_rows[CHECKS];
 /* The check of that name, or -1. */

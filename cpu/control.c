@@ -92,8 +92,8 @@ static void check_cr4(struct cpu *cpu, u64 v) {
   require_ab(cpu, CHK_CR4_RESERVED, !undefined, 0, undefined, v);
   require_ab(cpu, CHK_CR4_FEATURE, !absent, 0, absent, v);
   if (cpu_long(cpu)) {
-    require_ab(cpu, CHK_CR4_LA57, !(changed & CR4_LA57), 0, v, 0);
-    require_ab(cpu, CHK_CR4_PAE, v & CR4_PAE, 0, v, 0);
+    require_ab(cpu, CHK_CR4_LA57, !(changed & CR4_LA57), 0, v, !!(v & CR4_LA57));
+    require_ab(cpu, CHK_CR4_PAE, v & CR4_PAE, 0, v, !!(v & CR4_PAE));
   }
   if (!(changed & v & CR4_PCIDE)) return;
   require_ab(cpu, CHK_CR4_PCIDE, cpu_long(cpu), 0, cpu_long(cpu), 0);

@@ -52,6 +52,7 @@ static bool is_double_fault(u8 first, u8 second) {
 /* SDM 3B 17.2.3 (Debug Status Register (DR6)), 17.2.4 (Debug Control Register (DR7)): B0..B3 are rewritten,
  * the others stay set; entering the handler clears DR7.GD, and DEBUGCTL.BTF. */
 static void record_debug_conditions(struct cpu *cpu) {
+  if (rec_on(cpu)) cpu->recorder->dr6 = cpu->dr6_pending;
   cpu->dr[6] = (cpu->dr[6] & ~(u64)DR6_B) | cpu->dr6_pending;
   cpu->dr6_pending = 0;
   cpu->dr[7] &= ~DR7_GD;

@@ -259,10 +259,19 @@ BODY_1(call_far_M, h_call_far_M)
 
 /* ---- RET ---- */
 
+/* The instruction's operand is added to both stack pointers. */
+static void note_params(struct cpu *cpu, unsigned add, bool outer) {
+  if (!add) return;
+  rec_note(cpu, "stack pointer + {a:x} behind the popped CS: the parameters", add, 0);
+  if (outer) rec_note(cpu, "stack pointer of the outer level = popped one + {a:x}: its parameters", add, 0);
+}
+
 static u64 retf_protected(struct cpu *cpu, unsigned n, unsigned add) {
   struct desc cs, ss = {.lo = 0};
+  unsigned mark = rec_mark(cpu);
   u16 cs_sel = (u16)stack_peek(cpu, WORD_CS, n, 2); /* first, and no more of its slot, as on silicon */
   u64 ip = stack_peek(cpu, WORD_IP, 0, n), sp = 0;
+  rec_reversed(cpu, mark);
   ret_check_cs(cpu, cs_sel, &cs);
   bool outer = sel_rpl(cs_sel) > cpu->cpl, code64 = cpu_long(cpu) && seg_is_code64(&cs.s);
   if (outer) {
@@ -278,16 +287,20 @@ static u64 retf_protected(struct cpu *cpu, unsigned n, unsigned add) {
   if (outer) ret_commit_ss(cpu, &ss, sp, add, code64);
   else if (code64) cpu->gpr[RSP] += drop;
   else stack_drop(cpu, drop);
+  note_params(cpu, add, outer);
   ret_commit_cs(cpu, &cs);
   if (outer) ret_clear_data_segments(cpu);
   return code64 ? ip : (u32)ip;
 }
 
 static u64 retf_real(struct cpu *cpu, unsigned n, unsigned add) {
+  unsigned mark = rec_mark(cpu);
   u16 cs = (u16)stack_peek(cpu, WORD_CS, n, n);
   u64 ip = stack_peek(cpu, WORD_IP, 0, n);
+  rec_reversed(cpu, mark);
   require_ab(cpu, CHK_RET_EIP_LIMIT, ip <= cpu->seg[CS].limit, 0, ip, cpu->seg[CS].limit);
   stack_drop(cpu, 2u * n + add);
+  note_params(cpu, add, false);
   seg_load_real(cpu, CS, cs);
   return ip;
 }

@@ -152,6 +152,13 @@ static void legacy_frame(const struct cpu *cpu, const struct event *ev, bool swi
   if (ev->has_error) frame_add(f, WORD_ERROR, ev->error);
 }
 
+/* Selectors of virtual-8086 mode name no descriptor. SDM 3B 20.3.1.1 */
+static void clear_real_segments(struct cpu *cpu) {
+  for (enum sreg r = ES; r < SREG_COUNT; r++)
+    if (r != CS && r != SS) seg_clear(cpu, r);
+  rec_note(cpu, "ES, DS, FS, GS = 0: their selectors were of virtual-8086 mode", 0, 0);
+}
+
 static u64 deliver_legacy(struct cpu *cpu, struct transition *t, const struct event *ev) {
   struct gate g = read_gate(cpu, ev);
   struct desc cs;
@@ -175,8 +182,7 @@ static u64 deliver_legacy(struct cpu *cpu, struct transition *t, const struct ev
   commit_cs(cpu, &cs, cpl);
   clear_flags(cpu, gate_is_interrupt(&g));
   if (vm86)
-    for (enum sreg r = ES; r < SREG_COUNT; r++)
-      if (r != CS && r != SS) seg_clear(cpu, r);
+    clear_real_segments(cpu);
   cpu_update_mode(cpu);
   return g.offset;
 }

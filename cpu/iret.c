@@ -62,7 +62,10 @@ static u64 iret_to_vm86(struct cpu *cpu) {
   static const u8 order[] = {CS, SS, ES, DS, FS, GS};
   static const u8 word[9] = {WORD_IP, WORD_CS, WORD_FLAGS, WORD_SP, WORD_SS, WORD_ES, WORD_DS, WORD_FS, WORD_GS};
   u32 slot[9];
-  for (unsigned k = 0; k < 9; k++) slot[k] = (u32)stack_peek(cpu, (enum rec_word)word[k], k * 4u, 4);
+  for (unsigned k = 0; k < 9; k++) {
+    slot[k] = (u32)stack_peek(cpu, (enum rec_word)word[k], k * 4u, 4);
+    if (k == 2) rec_note(cpu, "VM = 1 in the popped EFLAGS at CPL {a}: to virtual-8086 mode", cpu->cpl, 0);
+  }
   load_flags(cpu, slot[2], EF_VALID);
   cpu->cpl = 3;
   cpu->gpr[RSP] = slot[3];
@@ -74,15 +77,22 @@ static u64 iret_to_vm86(struct cpu *cpu) {
 
 static u64 iret_protected(struct cpu *cpu, unsigned n) {
   struct desc cs, ss = {.lo = 0};
+  unsigned mark = rec_mark(cpu);
   u32 image = (u32)stack_peek(cpu, WORD_FLAGS, 2u * n, n), mask = iret_flag_mask(cpu, n); /* in the order of silicon's faults */
   u16 cs_sel = (u16)stack_peek(cpu, WORD_CS, n, 2);
   u64 ip = stack_peek(cpu, WORD_IP, 0, n), sp = 0;
-  if ((image & EF_VM) && cpu->cpl == 0 && n == 4 && !cpu_long(cpu)) return iret_to_vm86(cpu);
+  if ((image & EF_VM) && cpu->cpl == 0 && n == 4 && !cpu_long(cpu)) {
+    rec_forget(cpu, mark); /* it reads them again */
+    return iret_to_vm86(cpu);
+  }
+  rec_reversed(cpu, mark);
   ret_check_cs(cpu, cs_sel, &cs);
   bool outer = sel_rpl(cs_sel) > cpu->cpl, new_stack = outer || cpu_code64(cpu);
   if (new_stack) {
+    mark = rec_mark(cpu);
     u16 ss_sel = (u16)stack_peek(cpu, WORD_SS, 4u * n, 2);
     sp = stack_peek(cpu, WORD_SP, 3u * n, n);
+    rec_reversed(cpu, mark);
     ret_check_ss(cpu, ss_sel, &cs, &ss);
   }
   ret_check_ip(cpu, ip, &cs);
@@ -113,6 +123,8 @@ NOINLINE static u64 do_iret(struct cpu *cpu, const struct insn *i) {
     ip = iret_vm86(cpu, n);
   } else {
     if (cpu_long(cpu)) require_ab(cpu, CHK_IRET_NT_LONG, !(cpu->eflags & EF_NT), 0, !!(cpu->eflags & EF_NT), 0);
+    else rec_note(cpu, cpu->eflags & EF_NT ? "EFLAGS.NT = 1: back to the previous task"
+                                           : "EFLAGS.NT = 0: a return within the task", 0, 0);
     ip = cpu->eflags & EF_NT && !cpu_long(cpu) ? task_iret(cpu, &t, insn_next_rip(cpu, i)) : iret_protected(cpu, n);
   }
   cpu->nmi_blocked = false;

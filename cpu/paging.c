@@ -20,13 +20,14 @@ static const u16 rule_check[PAGE_RULES] = {
 
 /* Each rule that concerns the access, judged by its name. Without a page there is nothing to access, whatever
  * the verdict. */
-COLD static u32 judged_rules(struct cpu *cpu, u64 la, const struct page_walk *w, enum access acc,
-                             enum mmu_priv priv) {
+COLD static u32 judged_rules(struct cpu *cpu, const struct page_walk *w, enum access acc, enum mmu_priv priv) {
   u32 rules = mmu_rules(&cpu->mmu, w, acc, priv), facts = mmu_broken(&cpu->mmu, w, acc, priv), broken = 0;
   while (rules) {
     unsigned k = (unsigned)__builtin_ctz(rules);
     rules &= rules - 1;
-    if (!check_ab(cpu, (enum check_id)rule_check[k], !(facts >> k & 1), la, w->key)) broken |= 1u << k;
+    u32 error = mmu_error_code(&cpu->mmu, acc, priv, facts | 1u << k);
+    if (!check_ab(cpu, (enum check_id)rule_check[k], !(facts >> k & 1), error, w->key | (u64)cpu->pkru << 32))
+      broken |= 1u << k;
   }
   return w->end == WALK_PAGE ? broken : broken | facts;
 }
@@ -44,7 +45,7 @@ int paging_translate(struct cpu *cpu, u64 la, enum access acc, enum mmu_priv pri
   }
   do {
     mmu_walk(&cpu->vm->mem, &cpu->mmu, la, w);
-    u32 broken = rec_on(cpu) ? judged_rules(cpu, la, w, acc, priv) : mmu_broken(&cpu->mmu, w, acc, priv);
+    u32 broken = rec_on(cpu) ? judged_rules(cpu, w, acc, priv) : mmu_broken(&cpu->mmu, w, acc, priv);
     for (unsigned k = 0; unlikely(cpu->undo) && k < w->entries; k++)
       if (w->entry[k].at) undo_note(cpu, w->entry[k].at, ~UINT64_C(0), w->entry_size);
     if (unlikely(broken)) {

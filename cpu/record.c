@@ -2,6 +2,7 @@
 #include "cpu/record.h"
 
 #include "cpu/check.h"
+#include "cpu/event.h"
 #include "cpu/insn.h"
 
 /* Which instruction is in progress: how many retired before it. */
@@ -33,13 +34,49 @@ void rec_end(struct cpu *cpu) {
   cpu->recorder->faulted = false;
 }
 
+void rec_pops_reversed(struct cpu *cpu, unsigned from) {
+  struct rec_log *log = &cpu->recorder->now;
+  for (unsigned lo = from, hi = log->n; lo < hi; lo++) {
+    if (log->step[lo].kind != REC_POP) continue;
+    while (--hi > lo && log->step[hi].kind != REC_POP) continue;
+    struct rec_step swapped = log->step[lo];
+    log->step[lo] = log->step[hi];
+    log->step[hi] = swapped;
+  }
+}
+
+static void copy_log(struct rec_log *to, const struct rec_log *from) {
+  to->n = from->n;
+  to->lost = from->lost;
+  to->icount = from->icount;
+  memcpy(to->step, from->step, from->n * sizeof from->step[0]);
+}
+
+/* The fault before this one, when this one is of its delivery. */
+static void keep_earlier(struct cpu *cpu) {
+  struct recorder *r = cpu->recorder;
+  if (!r->faulted || cpu->event_class == EVENT_NONE) {
+    r->chain = 0;
+    return;
+  }
+  if (r->chain == REC_CHAIN) memmove(&r->earlier[0], &r->earlier[1], --r->chain * sizeof r->earlier[0]);
+  struct rec_raised *e = &r->earlier[r->chain++];
+  copy_log(&e->cause, &r->cause);
+  e->fault = r->fault;
+  e->rip = r->fault_rip;
+  e->cs = r->fault_cs;
+  e->dr6 = r->dr6;
+  e->during = r->during;
+}
+
 void rec_fault(struct cpu *cpu, const struct fault *f) {
   struct recorder *r = cpu->recorder;
   struct rec_log *log = &r->now;
-  r->cause.n = log->icount == instruction_now(cpu) ? log->n : 0;
-  r->cause.lost = log->lost;
-  r->cause.icount = log->icount;
-  memcpy(r->cause.step, log->step, r->cause.n * sizeof log->step[0]);
+  keep_earlier(cpu);
+  copy_log(&r->cause, log);
+  if (log->icount != instruction_now(cpu)) r->cause.n = 0;
+  r->during = cpu->event_class;
+  r->dr6 = cpu->dr6_pending;
   r->fault = *f;
   r->fault_rip = cpu->rip;
   r->fault_cs = cpu->seg[CS].sel;

@@ -17,6 +17,7 @@ enum rec_kind {
   REC_MSR,   /* id: enum msr_slot; a: its value */
   REC_SUM,   /* word: what was computed; a: the result; text: the manual's formula */
   REC_STORE, /* what changed in a system structure: accessed and busy bits, a saved task; text, at, a, bytes */
+  REC_NOTE,  /* what was decided, or set from no formula; text, its {a} and {b} as in a check's operands */
 };
 
 /* What a word of a frame or of the TSS means. */
@@ -45,6 +46,16 @@ struct rec_log {
   u64 icount;       /* of the instruction (or boundary) that they belong to */
 };
 
+/* A fault that was raised while another was delivered leaves the other here. */
+enum { REC_CHAIN = 3 };
+struct rec_raised {
+  struct rec_log cause;
+  struct fault fault;
+  u64 rip, dr6;
+  u16 cs;
+  u8 during;
+};
+
 struct rec_seen { u64 failed, passed; };
 
 struct recorder {
@@ -56,6 +67,10 @@ struct recorder {
   u64 fault_rip;         /* and where it was raised */
   u16 fault_cs;
   bool faulted;          /* cause, fault and fault_rip are of the delivery in progress */
+  u8 during;             /* enum event_class of what was being delivered when it was raised */
+  u64 dr6;               /* of #DB: the conditions */
+  unsigned chain;        /* faults before it whose delivery it ended, oldest first */
+  struct rec_raised earlier[REC_CHAIN];
 };
 
 /* Adds a step to `now`, emptying it first when another instruction has begun. */
@@ -66,6 +81,9 @@ COLD void rec_begin(struct cpu *cpu);
 COLD void rec_end(struct cpu *cpu);
 /* A fault was raised: `now` becomes `cause`. */
 COLD void rec_fault(struct cpu *cpu, const struct fault *f);
+
+/* The words popped since `from` (rec_mark()) were read from the last to the first: in the manual's order. */
+COLD void rec_pops_reversed(struct cpu *cpu, unsigned from);
 
 static inline bool rec_on(const struct cpu *cpu) { return unlikely(cpu->recorder != NULL); }
 
@@ -80,6 +98,18 @@ static inline void rec_sum(struct cpu *cpu, enum rec_word word, const char *form
 }
 static inline void rec_store(struct cpu *cpu, const char *what, u64 at, u64 v, unsigned bytes) {
   if (rec_on(cpu)) rec_add(cpu, (struct rec_step){.kind = REC_STORE, .at = at, .a = v, .bytes = (u8)bytes, .text = what});
+}
+static inline void rec_note(struct cpu *cpu, const char *text, u64 a, u64 b) {
+  if (rec_on(cpu)) rec_add(cpu, (struct rec_step){.kind = REC_NOTE, .a = a, .b = b, .text = text});
+}
+
+/* Where the next step comes; back there, forgetting those since. */
+static inline unsigned rec_mark(const struct cpu *cpu) { return rec_on(cpu) ? cpu->recorder->now.n : 0; }
+static inline void rec_forget(struct cpu *cpu, unsigned from) {
+  if (rec_on(cpu)) cpu->recorder->now.n = from;
+}
+static inline void rec_reversed(struct cpu *cpu, unsigned from) {
+  if (rec_on(cpu)) rec_pops_reversed(cpu, from);
 }
 
 #endif

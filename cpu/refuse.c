@@ -1,6 +1,7 @@
 /* #UD, #NM and #GP(0) of opcodes that the decoder refuses: judged one rule after the other when somebody listens.
- * SDM 3A 6.15 (Interrupt 6: Invalid Opcode Exception (#UD); Interrupt 7: Device Not Available Exception (#NM));
- * SDM 2A 2.3.11 (Instruction Length). Which of several reasons is named is the decoder's choice: all are #UD. */
+ * SDM 3A 6.15 (Interrupt 6: Invalid Opcode Exception (#UD); Interrupt 7: Device Not Available Exception (#NM);
+ * Interrupt 13: General Protection Exception (#GP)). Which of several reasons is named is the decoder's choice: all are
+ * #UD. */
 #include "cpu/refuse.h"
 
 #include "cpu/check.h"

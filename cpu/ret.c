@@ -51,10 +51,16 @@ void ret_commit_cs(struct cpu *cpu, const struct desc *cs) {
  * return. */
 void ret_clear_data_segments(struct cpu *cpu) {
   static const u8 regs[] = {ES, DS, FS, GS};
+  static const char *const cleared[] = {"ES = 0: DPL {a} < new CPL {b}", "DS = 0: DPL {a} < new CPL {b}",
+                                        "FS = 0: DPL {a} < new CPL {b}", "GS = 0: DPL {a} < new CPL {b}"};
   for (unsigned k = 0; k < ARRAY_SIZE(regs); k++) {
     struct seg *s = &cpu->seg[regs[k]];
-    if (sel_is_null(s->sel)) s->sel = 0;
-    else if (!seg_is_conforming(s) && seg_dpl(s) < cpu->cpl) seg_clear(cpu, (enum sreg)regs[k]);
+    if (sel_is_null(s->sel)) {
+      s->sel = 0;
+    } else if (!seg_is_conforming(s) && seg_dpl(s) < cpu->cpl) {
+      rec_note(cpu, cleared[k], seg_dpl(s), cpu->cpl);
+      seg_clear(cpu, (enum sreg)regs[k]);
+    }
   }
 }
 

@@ -101,7 +101,8 @@ static void probe(struct cpu *cpu, const struct task_switch *sw, const struct de
   else mem_probe_sys(cpu, old_descriptor(cpu), 1, ACC_WRITE);
   if (!sw->back) mem_probe_sys(cpu, at(cpu, tss->la, DESC_TYPE), 1, ACC_WRITE);
   if (!new->cr3 || !paging_is_pae(cpu->cr0, cpu->cr4, cpu->msr[MSR_EFER])) return;
-  u64 cr3 = mem_read_sys(cpu, at(cpu, base, new->cr3), 4);
+  u64 la = at(cpu, base, new->cr3), cr3 = mem_read_sys(cpu, la, 4);
+  rec_word(cpu, REC_MEM, WORD_CR3, la, cr3, 4);
   require_ab(cpu, CHK_TASK_PDPTE, cr3 == cpu->cr3 || paging_read_pdptes(cpu, cr3, pdpte), 0, cr3, 0);
 }
 
@@ -118,10 +119,11 @@ static void save_old(struct cpu *cpu, const struct task_switch *sw) {
   static const char *const seg[SREG_COUNT] = {"ES", "CS", "SS", "DS", "FS", "GS"};
   const struct layout *l = layout_of(&cpu->tr);
   u64 base = cpu->tr.base;
-  put(cpu, base, l->ip, "EIP", sw->rip, l->bytes);
-  put(cpu, base, l->flags, "EFLAGS", sw->flags, l->bytes);
+  unsigned narrow = l->bytes == 2; /* "IP", "AX" */
+  put(cpu, base, l->ip, &"EIP"[narrow], sw->rip, l->bytes);
+  put(cpu, base, l->flags, &"EFLAGS"[narrow], sw->flags, l->bytes);
   for (unsigned k = 0; k < TASK_GPRS; k++)
-    put(cpu, base, l->gpr + k * l->bytes, gpr[k], cpu->gpr[k], l->bytes);
+    put(cpu, base, l->gpr + k * l->bytes, &gpr[k][narrow], cpu->gpr[k], l->bytes);
   for (unsigned k = 0; k < l->segs; k++) put(cpu, base, l->seg + k * l->bytes, seg[k], cpu->seg[k].sel, 2);
 }
 
@@ -172,6 +174,8 @@ static void load_registers(struct cpu *cpu, const struct task_switch *sw, const 
   cpu->tr = tss->s;
   cpu->cr0 |= CR0_TS;
   cpu->dr[7] &= ~(u64)DR7_LOCAL;
+  rec_note(cpu, "TR = {a:x}, CR0.TS = 1", tss->s.sel, 0);
+  if (sw->nested) rec_note(cpu, "EFLAGS.NT = 1: the new task links to the old one", 0, 0);
   for (unsigned k = 0; k < TASK_GPRS; k++) cpu->gpr[k] = s->gpr[k];
   cpu_set_eflags(cpu, s->flags | (sw->nested ? (u32)EF_NT : 0));
   cpu->rf_icount = cpu_icount(cpu);
@@ -190,12 +194,16 @@ static void load_registers(struct cpu *cpu, const struct task_switch *sw, const 
 
 static void load_ldt(struct cpu *cpu, u16 sel) {
   struct desc d;
-  if (sel_is_null(sel)) return;
+  if (sel_is_null(sel)) {
+    rec_note(cpu, "LDTR = NULL", 0, 0);
+    return;
+  }
   require_ab(cpu, CHK_TASK_LDT_GDT, !(sel & SEL_TI), sel, sel, 0);
   require_ab(cpu, CHK_TASK_LDT_LIMIT, desc_read(cpu, sel, &d), sel, sel | 7u, table_limit(cpu, sel));
   require_ab(cpu, CHK_TASK_LDT_TYPE, !(d.s.attr & SEG_S) && seg_type(&d.s) == SYS_LDT, sel, d.s.attr, 0);
   require_ab(cpu, CHK_TASK_LDT_PRESENT, seg_present(&d.s), sel, seg_present(&d.s), 0);
   cpu->ldtr = d.s;
+  rec_note(cpu, "LDTR = {a:x}", sel, 0);
 }
 
 static void load_cs(struct cpu *cpu, u16 sel) {

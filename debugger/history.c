@@ -23,6 +23,19 @@ static void copy_recorder(struct recorder *to, const struct recorder *from) {
   to->fault_rip = from->fault_rip;
   to->fault_cs = from->fault_cs;
   to->faulted = from->faulted;
+  to->during = from->during;
+  to->dr6 = from->dr6;
+  to->chain = from->chain;
+  for (unsigned k = 0; k < from->chain && k < REC_CHAIN; k++) {
+    struct rec_raised *a = &to->earlier[k];
+    const struct rec_raised *b = &from->earlier[k];
+    copy_log(&a->cause, &b->cause);
+    a->fault = b->fault;
+    a->rip = b->rip;
+    a->dr6 = b->dr6;
+    a->cs = b->cs;
+    a->during = b->during;
+  }
 }
 
 static bool copy_cpu(struct past *p, const struct cpu *cpu) {
@@ -90,6 +103,7 @@ void history_fault(struct dbg *d, struct cpu *cpu, const struct recorder *r) {
   p->number = d->fault_count;
   p->icount = cpu_icount(cpu);
   copy_recorder(&p->r, r);
+  p->r.chain = 0; /* those before it are in the ring themselves */
 }
 
 void history_clear(struct dbg *d) {

@@ -22,7 +22,7 @@ static void step(FILE *out, const struct cpu *cpu, const struct rec_step *s) {
   fprintf(out, "{\"step\":\"%s\"", explain_kind(s));
   if (s->kind == REC_CHECK) {
     const struct check_row *row = &check_rows[s->id];
-    char found[160];
+    char found[160], raised[40];
     explain_operands(found, sizeof found, cpu, s);
     fprintf(out, ",\"id\":\"%s\",\"ok\":%s,\"rule\":", row->id, s->ok ? "true" : "false");
     string(out, row->rule);
@@ -30,7 +30,14 @@ static void step(FILE *out, const struct cpu *cpu, const struct rec_step *s) {
     string(out, found);
     fprintf(out, ",\"cite\":");
     string(out, row->cite);
-    if (!s->ok && *row->fault) fprintf(out, ",\"fault\":\"%s\"", row->fault);
+    explain_raises(raised, sizeof raised, s);
+    if (!s->ok && *raised) fprintf(out, ",\"fault\":\"%s\"", raised);
+    fputc('}', out);
+    return;
+  }
+  if (s->kind == REC_NOTE) {
+    fprintf(out, ",\"text\":");
+    string(out, text);
     fputc('}', out);
     return;
   }
@@ -50,6 +57,30 @@ static void steps(FILE *out, const struct cpu *cpu, const struct rec_log *log) {
   for (unsigned k = 0; k < log->n; k++) {
     if (k) fputc(',', out);
     step(out, cpu, &log->step[k]);
+  }
+  fputc(']', out);
+}
+
+static void one_raised(FILE *out, const struct cpu *cpu, const struct explain_raised *f) {
+  fprintf(out, "\"vector\":%u", f->fault->vector);
+  if (f->fault->has_error && (cpu->mode & MODE_PE)) fprintf(out, ",\"error\":%u", f->fault->error);
+  fprintf(out, ",\"cs\":\"%#x\",\"rip\":\"%#" PRIx64 "\"", f->cs, f->rip);
+  if (f->fault->vector == VEC_PF) fprintf(out, ",\"cr2\":\"%#" PRIx64 "\"", f->fault->cr2);
+  if (f->fault->vector == VEC_DB) fprintf(out, ",\"dr6\":\"%#" PRIx64 "\"", f->dr6);
+  fprintf(out, ",\"steps\":");
+  steps(out, cpu, f->cause);
+}
+
+/* The fault's members, and those whose delivery it ended. */
+static void raised_json(FILE *out, const struct cpu *cpu, const struct recorder *r) {
+  struct explain_raised raised[EXPLAIN_RAISED];
+  unsigned n = explain_raised(r, raised);
+  one_raised(out, cpu, &raised[n - 1]);
+  if (n == 1) return;
+  for (unsigned k = 0; k + 1 < n; k++) {
+    fputs(k ? ",{" : ",\"earlier\":[{", out);
+    one_raised(out, cpu, &raised[k]);
+    fputc('}', out);
   }
   fputc(']', out);
 }
@@ -77,11 +108,11 @@ void explain_json(FILE *out, const struct cpu *cpu, const struct recorder *r, co
   side(out, "from", &t->from, names);
   side(out, "to", &t->to, names);
   if (r && r->faulted && cause == TR_EXCEPTION) {
-    fprintf(out, ",\"cause\":{\"vector\":%u,\"rip\":\"%#" PRIx64 "\"", r->fault.vector, r->fault_rip);
-    if (r->fault.vector == VEC_PF) fprintf(out, ",\"cr2\":\"%#" PRIx64 "\"", r->fault.cr2);
-    fprintf(out, ",\"steps\":");
-    steps(out, cpu, &r->cause);
+    fprintf(out, ",\"cause\":{");
+    raised_json(out, cpu, r);
     fputc('}', out);
+  } else if (r && cause == TR_EXCEPTION && t->vector == VEC_DB) {
+    fprintf(out, ",\"dr6\":\"%#" PRIx64 "\"", r->dr6);
   }
   if (r) {
     fprintf(out, ",\"steps\":");
@@ -92,11 +123,7 @@ void explain_json(FILE *out, const struct cpu *cpu, const struct recorder *r, co
 }
 
 void explain_why_json(FILE *out, const struct cpu *cpu, const struct recorder *r) {
-  fprintf(out, "{\"event\":\"fault\",\"vector\":%u", r->fault.vector);
-  if (r->fault.has_error && (cpu->mode & MODE_PE)) fprintf(out, ",\"error\":%u", r->fault.error);
-  fprintf(out, ",\"cs\":\"%#x\",\"rip\":\"%#" PRIx64 "\"", r->fault_cs, r->fault_rip);
-  if (r->fault.vector == VEC_PF) fprintf(out, ",\"cr2\":\"%#" PRIx64 "\"", r->fault.cr2);
-  fprintf(out, ",\"steps\":");
-  steps(out, cpu, &r->cause);
+  fputs("{\"event\":\"fault\",", out);
+  raised_json(out, cpu, r);
   fputs("}\n", out);
 }

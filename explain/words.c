@@ -118,6 +118,12 @@ static const char *mode_name(u32 mode) {
   return mode & MODE_VM ? "virtual-8086 mode" : "protected mode";
 }
 
+/* SDM 3A 4.6.2 (Protection Keys): two bits of PKRU to a key. */
+static void key(char *buf, size_t n, u64 v) {
+  unsigned k = v & 15, pkru = (unsigned)(v >> 32);
+  add(buf, n, "key %u, PKRU %08Xh: AD = %u, WD = %u", k, pkru, pkru >> 2 * k & 1, pkru >> (2 * k + 1) & 1);
+}
+
 /* One {x} or {x:f} of a row's operands. Returns the template's rest. */
 static const char *operand(char *buf, size_t n, const struct cpu *cpu, const struct rec_step *s, const char *p) {
   const char *end = strchr(p, '}');
@@ -129,6 +135,7 @@ static const char *operand(char *buf, size_t n, const struct cpu *cpu, const str
     case 'o': opcode(buf, n, v); break;
     case 'b': bit_numbers(buf, n, v); break;
     case 'f': add(buf, n, "%s", v < FEAT_COUNT ? feature_rows[v].name : "none is needed"); break;
+    case 'k': key(buf, n, v); break;
     case 'm': add(buf, n, "%s", mode_name((u32)v)); break;
     case 't':
       explain_type(text, sizeof text, (u32)v, cpu_long(cpu));
@@ -139,24 +146,67 @@ static const char *operand(char *buf, size_t n, const struct cpu *cpu, const str
   return end + 1;
 }
 
-void explain_operands(char *buf, size_t n, const struct cpu *cpu, const struct rec_step *check) {
-  *buf = 0;
-  for (const char *p = check_rows[check->id].operands; *p;) {
-    if (*p == '{') p = operand(buf, n, cpu, check, p);
+static void operands(char *buf, size_t n, const struct cpu *cpu, const struct rec_step *s, const char *p) {
+  while (*p) {
+    if (*p == '{') p = operand(buf, n, cpu, s, p);
     else add(buf, n, "%c", *p++);
   }
+}
+
+void explain_operands(char *buf, size_t n, const struct cpu *cpu, const struct rec_step *check) {
+  *buf = 0;
+  operands(buf, n, cpu, check, check_rows[check->id].operands);
+}
+
+void explain_raises(char *buf, size_t n, const struct rec_step *check) {
+  const char *fault = check_rows[check->id].fault;
+  if (check->id >= CHK_PAGE_PRESENT && check->id <= CHK_PAGE_KEY) snprintf(buf, n, "#PF(%04Xh)", (unsigned)check->a);
+  else snprintf(buf, n, "%s", fault);
+}
+
+/* SDM 3B 17.2.3 (Debug Status Register (DR6)), 17.2.4 (Debug Control Register (DR7)) */
+void explain_debug(char *buf, size_t n, const struct cpu *cpu, u64 dr6) {
+  static const char *const access[4] = {"execution", "write", "I/O", "read or write"};
+  static const struct {
+    u32 bit;
+    const char *text;
+  } others[] = {{DR6_BD, "BD, a debug register accessed with DR7.GD"}, {DR6_BS, "BS, a single step"},
+                {DR6_BT, "BT, a task switch to a TSS with T = 1"}};
+  *buf = 0;
+  for (unsigned k = 0; k < 4; k++)
+    if (dr6 >> k & 1)
+      add(buf, n, "%sB%u, %s at DR%u = %" PRIX64 "h", *buf ? "; " : "", k, access[cpu->dr[7] >> (16 + 4 * k) & 3], k,
+          cpu->dr[k]);
+  for (unsigned k = 0; k < ARRAY_SIZE(others); k++)
+    if (dr6 & others[k].bit) add(buf, n, "%s%s", *buf ? "; " : "", others[k].text);
+}
+
+void explain_rights(char *buf, size_t n, const struct rec_log *log) {
+  static const struct {
+    u16 id;
+    const char *text;
+  } rights[] = {{CHK_PAGE_USER, "U/S = 0 of a user access"}, {CHK_PAGE_WRITE, "R/W = 0 of a write"},
+                {CHK_PAGE_NX, "XD = 1 of a fetch"},          {CHK_PAGE_SMEP, "SMEP, a supervisor's fetch of a user page"},
+                {CHK_PAGE_SMAP, "SMAP, a supervisor's access to a user page"}, {CHK_PAGE_KEY, "the protection key"}};
+  *buf = 0;
+  for (unsigned k = 0; k < log->n; k++)
+    for (unsigned r = 0; r < ARRAY_SIZE(rights); r++)
+      if (log->step[k].kind == REC_CHECK && !log->step[k].ok && log->step[k].id == rights[r].id)
+        add(buf, n, "%s%s", *buf ? "; " : "", rights[r].text);
 }
 
 /* ---- steps ---- */
 
 static const char *word_name(const struct rec_step *s) {
   static const char *const by_size[][3] = {
-      [WORD_SP] = {"SP", "ESP", "RSP"}, [WORD_FLAGS] = {"FLAGS", "EFLAGS", "RFLAGS"}, [WORD_IP] = {"IP", "EIP", "RIP"}};
+      [WORD_SP] = {"SP", "ESP", "RSP"}, [WORD_FLAGS] = {"FLAGS", "EFLAGS", "RFLAGS"}, [WORD_IP] = {"IP", "EIP", "RIP"},
+      [WORD_CX] = {"CX", "ECX", "RCX"}, [WORD_AX] = {"AX", "EAX", "RAX"}, [WORD_DX] = {"DX", "EDX", "RDX"},
+      [WORD_BX] = {"BX", "EBX", "RBX"}, [WORD_BP] = {"BP", "EBP", "RBP"}, [WORD_SI] = {"SI", "ESI", "RSI"},
+      [WORD_DI] = {"DI", "EDI", "RDI"}};
   static const char *const plain[] = {
       [WORD_SS] = "SS", [WORD_CS] = "CS", [WORD_ERROR] = "error code", [WORD_ES] = "ES", [WORD_DS] = "DS",
-      [WORD_FS] = "FS", [WORD_GS] = "GS", [WORD_PARAM] = "parameter", [WORD_IST] = "IST", [WORD_CX] = "RCX",
+      [WORD_FS] = "FS", [WORD_GS] = "GS", [WORD_PARAM] = "parameter", [WORD_IST] = "IST",
       [WORD_R11] = "R11", [WORD_OTHER] = "word", [WORD_LINK] = "previous task link", [WORD_CR3] = "CR3",
-      [WORD_AX] = "EAX", [WORD_DX] = "EDX", [WORD_BX] = "EBX", [WORD_BP] = "EBP", [WORD_SI] = "ESI", [WORD_DI] = "EDI",
       [WORD_LDT] = "LDT", [WORD_TRAP] = "T"};
   if (s->word < ARRAY_SIZE(by_size) && by_size[s->word][0])
     return by_size[s->word][s->bytes == 2 ? 0 : s->bytes == 4 ? 1 : 2];
@@ -206,19 +256,21 @@ static void short_cite(char *buf, size_t n, const char *cite) {
 
 static void check_line(char *buf, size_t n, const struct cpu *cpu, const struct rec_step *s) {
   const struct check_row *row = &check_rows[s->id];
-  char found[160], cite[120];
+  char found[160], cite[120], raised[40];
   explain_operands(found, sizeof found, cpu, s);
   short_cite(cite, sizeof cite, row->cite);
   snprintf(buf, n, "check %-6s %s", s->ok ? "ok" : "FAILED", row->rule);
   if (*found) add(buf, n, ": %s", found);
-  if (!s->ok && *row->fault) add(buf, n, " -> %s", row->fault);
+  explain_raises(raised, sizeof raised, s);
+  if (!s->ok && *raised) add(buf, n, " -> %s", raised);
   add(buf, n, "  [%s; %s]", row->id, cite);
 }
 
 const char *explain_kind(const struct rec_step *s) {
   static const char *const kinds[] = {[REC_CHECK] = "check", [REC_DESC] = "descriptor", [REC_GATE] = "gate",
                                       [REC_TSS] = "tss", [REC_MEM] = "memory", [REC_PUSH] = "push", [REC_POP] = "pop",
-                                      [REC_MSR] = "msr", [REC_SUM] = "set", [REC_STORE] = "write"};
+                                      [REC_MSR] = "msr", [REC_SUM] = "set", [REC_STORE] = "write",
+                                      [REC_NOTE] = "note"};
   return kinds[s->kind];
 }
 
@@ -244,6 +296,10 @@ void explain_step(char *buf, size_t n, const struct cpu *cpu, const struct rec_s
     case REC_SUM: snprintf(buf, n, "set   %s = %s = %" PRIX64 "h", word_name(s), s->text, s->a); break;
     case REC_STORE:
       snprintf(buf, n, "write [%" PRIX64 "h] %s = %0*" PRIX64 "h", s->at, s->text, digits, s->a);
+      break;
+    case REC_NOTE:
+      snprintf(buf, n, "note  ");
+      operands(buf, n, cpu, s, s->text);
       break;
   }
 }

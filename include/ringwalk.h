@@ -51,7 +51,7 @@ struct rw_transition {
 
 /* What the processor did for it, in order. */
 struct rw_record_step {
-  const char *kind; /* "check", "descriptor", "gate", "tss", "memory", "push", "pop", "msr", "set", "write" */
+  const char *kind; /* "check", "descriptor", "gate", "tss", "memory", "push", "pop", "msr", "set", "write", "note" */
   const char *id;   /* of a check: cpu/checks.def; else "" */
   bool ok;          /* of a check: its verdict */
   uint64_t address, value;

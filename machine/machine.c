@@ -1,5 +1,5 @@
 /* A whole machine: memory, the port bus, and the loop that runs the processor between the devices' events.
- * SDM 3A 10.1 (Initialization Overview); SDM 1 19.3 (I/O Address Space). */
+ * SDM 3A 10.1 (Initialization Overview); SDM 1 18.3 (I/O Address Space). */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
