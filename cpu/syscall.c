@@ -93,8 +93,10 @@ NOINLINE static u64 do_sysret(struct cpu *cpu, const struct insn *i) {
   rec_msr(cpu, MSR_EFER);
   require_ab(cpu, CHK_SYSRET_SCE, cpu->msr[MSR_EFER] & EFER_SCE, 0, cpu->msr[MSR_EFER] & EFER_SCE, 0);
   require_mode(cpu, CHK_SYSRET_MODE);
-  require_ab(cpu, CHK_SYSRET_PE, cpu->mode & MODE_PE, 0, !!(cpu->mode & MODE_PE), 0);
-  require_ab(cpu, CHK_SYSRET_CPL, cpu->cpl == 0, 0, cpu->cpl, 0);
+  if (unlikely(!(cpu->mode & MODE_PE) || cpu->cpl) || rec_on(cpu)) {
+    require_ab(cpu, CHK_SYSRET_PE, cpu->mode & MODE_PE, 0, !!(cpu->mode & MODE_PE), 0);
+    require_ab(cpu, CHK_SYSRET_CPL, cpu->cpl == 0, 0, cpu->cpl, 0);
+  }
   if (code64 && model_does(cpu->model, RULE_SYSRET_CANONICAL))
     require_ab(cpu, CHK_SYSRET_CANONICAL, cpu_canonical(cpu, rip), 0, rip, 0);
   rec_msr(cpu, MSR_STAR);

@@ -252,7 +252,7 @@ void entry_hypercall(void *opaque, struct cpu *cpu) {
   }
   lvm->in_kernel = false;
   t->regs = NULL;
-  cpu->gpr[RAX] = sig_held(t) ? RETURN_IRET : answer; /* it may yet change what IRET returns to */
+  cpu->gpr[RAX] = unlikely(t->sig->held) ? RETURN_IRET : answer; /* it may yet change what IRET returns to */
 }
 
 /* The program's registers under a stub that has made its hypercall, or is about to. */
