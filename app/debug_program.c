@@ -360,8 +360,7 @@ static int restart(void *opaque, struct dbg_target *t, char *err, size_t n) {
 }
 
 static int out_of_the_way(int fd) {
-  int moved = fd >= 0 ? lx_fd_out_of_the_way(fd) : -1;
-  return moved;
+  return fd >= 0 ? lx_fd_out_of_the_way(fd) : -1;
 }
 
 int debug_program_open(const struct app_options *o, char **argv, struct debug_program **out, struct dbg_target *t) {

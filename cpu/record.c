@@ -52,6 +52,30 @@ static void copy_log(struct rec_log *to, const struct rec_log *from) {
   memcpy(to->step, from->step, from->n * sizeof from->step[0]);
 }
 
+void rec_copy(struct recorder *to, const struct recorder *from) {
+  to->invert = -1;
+  to->seen = NULL;
+  copy_log(&to->now, &from->now);
+  copy_log(&to->cause, &from->cause);
+  to->fault = from->fault;
+  to->fault_rip = from->fault_rip;
+  to->fault_cs = from->fault_cs;
+  to->faulted = from->faulted;
+  to->during = from->during;
+  to->dr6 = from->dr6;
+  to->chain = from->chain;
+  for (unsigned k = 0; k < from->chain; k++) {
+    struct rec_raised *a = &to->earlier[k];
+    const struct rec_raised *b = &from->earlier[k];
+    copy_log(&a->cause, &b->cause);
+    a->fault = b->fault;
+    a->rip = b->rip;
+    a->dr6 = b->dr6;
+    a->cs = b->cs;
+    a->during = b->during;
+  }
+}
+
 /* The fault before this one, when this one is of its delivery. */
 static void keep_earlier(struct cpu *cpu) {
   struct recorder *r = cpu->recorder;

@@ -82,6 +82,9 @@ COLD void rec_end(struct cpu *cpu);
 /* A fault was raised: `now` becomes `cause`. */
 COLD void rec_fault(struct cpu *cpu, const struct fault *f);
 
+/* What `from` holds, with nobody's coverage and no inversion: the steps in use alone, since a whole recorder is large. */
+void rec_copy(struct recorder *to, const struct recorder *from);
+
 /* The words popped since `from` (rec_mark()) were read from the last to the first: in the manual's order. */
 COLD void rec_pops_reversed(struct cpu *cpu, unsigned from);
 

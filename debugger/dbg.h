@@ -98,14 +98,14 @@ void variables_free(struct dbg *d);
 unsigned variables_keep(struct dbg *d, u64 v);
 MUST_CHECK int variables_set(struct dbg *d, const char *name, u64 v);
 /* A value with where it is: for `set`, `watch` and `display`. */
-enum value_kind { VALUE_PLAIN, VALUE_MEMORY, VALUE_REGISTER, VALUE_FLAG, VALUE_VARIABLE };
+enum value_kind { VALUE_PLAIN, VALUE_MEMORY, VALUE_REGISTER, VALUE_VARIABLE };
 struct value {
   u64 v;
   enum value_kind kind;
   u64 addr;          /* MEMORY */
   unsigned bytes;    /* MEMORY */
-  unsigned id;       /* REGISTER: of cpu/regname.h; FLAG: its lowest bit */
-  unsigned shift, width; /* REGISTER: the part that was named; FLAG */
+  unsigned id;       /* REGISTER: of cpu/regname.h */
+  unsigned shift, width; /* REGISTER: the part that was named */
   char name[64];     /* VARIABLE */
 };
 MUST_CHECK int dbg_eval_value(struct dbg *d, const char *text, struct value *out, const char **end, char *err, size_t n);
@@ -132,7 +132,6 @@ struct point *points_at_exception(struct dbg *d, const struct fault *f);
 struct point *points_at_signal(struct dbg *d, int signo);
 struct point *points_changed_memory(struct dbg *d, struct stop *s);
 struct point *points_changed_expression(struct dbg *d, struct stop *s);
-bool points_any(const struct dbg *d);
 bool points_need_steps(const struct dbg *d);
 struct point *points_of_kind(const struct dbg *d, enum point_kind kind); /* the first enabled */
 /* Counts a hit: its condition, its ignore count. True: it stops. */

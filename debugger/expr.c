@@ -124,12 +124,6 @@ static bool register_part(struct dbg *d, const char *name, const char **whole, u
   return false;
 }
 
-static const struct { const char *name; u8 bit, width; } flag_names[] = {
-    {"cf", 0, 1},  {"pf", 2, 1},  {"af", 4, 1},  {"zf", 6, 1},   {"sf", 7, 1},   {"tf", 8, 1},
-    {"if", 9, 1},  {"df", 10, 1}, {"of", 11, 1}, {"iopl", 12, 2}, {"nt", 14, 1}, {"rf", 16, 1},
-    {"vm", 17, 1}, {"ac", 18, 1}, {"vif", 19, 1}, {"vip", 20, 1}, {"id", 21, 1},
-};
-
 static u64 mask(unsigned width) { return width >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << width) - 1; }
 
 /* A general register or RIP of the selected frame. */
@@ -143,18 +137,24 @@ static bool frame_register(struct dbg *d, const char *whole, u64 *v) {
   return true;
 }
 
+static bool is_lower_case_of(const char *lower, const char *upper) {
+  while (*upper && *lower == tolower((unsigned char)*upper)) lower++, upper++;
+  return !*upper && !*lower;
+}
+
 static bool register_value(struct parser *p, const char *name, struct value *out) {
   const char *whole = name;
   unsigned shift = 0, width = 64;
   struct dbg *d = p->d;
-  for (unsigned k = 0; k < ARRAY_SIZE(flag_names); k++) {
+  for (unsigned k = 0; k < FLAG_ROWS; k++) {
     const char *dot = strchr(name, '.');
     bool of_flags = dot && (!strncmp(name, "eflags.", 7) || !strncmp(name, "rflags.", 7) || !strncmp(name, "flags.", 6));
-    if (!of_flags || strcmp(dot + 1, flag_names[k].name)) continue;
+    if (!of_flags || !is_lower_case_of(dot + 1, flag_rows[k].name)) continue;
     int id = regname_find("rflags");
     if (id < 0) return false;
-    *out = (struct value){regname_get(d->cpu, (unsigned)id) >> flag_names[k].bit & mask(flag_names[k].width), VALUE_REGISTER, 0, 0,
-                          (unsigned)id, flag_names[k].bit, flag_names[k].width, ""};
+    unsigned bit = (unsigned)__builtin_ctz(flag_rows[k].mask), wide = (unsigned)__builtin_popcount(flag_rows[k].mask);
+    u64 flags = regname_get(d->cpu, (unsigned)id);
+    *out = (struct value){flags >> bit & mask(wide), VALUE_REGISTER, 0, 0, (unsigned)id, bit, wide, ""};
     return true;
   }
   if (!register_part(d, name, &whole, &shift, &width)) {

@@ -7,37 +7,6 @@
 #include "debugger/dbg.h"
 #include "explain/explain.h"
 
-static void copy_log(struct rec_log *to, const struct rec_log *from) {
-  to->n = from->n;
-  to->lost = from->lost;
-  to->icount = from->icount;
-  memcpy(to->step, from->step, from->n * sizeof from->step[0]);
-}
-
-static void copy_recorder(struct recorder *to, const struct recorder *from) {
-  to->invert = -1;
-  to->seen = NULL;
-  copy_log(&to->now, &from->now);
-  copy_log(&to->cause, &from->cause);
-  to->fault = from->fault;
-  to->fault_rip = from->fault_rip;
-  to->fault_cs = from->fault_cs;
-  to->faulted = from->faulted;
-  to->during = from->during;
-  to->dr6 = from->dr6;
-  to->chain = from->chain;
-  for (unsigned k = 0; k < from->chain && k < REC_CHAIN; k++) {
-    struct rec_raised *a = &to->earlier[k];
-    const struct rec_raised *b = &from->earlier[k];
-    copy_log(&a->cause, &b->cause);
-    a->fault = b->fault;
-    a->rip = b->rip;
-    a->dr6 = b->dr6;
-    a->cs = b->cs;
-    a->during = b->during;
-  }
-}
-
 static bool copy_cpu(struct past *p, const struct cpu *cpu) {
   if (!p->cpu) p->cpu = malloc(dbg_cpu_bytes());
   if (p->cpu) memcpy(p->cpu, cpu, dbg_cpu_bytes());
@@ -92,7 +61,7 @@ void history_transition(struct dbg *d, struct cpu *cpu, const struct transition 
   p->number = d->past_count;
   p->icount = cpu_icount(cpu);
   p->t = *t;
-  copy_recorder(&p->r, cpu->recorder ? cpu->recorder : &d->recorder);
+  rec_copy(&p->r, cpu->recorder ? cpu->recorder : &d->recorder);
   if (goes_in(t)) push_crossing(d, cpu, t);
   else pop_crossings(d, t);
 }
@@ -102,7 +71,7 @@ void history_fault(struct dbg *d, struct cpu *cpu, const struct recorder *r) {
   if (!copy_cpu(p, cpu)) return;
   p->number = d->fault_count;
   p->icount = cpu_icount(cpu);
-  copy_recorder(&p->r, r);
+  rec_copy(&p->r, r);
   p->r.chain = 0; /* those before it are in the ring themselves */
 }
 

@@ -140,12 +140,6 @@ struct point *points_of_kind(const struct dbg *d, enum point_kind kind) {
   return NULL;
 }
 
-bool points_any(const struct dbg *d) {
-  for (const struct point *p = d->points; p; p = p->next)
-    if (p->enabled) return true;
-  return false;
-}
-
 bool points_need_steps(const struct dbg *d) { return points_of_kind(d, POINT_EXPRESSION) != NULL; }
 
 /* A condition that cannot be evaluated stops, as gdb's does: better once too often. */

@@ -127,7 +127,7 @@ static bool on_fault(void *watcher, struct cpu *cpu, const struct fault *f) {
 /* Nothing listens while the target runs and nothing but its end, a signal or a person could stop it: then it is as fast
  * as without a debugger. A machine is always recorded, for the day it shuts down. */
 static void listen(struct dbg *d, bool stepping) {
-  bool on = stepping || d->record_always || d->target.machine || points_any(d) || d->wants || d->want_ring || d->want_cpl >= 0;
+  bool on = stepping || d->record_always || d->target.machine || d->kinds || d->wants || d->want_ring || d->want_cpl >= 0;
   struct vm_hooks *h = &d->cpu->vm->hooks;
   if (!on && d->recording) history_clear(d);
   d->recording = on;
