@@ -89,6 +89,15 @@ static u32 cs_mode(struct cpu *cpu) {
   return (u32)(k + 1) << MODE_CS_SHIFT;
 }
 
+static u32 flags_mode(const struct cpu *cpu) {
+  u32 m = 0;
+  if (cpu->eflags & EF_VM) m |= MODE_VM;
+  if ((cpu->cr0 & CR0_AM) && (cpu->eflags & EF_AC) && cpu->cpl == 3) m |= MODE_ALIGN;
+  if (cpu->eflags & EF_TF) m |= MODE_STEP;
+  if ((cpu->eflags & (EF_VIF | EF_VIP)) == (EF_VIF | EF_VIP) && cpu_virtual_interrupts(cpu)) m |= MODE_STEP;
+  return m;
+}
+
 void cpu_update_mode(struct cpu *cpu) {
   u64 efer = cpu->msr[MSR_EFER];
   bool lma = efer & EFER_LMA;
@@ -97,12 +106,9 @@ void cpu_update_mode(struct cpu *cpu) {
   if (unlikely(!(m & MODE_CS_FLAT))) m |= cs_mode(cpu);
   if (cpu->cpl == 3) m |= MODE_CPL3;
   if (cpu->cr0 & CR0_PE) m |= MODE_PE;
-  if (cpu->eflags & EF_VM) m |= MODE_VM;
   if (lma) m |= MODE_LMA;
-  if ((cpu->cr0 & CR0_AM) && (cpu->eflags & EF_AC) && cpu->cpl == 3) m |= MODE_ALIGN;
-  if (unlikely((cpu->eflags & (EF_VIF | EF_VIP)) == (EF_VIF | EF_VIP)) && cpu_virtual_interrupts(cpu)) m |= MODE_STEP;
-  if ((cpu->eflags & EF_TF) || cpu->inhibit || cpu->step_request || cpu->step_last || cpu->debug.step)
-    m |= MODE_STEP;
+  if (unlikely(cpu->eflags & (EF_VM | EF_AC | EF_VIP | EF_TF))) m |= flags_mode(cpu);
+  if (cpu->inhibit || cpu->step_request || cpu->step_last || cpu->debug.step) m |= MODE_STEP;
   u32 before = cpu->mode;
   cpu->mode = m;
   if (unlikely(cpu->debug.on_mode)) stops_mode_changed(cpu, before);

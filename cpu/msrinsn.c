@@ -204,12 +204,16 @@ BASE_BODY(wrgsbase, wrbase, GS)
 
 /* ---- VMCALL: the emulated kernel's hypercall, inside its page at CPL 0; VMX itself is not modelled ---- */
 
+COLD static void judge_vmcall(struct cpu *cpu, const struct insn *i, bool ours) {
+  cpu->insn = i;
+  require_ab(cpu, CHK_OP_FEATURE, ours, 0, FEAT_VMX, 0);
+}
+
 static const struct insn *h_vmcall(struct cpu *restrict cpu, const struct insn *restrict i) {
   const struct vm *vm = cpu->vm;
   u64 la = insn_rip(i) + (cpu_code64(cpu) ? 0 : cpu->seg[CS].base);
   bool ours = cpu->cpl == 0 && la >= vm->hypercall_first && la <= vm->hypercall_last && vm->hooks.hypercall;
-  cpu->insn = i;
-  require_ab(cpu, CHK_OP_FEATURE, ours, 0, FEAT_VMX, 0);
+  if (unlikely(!ours) || rec_on(cpu)) judge_vmcall(cpu, i, ours);
   if (!ours) return cpu_leave(cpu, i); /* inverted */
   cpu->rip = insn_next_rip(cpu, i);
   cpu->insn = NULL;

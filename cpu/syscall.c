@@ -12,7 +12,8 @@
 enum { SYSRET_FLAGS = 0x3c7fd7 };
 
 /* Legal mode: 64-bit, and for some models any protected mode. */
-static void require_mode(struct cpu *cpu, enum check_id id) {
+static inline void require_mode(struct cpu *cpu, enum check_id id) {
+  if (likely(cpu_code64(cpu)) && !rec_on(cpu)) return;
   bool legacy = model_does(cpu->model, RULE_SYSCALL_LEGACY);
   require_ab(cpu, id, cpu_code64(cpu) || legacy, 0, cpu_long(cpu), cpu_code64(cpu));
 }
@@ -22,12 +23,14 @@ static u64 syscall_long(struct cpu *cpu, u64 next) {
   u32 flags = cpu_eflags(cpu) & ~(u32)EF_RF;
   enum msr_slot entry_msr = cpu_code64(cpu) ? MSR_LSTAR : MSR_CSTAR;
   u64 entry = cpu->msr[entry_msr];
-  rec_msr(cpu, entry_msr);
-  rec_msr(cpu, MSR_FMASK);
-  rec_sum(cpu, WORD_CX, "next RIP", next);
-  rec_sum(cpu, WORD_R11, "RFLAGS with RF = 0", flags);
-  rec_sum(cpu, WORD_FLAGS, "RFLAGS & ~FMASK", flags & ~(u32)cpu->msr[MSR_FMASK]);
-  rec_sum(cpu, WORD_IP, entry_msr == MSR_LSTAR ? "LSTAR" : "CSTAR", entry);
+  if (rec_on(cpu)) {
+    rec_msr(cpu, entry_msr);
+    rec_msr(cpu, MSR_FMASK);
+    rec_sum(cpu, WORD_CX, "next RIP", next);
+    rec_sum(cpu, WORD_R11, "RFLAGS with RF = 0", flags);
+    rec_sum(cpu, WORD_FLAGS, "RFLAGS & ~FMASK", flags & ~(u32)cpu->msr[MSR_FMASK]);
+    rec_sum(cpu, WORD_IP, entry_msr == MSR_LSTAR ? "LSTAR" : "CSTAR", entry);
+  }
   cpu->gpr[RCX] = next;
   cpu->gpr[R11] = flags;
   cpu_set_eflags(cpu, flags & ~(u32)cpu->msr[MSR_FMASK]);
@@ -59,8 +62,10 @@ NOINLINE static u64 do_syscall(struct cpu *cpu, const struct insn *i) {
   u64 rip = cpu_long(cpu) ? syscall_long(cpu, next) : syscall_legacy(cpu, next);
   cpu->seg[CS] = seg_flat_code((u16)(bits(star, 47, 32) & 0xfffc), 0, cpu_long(cpu));
   cpu->seg[SS] = seg_flat_data((u16)(bits(star, 47, 32) + 8), 0);
-  rec_sum(cpu, WORD_CS, "STAR[47:32] & FFFCh", cpu->seg[CS].sel);
-  rec_sum(cpu, WORD_SS, "STAR[47:32] + 8", cpu->seg[SS].sel);
+  if (rec_on(cpu)) {
+    rec_sum(cpu, WORD_CS, "STAR[47:32] & FFFCh", cpu->seg[CS].sel);
+    rec_sum(cpu, WORD_SS, "STAR[47:32] + 8", cpu->seg[SS].sel);
+  }
   cpu->cpl = 0;
   if (stepping && !(cpu->eflags & EF_TF)) cpu->step_trap = STEP_NOT;
   cpu_update_mode(cpu);
@@ -80,6 +85,7 @@ static void sysret_segments(struct cpu *cpu, u64 star, bool code64) {
   cpu->seg[CS] = seg_flat_code((u16)((base + (code64 ? 16 : 0)) | 3), 3, code64);
   if (model_does(cpu->model, RULE_SYSRET_SS_FLAT)) cpu->seg[SS] = seg_flat_data(ss, 3);
   else cpu->seg[SS].sel = ss;
+  if (!rec_on(cpu)) return;
   rec_sum(cpu, WORD_CS, code64 ? "(STAR[63:48] + 16) | 3" : "STAR[63:48] | 3", cpu->seg[CS].sel);
   rec_sum(cpu, WORD_SS, model_does(cpu->model, RULE_SYSRET_SS_RPL3) ? "(STAR[63:48] + 8) | 3" : "STAR[63:48] + 8", ss);
 }
