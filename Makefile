@@ -9,7 +9,7 @@
 #   make clean            (keeps the downloaded packages; distclean does not)
 #
 # Variables: OBJ=dir (default build), SAN=1 (ASan and UBSan, in build-san), OPT=0|1 (in build-O0, build-O1),
-# V=1 (show commands), LIB_DIRS="base mmu" (build only these folders into the library).
+# V=1 (show commands), SHARED=1 (link shared libraries alone), LIB_DIRS="base mmu" (only these folders into the library).
 #
 # Other folders add to this by a file FOLDER/rules.mk or tests/FOLDER/rules.mk, which may set
 #   ROM_OBJS    += objects that go into the library       GEN_HEADERS += headers made before any compilation
@@ -54,6 +54,12 @@ HOT_CFLAGS := $(if $(filter 1,$(TAIL_CALLS)),-fno-stack-protector -fcf-protectio
 # ncurses asks for an older X/Open than the rest is written for.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(filter-out -D_XOPEN_SOURCE=% -D_DEFAULT_SOURCE,$(shell pkg-config --cflags $(PKGS))))$(PKG_CFLAGS)
 LIB_LIBS = $(eval LIB_LIBS := $(shell pkg-config --libs $(LIB_PKGS)))$(LIB_LIBS) -lm -pthread
+# The program is started thousands of times, and the dynamic linker's work on these is a third of a short run's time:
+# so they come from their archives, where all are installed. SHARED=1: from shared libraries, as under sanitizers.
+ARCHIVED := capstone dw elf z lzma bz2 edit bsd md ncursesw tinfo jansson
+HAVE_ARCHIVES = $(filter $(words $(ARCHIVED)),$(words $(filter /%,$(foreach l,$(ARCHIVED),$(shell $(CC) -print-file-name=lib$l.a)))))
+PROGRAM_LIBS = $(eval PROGRAM_LIBS := $(if $(and $(if $(SAN)$(SHARED),,1),$(HAVE_ARCHIVES)),-no-pie -Wl$(comma)-Bstatic \
+  $(ARCHIVED:%=-l%) -Wl$(comma)-Bdynamic -lm -pthread,$(LIB_LIBS)))$(PROGRAM_LIBS)
 UNIT_LIBS = $(eval UNIT_LIBS := $(shell pkg-config --libs check))$(UNIT_LIBS)
 
 LIB_SRCS := $(wildcard $(addsuffix /*.c,$(LIB_DIRS))) app/api.c
@@ -65,6 +71,7 @@ CHECKS :=
 CHECKS_LONG :=
 CHECK_NEEDS :=
 
+comma := ,
 Q := $(if $(V),,@)
 SAY = $(if $(V),@:,@echo " " $(1) $(2))
 
@@ -126,7 +133,7 @@ $(LIB): $(LIB_OBJS) $(OBJ)/.members
 
 $(RINGWALK): $(APP_OBJS) $(LIB)
 	$(call SAY,LD,$@)
-	$(Q)$(CC) $(BASE_CFLAGS) -o $@ $(APP_OBJS) $(LIB) $(LIB_LIBS)
+	$(Q)$(CC) $(BASE_CFLAGS) -o $@ $(APP_OBJS) $(LIB) $(PROGRAM_LIBS)
 
 clean:
 	find $(OBJ) -mindepth 1 -maxdepth 1 ! -name debs -exec rm -rf {} + 2>/dev/null || true

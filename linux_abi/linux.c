@@ -147,7 +147,7 @@ static int build(struct linux_vm *lvm, char *err, size_t n) {
   while (above < mm->task_size) above <<= 1;
   struct phys_region user = {.base = 0, .size = mm->task_size, .host = mm->window};
   t->cpu = cpu_create(lvm->vm, m);
-  if (!t->cpu || phys_add(&lvm->vm->mem, &user) || kernel_build(&lvm->kernel, lvm->vm, m, above) || sig_init(t)) {
+  if (!t->cpu || phys_add(&lvm->vm->mem, &user) || kernel_build(&lvm->kernel, lvm->vm, m, above) || sig_setup(t)) {
     snprintf(err, n, "out of memory (see ulimit -d and -v)");
     return -ENOMEM;
   }

@@ -345,7 +345,7 @@ void sig_deliver(struct task *t) {
 
 /* --- Beginning and end --- */
 
-int sig_init(struct task *t) {
+int sig_setup(struct task *t) {
   t->sig = calloc(1, sizeof *t->sig);
   if (!t->sig) return -ENOMEM;
   hostsig_init(t);

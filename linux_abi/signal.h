@@ -16,7 +16,7 @@
  *
  * Two kinds of signals are not given to the host: SIGSEGV and SIGBUS, which are base/hostfault.h's and
  * never blocked there (one sent by a process waits in our own queue), and those for which the embedding
- * program had a handler of its own before sig_init(): it keeps them. Other threads of the embedding
+ * program had a handler of its own before sig_setup(): it keeps them. Other threads of the embedding
  * program should block all signals. */
 #ifndef LINUX_ABI_SIGNAL_H
 #define LINUX_ABI_SIGNAL_H

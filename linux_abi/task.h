@@ -104,7 +104,7 @@ u64 lx_tsc(const struct task *t);
 /* What the signal code provides. */
 
 /* The state of a task that has just begun a program. 0, or -ENOMEM. sig_free(NULL state) is harmless. */
-MUST_CHECK int sig_init(struct task *t);
+MUST_CHECK int sig_setup(struct task *t);
 void sig_free(struct task *t);
 /* A fault of the program: queue signal signo, which cannot be held off (blocked or ignored: the default action).
  * code is si_code (SEGV_MAPERR, ... or SI_KERNEL), addr si_addr; trapno, error and t->cpu->cr2 are for the
