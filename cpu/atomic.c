@@ -1,5 +1,5 @@
 /* Exchange and compare: XADD CMPXCHG CMPXCHG8B CMPXCHG16B. SDM 1 7.3.1.2 (Exchange Instructions),
- * SDM 3A 9.1 (Locked Atomic Operations). XCHG is in cpu/mov.c. */
+ * SDM 3A 8.1 (Locked Atomic Operations). XCHG is in cpu/mov.c. */
 #include "base/host_int.h"
 #include "cpu/check.h"
 #include "cpu/lean.h"

@@ -1,6 +1,7 @@
 /* Decimal adjustment: DAA DAS AAA AAS AAM AAD, outside 64-bit mode. SDM 1 7.3.3 (Decimal Arithmetic
  * Instructions). Flags that the manual leaves undefined are as measured on Intel Xeon: OF clear, SF ZF PF
  * as of the final AL (AAD: as of the addition). */
+#include "cpu/check.h"
 #include "cpu/handler.h"
 
 static bool low_digit_over(const struct cpu *cpu, u8 al) { return (al & 15) > 9 || (cpu->hf & HF_AF); }
@@ -53,12 +54,25 @@ static const struct insn *h_aas(struct cpu *restrict cpu, const struct insn *res
 }
 BODY_1(aas, h_aas)
 
-/* SDM 2A AAM: #DE when the immediate is zero. */
-static const struct insn *h_aam(struct cpu *restrict cpu, const struct insn *restrict i) {
-  u8 al = (u8)cpu->gpr[RAX], base = (u8)i->imm;
-  if (!base) return raise_de(cpu, i);
+ALWAYS_INLINE void adjust_by(struct cpu *cpu, u8 base) {
+  u8 al = (u8)cpu->gpr[RAX];
   reg_set(cpu, RAX, (u64)(al / base) << 8, W16);
   set_al(cpu, al % base, false, false);
+}
+
+/* SDM 2A AAM: #DE when the immediate is zero; one that is not is recorded for listeners. */
+NOINLINE static const struct insn *aam_judged(struct cpu *restrict cpu, const struct insn *restrict i) {
+  u8 base = (u8)i->imm;
+  cpu->insn = i;
+  require_ab(cpu, CHK_DIVISOR_ZERO, base, 0, base, 0);
+  if (!base) return cpu_leave(cpu, i); /* inverted */
+  adjust_by(cpu, base);
+  NEXT(cpu, i, FORM_X);
+}
+
+static const struct insn *h_aam(struct cpu *restrict cpu, const struct insn *restrict i) {
+  if (unlikely(!(u8)i->imm) || rec_on(cpu)) return aam_judged(cpu, i);
+  adjust_by(cpu, (u8)i->imm);
   GO(cpu, i + 1);
 }
 BODY_1(aam_I, h_aam)

@@ -13,6 +13,10 @@ enum { ERROR_EXT = 1, ERROR_IDT = 2 };
 
 /* The last column of a row: vector, error code, text. */
 #define FAULT_NOTHING 0, ERR_NONE, ""
+#define FAULT_DE VEC_DE, ERR_NONE, "#DE"
+#define FAULT_BR VEC_BR, ERR_NONE, "#BR"
+#define FAULT_MF VEC_MF, ERR_NONE, "#MF"
+#define FAULT_XM VEC_XM, ERR_NONE, "#XM"
 #define FAULT_UD VEC_UD, ERR_NONE, "#UD"
 #define FAULT_NM VEC_NM, ERR_NONE, "#NM"
 #define FAULT_DB VEC_DB, ERR_NONE, "#DB"

@@ -439,6 +439,7 @@ const struct insn *code_lookup(struct cpu *cpu) {
   cpu->insn = NULL;
   struct jump_entry *e = jump_slot(cpu, cpu->rip);
   if (e->rip == cpu->rip && e->mode == cpu->mode) return e->insn;
+  if (rec_on(cpu)) rec_fetch(cpu, false);
   u64 lin = fetch_linear(cpu, cpu->rip);
   const struct exec_page *xp = mem_fetch_page(cpu, lin);
   u64 gpa = xp->gpa | (lin & 0xfff);
@@ -452,6 +453,7 @@ const struct insn *code_lookup(struct cpu *cpu) {
     b = block_build(cpu, xp, lin);
     if (!b || !block_insert(cpu, b)) return NULL;
   }
+  if (rec_on(cpu)) rec_fetch(cpu, true);
   if (!b->dead && !(cpu->mode & MODE_STEP)) {
     e->rip = cpu->rip;
     e->mode = cpu->mode;

@@ -1,6 +1,6 @@
 /* Control and debug registers, and the instructions that only ring 0 may use on them.
  * SDM 3A 2.5 (Control Registers), 2.8 (System Instruction Summary); SDM 3B 17.2 (Debug Registers);
- * SDM 2B MOV (Control Registers), MOV (Debug Registers); APM 2 3.1 (System-Control Registers). */
+ * SDM 2B MOV (Control Registers), MOV (Debug Registers); APM 2 3.1 (System-Control Registers); APM 3 MOV CRn. */
 #include "cpu/check.h"
 #include "cpu/event.h"
 #include "cpu/paging.h"
@@ -84,7 +84,8 @@ static u64 cr4_valid(const struct cpu_model *m) {
   return v;
 }
 
-/* No processor defines these: SDM 3A 2.5 (VMXE, SMXE, KL, CET, PKS, UINTR, LASS, LAM_SUP, FRED are defined). */
+/* No processor defines these: SDM 3A 2.5 (Control Registers); VMXE, SMXE, KL, CET, PKS and, in later
+ * revisions, UINTR, LASS, LAM_SUP and FRED are defined. */
 #define CR4_UNDEFINED (BIT(15) | BIT(26) | MASK(31, 29) | MASK(63, 33))
 
 static void check_cr4(struct cpu *cpu, u64 v) {
@@ -111,9 +112,10 @@ static void write_cr4(struct cpu *cpu, u64 v) {
     cpu_tlb_flush(cpu);
 }
 
-/* Returns false for one that does not exist, when that check is turned round. */
+/* CR8 is there in 64-bit mode, and elsewhere by LOCK (cpu/decode.c). Returns false for one that does not exist, when
+ * that check is turned round. */
 static bool cr_access(struct cpu *cpu, const struct insn *i, unsigned n) {
-  bool exists = n == 0 || (n >= 2 && n <= 4) || (n == 8 && cpu_code64(cpu));
+  bool exists = n == 0 || (n >= 2 && n <= 4) || (n == 8 && (cpu_code64(cpu) || (i->flags & IF_LOCK)));
   cpu->insn = i;
   require_ab(cpu, CHK_CR_EXISTS, exists, 0, n, 0);
   require_cpl0(cpu, i);

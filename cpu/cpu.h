@@ -13,6 +13,7 @@
 
 struct insn;
 struct recorder;
+struct trail;
 struct undo;
 struct vm;
 
@@ -94,6 +95,16 @@ enum {
 #define CR4_SMEP BIT(20)
 #define CR4_SMAP BIT(21)
 #define CR4_PKE BIT(22)
+/* State components of XCR0. SDM 1 13.1 (XSAVE-Supported Features and State-Component Bitmaps) */
+#define XCR0_X87 BIT(0)
+#define XCR0_SSE BIT(1)
+#define XCR0_AVX BIT(2)
+#define XCR0_OPMASK BIT(5)
+#define XCR0_ZMM_HI256 BIT(6)
+#define XCR0_HI16_ZMM BIT(7)
+#define XCR0_PKRU BIT(9)
+#define XCR0_AVX_ALL (XCR0_SSE | XCR0_AVX)
+#define XCR0_AVX512_ALL (XCR0_AVX_ALL | XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM)
 #define EFER_SCE BIT(0)
 #define EFER_LME BIT(8)
 #define EFER_LMA BIT(10)
@@ -152,6 +163,8 @@ enum {
   MODE_SSE_OFF = 1 << 14, /* SSE: CR4.OSFXSR clear, or CR0.EM */
   MODE_EM = 1 << 15,
   MODE_TS = 1 << 16,
+  MODE_AVX_OFF = 1 << 17,    /* VEX: CR4.OSXSAVE clear, or XCR0 without SSE and AVX state */
+  MODE_AVX512_OFF = 1 << 18, /* EVEX and opmask instructions: likewise, or XCR0 without all AVX-512 state */
   MODE_CS_SHIFT = 24,     /* 0, or which base and limit CS has: cpu->cs_key */
 };
 
@@ -212,6 +225,7 @@ struct cpu {
   struct seg seg[SREG_COUNT];
   struct vm *vm;
   struct recorder *recorder; /* NULL: nobody listens; cpu/record.h */
+  struct trail *trail;       /* NULL, or where transitions are noted: cpu/transition.h */
   struct undo *undo;         /* NULL, or the dry run in progress: cpu/whatif.h */
 
   struct seg ldtr, tr;
@@ -227,7 +241,8 @@ struct cpu {
   u64 delivered_at;    /* the last delivery of an event: instructions retired then, */
   u32 deliveries;      /* and how many there were at that count */
   u32 faults_in_a_row; /* raised without a boundary between */
-  bool limited;        /* this cpu_run() has a limit */
+  bool limited;        /* this cpu_run() has a limit, */
+  bool one_step;       /* of one instruction */
   s16 budget_start;
   bool nmi_blocked, halted, shutdown;
   volatile u8 pending; /* PENDING_*: what waits to interrupt; cpu_set_intr(), cpu_send_nmi() */
@@ -265,6 +280,7 @@ struct cpu {
   u32 host_mxcsr;      /* the caller's, while the guest's is in the host register */
   bool simd_in;        /* it is */
   bool simd_exact;     /* an SSE exception is unmasked */
+  u64 k[8];            /* opmask registers */
   alignas(64) union vec vec[32];
 
   /* What invalidation needs to know of the translations that are cached: cpu/paging.c */
@@ -289,10 +305,11 @@ struct cpu {
 /* Creates a processor in its reset state and adds it to vm. The model must outlive it. NULL: out of memory. */
 MUST_CHECK struct cpu *cpu_create(struct vm *vm, const struct cpu_model *model);
 void cpu_destroy(struct cpu *cpu);
-/* RESET: SDM 3A 10.1.1 (Processor State After Reset) */
+/* RESET: SDM 3A 9.1.1 (Processor State After Reset) */
 void cpu_reset(struct cpu *cpu);
 
-/* Runs at most `limit` instructions (0: no limit). */
+/* Runs at most `limit` instructions (0: no limit). A limit of 1 is one step, as EFLAGS.TF would make it: an iteration of REP
+ * ends it, though the instruction counts when its last one is done. */
 enum cpu_exit cpu_run(struct cpu *cpu, u64 limit);
 /* From inside a run with a limit: the limit counts as reached at the next boundary. */
 void cpu_end_run(struct cpu *cpu);

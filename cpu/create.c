@@ -1,4 +1,4 @@
-/* Machines and processors: creation, and the state after RESET. SDM 3A 10.1.1 (Processor State After Reset). */
+/* Machines and processors: creation, and the state after RESET. SDM 3A 9.1.1 (Processor State After Reset). */
 #include <stdlib.h>
 
 #include "cpu/code.h"
@@ -81,6 +81,7 @@ void cpu_reset(struct cpu *cpu) {
   cpu->x87 = (struct x87){.fcw = 0x40, .empty = 0};
   cpu->mxcsr = 0x1f80;
   memset(cpu->vec, 0, sizeof cpu->vec);
+  memset(cpu->k, 0, sizeof cpu->k);
   cpu->shutdown = cpu->halted = cpu->nmi_blocked = false;
   cpu->pending = 0;
   cpu->dr6_pending = 0;

@@ -1,27 +1,11 @@
 /* The decoder: prefixes, opcode row, ModRM and SIB, immediates, and the choice of handler.
- * SDM 2A 2.1 (Instruction Format), 2.2 (IA-32e Mode); SDM 2D A (Opcode Map). */
+ * SDM 2A 2.1 (Instruction Format for Protected Mode, Real-Address Mode, and Virtual-8086 Mode), 2.2 (IA-32e Mode);
+ * SDM 2D A (Opcode Map). */
 #include "cpu/decode.h"
 
 #include <stdlib.h>
 
-#include "base/bits.h"
-#include "cpu/refuse.h"
-
-enum operand_class { O_NONE, O_E, O_G, O_I, O_J, O_O, O_A, O_Z, O_S, O_C, O_D, O_V, O_W, O_P, O_Q, O_M, O_R, O_FIXED, O_TEXT };
-
-struct operand {
-  u8 cls;
-  char size; /* b w d q v z y x, 0: text only */
-  u8 reg;    /* O_FIXED */
-};
-
-enum { MAX_OPERANDS = 4 };
-
-struct decoder {
-  u16 first[4][256];    /* row number + 1 */
-  u16 (*next)[8];       /* by row, by the opcode's low three bits (rows may span eight opcodes) */
-  struct operand (*ops)[MAX_OPERANDS];
-};
+#include "cpu/fetch.h"
 
 static struct operand parse_operand(const char *s, size_t n) {
   static const struct {
@@ -33,13 +17,15 @@ static struct operand parse_operand(const char *s, size_t n) {
   for (unsigned k = 0; k < ARRAY_SIZE(fixed); k++)
     if (strlen(fixed[k].text) == n && !memcmp(fixed[k].text, s, n))
       return (struct operand){O_FIXED, fixed[k].size, fixed[k].reg};
-  static const char letters[] = "EGIJOAZSCDVWPQMRUNH";
+  static const char letters[] = "EGIJOAZSCDVWPQMRUNHBL";
   static const u8 cls[] = {O_E, O_G, O_I, O_J, O_O, O_A, O_Z, O_S, O_C, O_D,
-                           O_V, O_W, O_P, O_Q, O_M, O_R, O_W, O_Q, O_TEXT};
+                           O_V, O_W, O_P, O_Q, O_M, O_R, O_W, O_Q, O_H, O_B, O_L};
   const char *at = strchr(letters, s[0]);
   char size = n > 1 ? s[1] : 0;
+  if (s[0] == 'K' && n > 1)
+    return (struct operand){size == 'G' ? O_KG : size == 'V' ? O_KV : O_KM, n > 2 ? s[2] : 0, 0};
   if ((s[0] == 'X' || s[0] == 'Y') && n > 1) return (struct operand){O_TEXT, size, 0};
-  if (!at || !strchr("bwdqvzyxpsta", size)) return (struct operand){O_TEXT, 0, 0};
+  if (!at || !strchr("bwdqvzyxpstaohfeum", size)) return (struct operand){O_TEXT, 0, 0};
   return (struct operand){cls[at - letters], size, 0};
 }
 
@@ -66,8 +52,8 @@ struct decoder *decoder_create(void) {
     unsigned span = row->attrs & A_ZREG ? 8 : 1;
     for (unsigned k = 0; k < span; k++) {
       unsigned opcode = (row->opcode + k) & 255;
-      d->next[r][opcode & 7] = d->first[row->map & 3][opcode];
-      d->first[row->map & 3][opcode] = (u16)(r + 1);
+      d->next[r][opcode & 7] = d->first[row->enc][row->map & 3][opcode];
+      d->first[row->enc][row->map & 3][opcode] = (u16)(r + 1);
     }
   }
   return d;
@@ -79,42 +65,6 @@ void decoder_destroy(struct decoder *d) {
   free(d->ops);
   free(d);
 }
-
-/* What the bytes say before a row is chosen, and after. */
-struct fetch {
-  const u8 *p;
-  unsigned n, at;
-  u32 mode;
-  u8 code;          /* 0, 1, 2: 16-, 32-, 64-bit code */
-  bool p66, p67, lock;
-  bool near16;      /* 66h makes a near branch 16-bit in 64-bit code: model data */
-  bool fx_em_ud;    /* FXSAVE with CR0.EM is #UD: likewise */
-  u8 rep;           /* last of F2, F3, or 0 */
-  int seg;          /* override, or -1 */
-  u8 rex;
-  u8 map, opcode;
-  bool has_modrm;
-  u8 modrm;
-  u8 asize;         /* 0, 1, 2 */
-  enum width osize;
-  bool more;        /* ran out of bytes */
-  enum refusal why; /* #UD: the reason, */
-  int feature;      /* and the feature that the opcode belongs to */
-};
-
-static u8 get8(struct fetch *f) {
-  if (f->at >= f->n) {
-    f->more = true;
-    return 0;
-  }
-  return f->p[f->at++];
-}
-static u64 get(struct fetch *f, unsigned bytes) {
-  u64 v = 0;
-  for (unsigned k = 0; k < bytes; k++) v |= (u64)get8(f) << (8 * k);
-  return v;
-}
-static s64 get_signed(struct fetch *f, unsigned bytes) { return sext(get(f, bytes), 8 * bytes); }
 
 static void read_prefixes(struct fetch *f) {
   for (;;) {
@@ -160,7 +110,7 @@ static void read_opcode(struct fetch *f) {
   }
 }
 
-static bool modrm_matches(u16 want, u8 m) {
+bool modrm_matches(u16 want, u8 m) {
   bool reg_form = m >> 6 == 3;
   if ((want & 2) && !reg_form) return false;
   if ((want & 4) && reg_form) return false;
@@ -168,13 +118,13 @@ static bool modrm_matches(u16 want, u8 m) {
   return !(want & 0x80) || (want >> 8 & 7) == (m & 7);
 }
 
-static bool prefix_matches(enum opc_prefix want, const struct fetch *f) {
+bool prefix_matches(enum opc_prefix want, const struct fetch *f) {
   switch (want) {
     case P_ANY: return true;
     case P_NP: return !f->p66 && !f->rep;
     case P_66: return f->p66 && !f->rep;
     case P_F3: case P_W3: return f->rep == 0xf3;
-    case P_F2: return f->rep == 0xf2;
+    case P_F2: case P_W2: return f->rep == 0xf2;
     default: return !f->rep; /* P_NOREP */
   }
 }
@@ -189,8 +139,14 @@ static bool mode_matches(enum opc_modes want, u32 mode) {
   }
 }
 
+/* SDM 1 15.4 (AVX-512 ... Vector Length Orthogonality): shorter vectors than 512 bits are a feature of their own. */
+static bool model_has_row(const struct cpu_model *model, const struct oprow *row, const struct fetch *f) {
+  if (row->feature >= 0 && !model_has(model, (enum feature)row->feature)) return false;
+  return !needs_avx512vl(row, f) || model_has(model, FEAT_AVX512VL);
+}
+
 static int find_row(const struct decoder *d, const struct cpu_model *model, struct fetch *f) {
-  for (unsigned r = d->first[f->map][f->opcode]; r; r = d->next[r - 1][f->opcode & 7]) {
+  for (unsigned r = d->first[f->enc][f->map][f->opcode]; r; r = d->next[r - 1][f->opcode & 7]) {
     const struct oprow *row = &opcode_rows[r - 1];
     if ((row->modrm & 1) && !f->has_modrm) {
       f->modrm = get8(f);
@@ -198,7 +154,7 @@ static int find_row(const struct decoder *d, const struct cpu_model *model, stru
       f->has_modrm = true;
     }
     if (((row->modrm & 1) && !modrm_matches(row->modrm, f->modrm)) || !prefix_matches(row->prefix, f) ||
-        !mode_matches(row->modes, f->mode) || (row->feature >= 0 && !model_has(model, (enum feature)row->feature)))
+        !mode_matches(row->modes, f->mode) || !model_has_row(model, row, f) || (f->enc && !vex_matches(row, f)))
       continue;
     return (int)r - 1;
   }
@@ -207,18 +163,10 @@ static int find_row(const struct decoder *d, const struct cpu_model *model, stru
 
 /* ---- #UD: the reason ---- */
 
-/* SDM 2A 2.3.2 (Instruction Encoding with VEX Prefix), 2.7.1 (EVEX): outside 64-bit mode LES, LDS and BOUND with a
- * register as operand. */
-static bool is_vector_prefix(const struct fetch *f) {
-  if (f->map || (f->opcode != 0xc4 && f->opcode != 0xc5 && f->opcode != 0x62)) return false;
-  if (f->code == 2) return true;
-  return (f->mode & (MODE_PE | MODE_VM)) == MODE_PE && f->has_modrm && f->modrm >> 6 == 3;
-}
-
 /* The feature of an opcode that has no row here, or FEAT_NONE. ModRM was not read if no row has one. */
 static int feature_elsewhere(const struct fetch *f) {
   u8 modrm = f->has_modrm ? f->modrm : f->at < f->n ? f->p[f->at] : 0;
-  if (is_vector_prefix(f)) return f->opcode == 0x62 ? FEAT_AVX512F : FEAT_AVX;
+  if (f->enc) return f->enc == ENC_EVEX ? FEAT_AVX512F : FEAT_AVX;
   for (const struct absent_row *a = absent_rows; a < absent_rows + absent_row_count; a++)
     if (a->map == f->map && f->opcode >= a->first && f->opcode <= a->last && prefix_matches(a->prefix, f) &&
         (!(a->modrm & 1) || modrm_matches(a->modrm, modrm)))
@@ -229,29 +177,31 @@ static int feature_elsewhere(const struct fetch *f) {
 /* Why no row fits: the nearest one does but for the feature, the mode, or the form of its operand. */
 static void explain_no_row(const struct decoder *d, const struct cpu_model *model, struct fetch *f) {
   f->why = REFUSE_UNKNOWN;
-  for (unsigned r = d->first[f->map][f->opcode]; r; r = d->next[r - 1][f->opcode & 7]) {
+  for (unsigned r = d->first[f->enc][f->map][f->opcode]; r; r = d->next[r - 1][f->opcode & 7]) {
     const struct oprow *row = &opcode_rows[r - 1];
     bool modrm = row->modrm & 1, fits = !modrm || modrm_matches(row->modrm, f->modrm);
     bool form = modrm && modrm_matches(row->modrm & (u16)~6u, f->modrm);
-    if (!prefix_matches(row->prefix, f)) continue;
+    if (!prefix_matches(row->prefix, f) || (f->enc && !vex_matches(row, f))) continue;
     if (!mode_matches(row->modes, f->mode)) {
       if (fits) f->why = REFUSE_MODE;
       continue;
     }
     if (fits) {
       f->why = REFUSE_FEATURE;
-      f->feature = row->feature;
+      f->feature = needs_avx512vl(row, f) && model_has(model, (enum feature)row->feature) ? FEAT_AVX512VL : row->feature;
       return;
     }
     if (form && f->why == REFUSE_UNKNOWN) f->why = row->modrm & 4 ? REFUSE_MEMORY : REFUSE_REGISTER;
   }
+  /* SDM 2B RSM: of system-management mode, which no machine here enters. */
+  if (!f->enc && f->map == 1 && f->opcode == 0xaa) f->why = REFUSE_MODE;
   int elsewhere = feature_elsewhere(f);
   if (elsewhere == FEAT_NONE || model_has(model, (enum feature)elsewhere)) return;
   f->why = REFUSE_FEATURE;
   f->feature = elsewhere;
 }
 
-static enum decode_status refuse(struct fetch *f, enum refusal why) {
+enum decode_status refuse(struct fetch *f, enum refusal why) {
   f->why = why;
   return DECODE_INVALID;
 }
@@ -290,7 +240,7 @@ static u8 byte_reg(const struct fetch *f, unsigned r) {
 static u8 gpr_number(const struct fetch *f, unsigned r, char size) { return size == 'b' ? byte_reg(f, r) : (u8)r; }
 
 /* SDM 2A Table 2-1 (16-Bit Addressing Forms) */
-static void read_mem16(struct fetch *f, struct insn *o) {
+void read_mem16(struct fetch *f, struct insn *o) {
   static const u8 base[8] = {RBX, RBX, RBP, RBP, RSI, RDI, RBP, RBX};
   static const u8 index[8] = {RSI, RDI, RSI, RDI, REG_ZERO, REG_ZERO, REG_ZERO, REG_ZERO};
   unsigned mod = f->modrm >> 6, rm = f->modrm & 7;
@@ -306,14 +256,14 @@ static void read_mem16(struct fetch *f, struct insn *o) {
 }
 
 /* SDM 2A Tables 2-2, 2-3 (32-Bit Addressing Forms), 2.2.1.6 (RIP-Relative Addressing). Returns whether RIP-relative. */
-static bool read_mem32(struct fetch *f, struct insn *o) {
+bool read_mem32(struct fetch *f, struct insn *o, unsigned disp8_shift, bool vsib) {
   unsigned mod = f->modrm >> 6, rm = f->modrm & 7, rexb = (f->rex & 1u) << 3, rexx = (f->rex & 2u) << 2;
   bool rip = false;
   if (rm == 4) {
     u8 sib = get8(f);
     o->scale = sib >> 6;
     o->index = (u8)((sib >> 3 & 7) | rexx);
-    if (o->index == RSP) o->index = REG_ZERO, o->scale = 0;
+    if (o->index == RSP && !vsib) o->index = REG_ZERO, o->scale = 0;
     if (mod == 0 && (sib & 7) == 5) {
       o->disp = (s32)get_signed(f, 4);
     } else {
@@ -325,7 +275,7 @@ static bool read_mem32(struct fetch *f, struct insn *o) {
   } else {
     o->base = (u8)(rm | rexb);
   }
-  if (mod == 1) o->disp = (s32)get_signed(f, 1);
+  if (mod == 1) o->disp = (s32)((u32)get_signed(f, 1) << disp8_shift);
   if (mod == 2) o->disp = (s32)get_signed(f, 4);
   o->seg = o->base == RSP || o->base == RBP ? SS : DS;
   return rip;
@@ -376,7 +326,7 @@ static bool bind_registers(struct fetch *f, const struct operand *ops, struct in
   }
   if (mem && !mod3) {
     if (f->asize == 0) read_mem16(f, o);
-    else *rip = read_mem32(f, o);
+    else *rip = read_mem32(f, o, 0, false);
     if (f->seg >= 0) o->seg = (u8)f->seg;
   }
   return mem;
@@ -413,7 +363,7 @@ static u64 read_immediates(struct fetch *f, const struct operand *ops, struct in
   return imm;
 }
 
-static handler_fn *body_handler(const struct body *b, unsigned w, enum form form) {
+handler_fn *body_handler(const struct body *b, unsigned w, enum form form) {
   if (!b->fn) return NULL;
   handler_fn *const *row = b->fn[b->widths == 1 ? 0 : w];
   for (;;) {
@@ -428,11 +378,13 @@ static handler_fn *body_handler(const struct body *b, unsigned w, enum form form
 }
 
 /* CR0 and CR4 bits that refuse the x87, MMX or SSE. SDM 3A 2.5 (Control Registers), Tables 12-1 and 13-1 */
-static enum refusal unit_refusal(u32 mode, u32 attrs, bool fx_em_ud) {
+enum refusal unit_refusal(u32 mode, u32 attrs, bool fx_em_ud) {
   if ((attrs & A_FX) && (mode & MODE_EM) && fx_em_ud) return REFUSE_EM;
   if ((attrs & (A_SSE | A_MMX)) && (mode & MODE_EM)) return REFUSE_EM;
   if ((attrs & A_SSE) && (mode & MODE_SSE_OFF)) return REFUSE_OSFXSR;
-  if ((attrs & (A_SSE | A_MMX)) && (mode & MODE_TS)) return REFUSE_TS;
+  if ((attrs & A_AVX) && (mode & MODE_AVX_OFF)) return REFUSE_XCR0;
+  if ((attrs & A_AVX512) && (mode & MODE_AVX512_OFF)) return REFUSE_XCR0;
+  if ((attrs & (A_SSE | A_MMX | A_AVX | A_AVX512)) && (mode & MODE_TS)) return REFUSE_TS;
   if ((attrs & A_X87) && (mode & MODE_X87_NM)) return REFUSE_X87;
   return REFUSE_NOT;
 }
@@ -466,6 +418,14 @@ static enum width row_width(const struct fetch *f, const struct oprow *row, cons
   return row->attrs & A_WV || !ops[0].size ? f->osize : size_width(f, ops[0].size);
 }
 
+/* APM 3 MOV CRn: where CPUID says AltMovCr8, LOCK before a MOV of CR0 makes it one of CR8, in every mode. */
+static bool lock_makes_cr8(const struct fetch *f, const struct oprow *row, struct insn *o) {
+  u8 *cr = f->opcode & 2 ? &o->dst : &o->src;
+  if (!(row->attrs & A_CRN) || !f->lock_cr8 || *cr != 0) return false;
+  *cr = 8;
+  return true;
+}
+
 static enum decode_status decode_row(struct fetch *f, const struct oprow *row, const struct operand *ops, u64 rip,
                                      struct insn *o) {
   bool rip_relative = false;
@@ -485,7 +445,7 @@ static enum decode_status decode_row(struct fetch *f, const struct oprow *row, c
   if (mem && (row->attrs & A_STACK) && register_form(f, row, o) == FORM_X) form = FORM_X;
   /* SDM 2A LOCK: #UD unless the row allows it and the destination is memory */
   if (!mem && form == FORM_X) o->seg = row->attrs & A_STACK ? SEG_REG : o->seg;
-  if (f->lock) {
+  if (f->lock && !lock_makes_cr8(f, row, o)) {
     if (!(row->attrs & A_LOCK)) return refuse(f, REFUSE_LOCK);
     if (!mem) return refuse(f, REFUSE_LOCK_MEMORY);
     form = FORM_L;
@@ -495,12 +455,12 @@ static enum decode_status decode_row(struct fetch *f, const struct oprow *row, c
   enum refusal unit = unit_refusal(f->mode, row->attrs, f->fx_em_ud);
   if (unit) {
     o->fn = raise_refused;
-    refuse_note(o, unit, f->map, f->opcode, row->feature, row->attrs & A_SSE);
+    refuse_note(o, unit, f->map, f->opcode, row->feature, row->attrs & A_SSE, false);
     return DECODE_OK;
   }
   unsigned w = row->body->widths == 8 ? f->modrm & 7u : row_width(f, row, ops);
   o->fn = body_handler(row->body, w, form);
-  if (o->fn == raise_refused) refuse_note(o, REFUSE_UD, f->map, f->opcode, FEAT_NONE, false);
+  if (o->fn == raise_refused) refuse_note(o, REFUSE_UD, f->map, f->opcode, FEAT_NONE, false, false);
   return o->fn ? DECODE_OK : refuse(f, form == FORM_L ? REFUSE_LOCK : mem ? REFUSE_REGISTER : REFUSE_MEMORY);
 }
 
@@ -509,18 +469,20 @@ enum decode_status decode_insn(const struct decoder *d, const struct cpu_model *
   struct fetch f = {.p = bytes, .n = n < INSN_MAX_BYTES ? n : INSN_MAX_BYTES, .mode = mode,
                     .code = mode & MODE_CODE_MASK, .seg = -1, .feature = FEAT_NONE,
                     .near16 = model_does(model, RULE_NEAR_BRANCH_66),
-                    .fx_em_ud = model_does(model, RULE_FX_EM_UD)};
-  enum decode_status st = DECODE_INVALID;
+                    .fx_em_ud = model_does(model, RULE_FX_EM_UD),
+                    .lock_cr8 = model_has(model, FEAT_CR8_LEGACY)};
+  enum decode_status st = DECODE_OK;
   memset(out, 0, sizeof *out);
   *row = NULL;
   read_opcode(&f);
-  if (!f.more) {
+  if (!f.more && vex_begins(&f)) st = vex_prefix(&f);
+  if (!f.more && st != DECODE_INVALID) {
     int r = find_row(d, model, &f);
+    st = DECODE_INVALID;
     if (r >= 0) {
       *row = &opcode_rows[r];
-      st = decode_row(&f, *row, d->ops[r], rip, out);
+      st = (f.enc ? vex_decode_row : decode_row)(&f, *row, d->ops[r], rip, out);
       f.feature = (*row)->feature;
-      if (st == DECODE_INVALID && is_vector_prefix(&f)) explain_no_row(d, model, &f);
     } else if (!f.more) {
       explain_no_row(d, model, &f);
     }
@@ -528,7 +490,7 @@ enum decode_status decode_insn(const struct decoder *d, const struct cpu_model *
   if (f.more) return n < INSN_MAX_BYTES ? DECODE_MORE : DECODE_TOO_LONG;
   out->len = (u8)f.at;
   if (st == DECODE_INVALID) {
-    refuse_note(out, f.why, f.map, f.opcode, f.feature, false);
+    refuse_note(out, f.why, f.map, f.opcode, f.feature, false, f.enc != ENC_LEGACY);
     out->base = f.modrm;
     out->index = f.has_modrm;
   }

@@ -159,7 +159,8 @@ BODY_1(int3, h_int3)
 
 static const struct insn *h_into(struct cpu *restrict cpu, const struct insn *restrict i) {
   cpu->insn = i;
-  if (!(cpu->hf & HF_OF)) return cpu_leave(cpu, i);
+  bool of = cpu->hf & HF_OF;
+  if (!check_ab(cpu, CHK_INTO_OVERFLOW, of, of, 0)) return cpu_leave(cpu, i);
   return cpu_jump_mode(cpu, i, software_interrupt(cpu, i, VEC_OF, true));
 }
 BODY_1(into, h_into)

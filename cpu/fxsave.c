@@ -9,13 +9,11 @@
 #include "cpu/x87.h"
 
 enum { FX_FOP = 6, FX_MXCSR = 24, FX_ST = 32, FX_XMM = 160 };
-#define FSW_TOP 0x3800u
-#define FSW_ES_B 0x8080u
-#define FSW_ES 0x0080u
+#define FSW_ES_B (FSW_ES | FSW_B)
 
-unsigned fxsave_image(const struct cpu *cpu, u8 img[FXSAVE_WRITTEN], bool wide, unsigned xmms) {
+void fxsave_x87(const struct cpu *cpu, u8 img[FXSAVE_X87], bool wide) {
   const struct x87 *x = &cpu->x87;
-  memset(img, 0, FX_XMM);
+  memset(img, 0, FXSAVE_X87);
   st16(img, x->fcw);
   st16(img + 2, (u16)((x->fsw & ~FSW_TOP) | (unsigned)x->top << 11));
   img[4] = (u8)~x->empty;
@@ -34,17 +32,19 @@ unsigned fxsave_image(const struct cpu *cpu, u8 img[FXSAVE_WRITTEN], bool wide, 
     st64(img + FX_ST + 16 * n, x->st[r].m);
     st16(img + FX_ST + 16 * n + 8, x->st[r].se);
   }
+}
+
+unsigned fxsave_image(const struct cpu *cpu, u8 img[FXSAVE_WRITTEN], bool wide, unsigned xmms) {
+  fxsave_x87(cpu, img, wide);
   if (!xmms) return FX_XMM;
   st32(img + FX_MXCSR, simd_mxcsr(cpu));
-  st32(img + FX_MXCSR + 4, MXCSR_VALID);
+  st32(img + FX_MXCSR + 4, simd_mxcsr_mask(cpu));
   for (unsigned n = 0; n < xmms; n++) memcpy(img + FX_XMM + 16 * n, &cpu->vec[n], 16);
   return FX_XMM + 16 * xmms;
 }
 
-int fxrstor_image(struct cpu *cpu, const u8 img[FXSAVE_WRITTEN], bool wide, unsigned xmms) {
+void fxrstor_x87(struct cpu *cpu, const u8 img[FXSAVE_X87], bool wide) {
   struct x87 *x = &cpu->x87;
-  u32 mxcsr = ld32(img + FX_MXCSR);
-  if (xmms && mxcsr & ~(u32)MXCSR_VALID) return -1;
   /* Reserved bits of FCW do not stick, and ES and B follow from flags and masks (measured on family 6
    * model 167). */
   x->fcw = (ld16(img) & 0x1f3f) | 0x40;
@@ -54,7 +54,8 @@ int fxrstor_image(struct cpu *cpu, const u8 img[FXSAVE_WRITTEN], bool wide, unsi
   x->fsw = fsw & ~x->fcw & 0x3f ? fsw | FSW_ES_B : fsw;
   x->empty = (u8)~img[4];
   x->fop = ld16(img + 6) & 0x7ff;
-  x->fip = wide ? ld64(img + 8) : ld32(img + 8);
+  /* FIP has the width of linear addresses, unlike FDP (measured likewise). */
+  x->fip = wide ? (u64)sext(ld64(img + 8), model_canonical_bits(cpu->model)) : ld32(img + 8);
   x->fdp = wide ? ld64(img + 16) : ld32(img + 16);
   x->fcs = wide ? 0 : ld16(img + 12);
   x->fds = wide ? 0 : ld16(img + 20);
@@ -63,14 +64,28 @@ int fxrstor_image(struct cpu *cpu, const u8 img[FXSAVE_WRITTEN], bool wide, unsi
     x->st[r].m = ld64(img + FX_ST + 16 * n);
     x->st[r].se = ld16(img + FX_ST + 16 * n + 8);
   }
+}
+
+int fxrstor_image(struct cpu *cpu, const u8 img[FXSAVE_WRITTEN], bool wide, unsigned xmms) {
+  u32 mxcsr = ld32(img + FX_MXCSR);
+  if (xmms && mxcsr & ~simd_mxcsr_mask(cpu)) return -1;
+  fxrstor_x87(cpu, img, wide);
   if (!xmms) return 0;
   simd_set_mxcsr(cpu, mxcsr);
   for (unsigned n = 0; n < xmms; n++) memcpy(&cpu->vec[n], img + FX_XMM + 16 * n, 16);
   return 0;
 }
 
-static bool pointers_left_out(const struct cpu *cpu, u16 fsw) {
-  return model_does(cpu->model, RULE_FX_POINTERS_ES) && !(fsw & FSW_ES);
+bool fx_pointers_left_out(const struct cpu *cpu) {
+  return !model_does(cpu->model, RULE_FX_POINTERS_ALWAYS) && !(cpu->x87.fsw & FSW_ES);
+}
+
+void fx_keep_pointers(struct x87 *to, const struct x87 *from) {
+  to->fop = from->fop;
+  to->fip = from->fip;
+  to->fdp = from->fdp;
+  to->fcs = from->fcs;
+  to->fds = from->fds;
 }
 
 /* Without CR4.OSFXSR neither MXCSR nor XMM registers take part. */
@@ -97,7 +112,7 @@ static NOINLINE void save(struct cpu *cpu, const struct insn *i) {
   u64 la = fx_operand(cpu, i, ACC_WRITE);
   x87_leave(cpu);
   unsigned n = fxsave_image(cpu, img, insn_osize(i) == W64, xmm_count(cpu));
-  if (pointers_left_out(cpu, cpu->x87.fsw)) /* memory keeps what it has there */
+  if (fx_pointers_left_out(cpu)) /* memory keeps what it has there */
     mem_read_bytes(cpu, (la + FX_FOP) & cpu->lamask, img + FX_FOP, FX_MXCSR - FX_FOP);
   else st16(img + FX_FOP, x87_last_opcode(cpu));
   mem_write_bytes(cpu, la, img, n);
@@ -111,12 +126,7 @@ static NOINLINE void restore(struct cpu *cpu, const struct insn *i) {
   /* A reserved bit of MXCSR set: #GP(0) */
   bool sound = !fxrstor_image(cpu, img, insn_osize(i) == W64, xmm_count(cpu));
   require_ab(cpu, CHK_MXCSR_RESERVED, sound, 0, ld32(img + FX_MXCSR), 0);
-  if (!pointers_left_out(cpu, cpu->x87.fsw)) return;
-  cpu->x87.fop = before.fop;
-  cpu->x87.fip = before.fip;
-  cpu->x87.fdp = before.fdp;
-  cpu->x87.fcs = before.fcs;
-  cpu->x87.fds = before.fds;
+  if (fx_pointers_left_out(cpu)) fx_keep_pointers(&cpu->x87, &before);
 }
 
 static const struct insn *h_fxsave(struct cpu *restrict cpu, const struct insn *restrict i) {

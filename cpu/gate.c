@@ -1,5 +1,5 @@
 /* Interrupts and exceptions through the IDT (and the real-mode vector table).
- * SDM 3A 6.10 (Interrupt Descriptor Table), 6.12.1 (Exception- or Interrupt-Handler Procedures),
+ * SDM 3A 6.10 (Interrupt Descriptor Table (IDT)), 6.12.1 (Exception- or Interrupt-Handler Procedures),
  * 6.14 (Exception and Interrupt Handling in 64-bit Mode); SDM 2A INT n. Order of checks: INT n, Operation.
  *
  *   63          48 47 46 45 44 43  40 39      35 34 32 31        16 15          0
@@ -78,11 +78,11 @@ static u8 read_target(struct cpu *cpu, const struct gate *g, struct desc *cs) {
 
 static u64 tss_read(struct cpu *cpu, u32 off, unsigned bytes, enum rec_word word) {
   u64 la = sys_linear(cpu, cpu->tr.base + off), v = mem_read_sys(cpu, la, bytes);
-  rec_word(cpu, REC_TSS, word, la, v, bytes);
+  rec_tss(cpu, word, cpu->tr.base, la, v, bytes);
   return v;
 }
 
-/* SDM 3A 7.2.1 (Task-State Segment), Figures 7-2 and 7-10: ESPn and SSn. */
+/* SDM 3A 7.2.1 (Task-State Segment (TSS)), Figures 7-2 and 7-10: ESPn and SSn. */
 struct stack tss_stack(struct cpu *cpu, u8 cpl, struct seg *ss) {
   struct desc d;
   u16 sel;
@@ -193,6 +193,7 @@ static u64 deliver_long(struct cpu *cpu, const struct event *ev) {
   u8 cpl = read_target(cpu, &g, &cs);
   bool inner = cpl != cpu->cpl;
   u64 rsp = g.ist ? tss_rsp(cpu, TSS_IST + g.ist) : inner ? tss_rsp(cpu, cpl) : cpu->gpr[RSP];
+  if (rsp & 15) rec_sum(cpu, WORD_SP, "RSP & ~Fh", rsp & ~UINT64_C(15));
   struct stack st = {.ss = NULL, .sp = rsp & ~UINT64_C(15), .mask = ~UINT64_C(0), .user = cpl == 3};
   struct frame f;
   frame_begin(&f, 8);

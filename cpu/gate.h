@@ -1,5 +1,5 @@
 /* Delivery through the IVT and the IDT, and stack pointers from the TSS.
- * SDM 3A 6.10 (Interrupt Descriptor Table), 6.12 (Exception and Interrupt Handling). */
+ * SDM 3A 6.10 (Interrupt Descriptor Table (IDT)), 6.12 (Exception and Interrupt Handling). */
 #ifndef CPU_GATE_H
 #define CPU_GATE_H
 

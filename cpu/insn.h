@@ -129,9 +129,6 @@ const struct insn *cpu_jump(struct cpu *cpu, const struct insn *i, u64 rip);
 /* As cpu_jump() after any change of mode, privilege or segments; the budget is settled. i is complete. */
 const struct insn *cpu_jump_mode(struct cpu *cpu, const struct insn *i, u64 rip);
 
-/* Tail-called by a handler that raises a fault at i. */
-handler_fn raise_de, raise_br;
-
 /* The handlers of one instruction: by width, by form. widths is 1 (any width: [0]), 4, or 8: by ModRM.rm instead.
  * NULL: falls back; no handler at all in the chain of fallbacks: #UD. */
 struct body {

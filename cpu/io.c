@@ -1,5 +1,5 @@
 /* Port I/O, the interrupt flag, and PUSHF/POPF: what IOPL and the I/O permission bitmap govern.
- * SDM 1 18.5 (Protected-Mode I/O); SDM 2 IN, OUT, INS, OUTS, CLI, STI, PUSHF, POPF; SDM 3B 20.4
+ * SDM 1 19.5 (Protected-Mode I/O); SDM 2 IN, OUT, INS, OUTS, CLI, STI, PUSHF, POPF; SDM 3B 20.4
  * (Protected-Mode Virtual Interrupts). */
 #include "cpu/check.h"
 #include "cpu/debugreg.h"
@@ -10,7 +10,7 @@
 
 /* ---- ports ---- */
 
-/* Beyond IOPL: two bytes are read, and both lie within the TSS. SDM 1 18.5.2 (I/O Permission Bit Map) */
+/* Beyond IOPL: two bytes are read, and both lie within the TSS. SDM 1 19.5.2 (I/O Permission Bit Map) */
 static void require_port(struct cpu *cpu, u16 port, unsigned size) {
   const struct seg *tr = &cpu->tr;
   if (!(cpu->mode & MODE_PE)) return;
@@ -19,12 +19,12 @@ static void require_port(struct cpu *cpu, u16 port, unsigned size) {
   require_ab(cpu, CHK_IO_TSS_LIMIT, tr->limit >= 103, 0, tr->limit, 0);
   u64 base = sys_linear(cpu, tr->base + 102);
   u32 at = (u32)mem_read_sys(cpu, base, 2);
-  rec_word(cpu, REC_TSS, WORD_OTHER, base, at, 2);
+  rec_tss(cpu, WORD_OTHER, tr->base, base, at, 2);
   at += port / 8u;
   require_ab(cpu, CHK_IO_MAP_LIMIT, at + 1 <= tr->limit, 0, at + 1, tr->limit);
   u64 la = sys_linear(cpu, tr->base + at);
   u32 map = (u32)mem_read_sys(cpu, la, 2);
-  rec_word(cpu, REC_TSS, WORD_OTHER, la, map, 2);
+  rec_tss(cpu, WORD_OTHER, tr->base, la, map, 2);
   require_ab(cpu, CHK_IO_BITMAP, !(map >> (port & 7) & ((1u << size) - 1)), 0, port, map);
 }
 
@@ -95,7 +95,7 @@ INLINE_BODY string_io(struct cpu *restrict cpu, const struct insn *restrict i, b
     cpu->gpr[RCX] = mask == 0xffff ? (cpu->gpr[RCX] & ~mask) | left : left;
     if (left && (cpu->stop || cpu->leave || (cpu->mode & MODE_STEP))) {
       cpu->rep_partial = true;
-      if (!(cpu->mode & MODE_STEP)) cpu->budget++; /* not retired yet; a single step counts each element */
+      cpu->budget++; /* not retired yet */
       return cpu_leave_at(cpu, i, insn_rip(i));
     }
   }

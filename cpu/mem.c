@@ -1,5 +1,6 @@
 /* Guest memory access behind the software TLB: fills, page crossings, MMIO, and writes to decoded code.
  * SDM 3A 4 (Paging), 5.3 (Limit Checking), 11.6 (Self-Modifying Code). */
+#include "base/hostfault.h"
 #include "cpu/check.h"
 #include "cpu/code.h"
 #include "cpu/debugreg.h"
@@ -19,6 +20,16 @@ struct page {
 static bool is_user(const struct cpu *cpu) { return cpu->cpl == 3; }
 static enum mmu_priv priv_now(const struct cpu *cpu) { return paging_priv(cpu, is_user(cpu)); }
 
+/* In a dry run no window catches the host's faults: a page that it refuses is not there. */
+COLD static u8 *dry_host(const struct cpu *cpu, u64 gpa, enum access acc) {
+  u8 *host = phys_host(&cpu->vm->mem, gpa, PAGE_SIZE);
+  return host && phys_find(&cpu->vm->mem, gpa)->sparse && host_touch(host, acc == ACC_WRITE) ? NULL : host;
+}
+
+static u8 *page_host(const struct cpu *cpu, u64 gpa, enum access acc) {
+  return unlikely(cpu->undo) ? dry_host(cpu, gpa, acc) : phys_host(&cpu->vm->mem, gpa, PAGE_SIZE);
+}
+
 /* Translates one page and refills the TLB of that privilege. Returns -1 with *f filled. */
 static int translate(struct cpu *cpu, u64 la, enum access acc, enum mmu_priv priv, struct page *pg, struct fault *f) {
   struct page_walk w;
@@ -26,7 +37,7 @@ static int translate(struct cpu *cpu, u64 la, enum access acc, enum mmu_priv pri
   if (paging_translate(cpu, la, acc, priv, &w, f)) return -1;
   pg->gpa = w.gpa;
   pg->region = phys_find(&cpu->vm->mem, w.gpa);
-  pg->host = phys_host(&cpu->vm->mem, w.gpa, PAGE_SIZE);
+  pg->host = page_host(cpu, w.gpa, acc);
   if (!pg->host || unlikely(debug_watched(cpu, la))) return 0;
   struct tlb_entry *e = tlb_slot(&cpu->tlbs[priv], la);
   u64 page = la & PAGE_MASK;
@@ -115,7 +126,7 @@ static u64 next_page(const struct cpu *cpu, u64 la) {
   return la >> 32 ? next : next & cpu->lamask;
 }
 
-/* Alignment checks are made at CPL 3 only. SDM 3A 6.15 (Alignment Check Exception) */
+/* Alignment checks are made at CPL 3 only. SDM 3A 6.15 (Interrupt 17: Alignment Check Exception) */
 static void check_align(struct cpu *cpu, u64 la, unsigned size, bool user) {
   if (unlikely(cpu->mode & MODE_ALIGN) && user && size <= 8)
     require_ab(cpu, CHK_ALIGNMENT, !(la & (size - 1)), 0, la, size);
@@ -293,6 +304,13 @@ COLD static void judge_canonical(struct cpu *cpu, enum sreg s, u64 la, unsigned 
   require_ab(cpu, CHK_MEM_CANONICAL, first && last, s, la, size);
 }
 
+bool mem_linear_passes(const struct cpu *cpu, enum sreg s, u64 off, unsigned size, enum access acc) {
+  const struct seg *g = &cpu->seg[s];
+  if (!cpu_code64(cpu)) return (!cpu_protected(cpu) || type_allows(g, acc)) && seg_within(g, off, size);
+  u64 la = s >= FS ? g->base + off : off;
+  return cpu_canonical(cpu, la) && cpu_canonical(cpu, la + size - 1);
+}
+
 u64 mem_linear(struct cpu *cpu, enum sreg s, u64 off, unsigned size, enum access acc) {
   const struct seg *g = &cpu->seg[s];
   if (cpu_code64(cpu)) {
@@ -329,7 +347,7 @@ const struct exec_page *mem_fetch_page(struct cpu *cpu, u64 la) {
   if (paging_translate(cpu, la, ACC_EXEC, user ? PRIV_USER : PRIV_SUPER, &w, &f)) cpu_raise_fault(cpu, &f);
   cpu->xused[(la >> PAGE_SHIFT & (XUSED - 1)) / 8] |= (u8)(1u << (la >> PAGE_SHIFT & 7));
   paging_cached(cpu, la, &w);
-  *xp = (struct exec_page){la & PAGE_MASK, w.gpa, phys_host(&cpu->vm->mem, w.gpa, PAGE_SIZE), w.alias};
+  *xp = (struct exec_page){la & PAGE_MASK, w.gpa, page_host(cpu, w.gpa, ACC_EXEC), w.alias};
   return xp;
 }
 
@@ -342,14 +360,10 @@ static unsigned peek_poke(struct cpu *cpu, u64 la, void *buf, unsigned n, bool w
     unsigned part = page_part(la, n - done);
     mmu_walk(&cpu->vm->mem, &cpu->mmu, la, &w);
     if (w.end != WALK_PAGE) break;
-    u8 *host = phys_host(&cpu->vm->mem, w.gpa, PAGE_SIZE);
-    if (!host) break;
-    if (write) {
-      memcpy(host + (la & 0xfff), (u8 *)buf + done, part);
-      vm_code_changed(cpu->vm, w.gpa + (la & 0xfff), part);
-    } else {
-      memcpy((u8 *)buf + done, host + (la & 0xfff), part);
-    }
+    u64 gpa = w.gpa + (la & 0xfff);
+    if (write ? phys_write(&cpu->vm->mem, gpa, (u8 *)buf + done, part) : phys_read(&cpu->vm->mem, gpa, (u8 *)buf + done, part))
+      break;
+    if (write) vm_code_changed(cpu->vm, gpa, part);
     done += part;
     la = next_page(cpu, la);
   }

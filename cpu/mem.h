@@ -18,6 +18,9 @@ ALWAYS_INLINE u8 *mem_hit(struct cpu *cpu, u64 va, unsigned size, enum access ac
  * SDM 3A 5.3 (Limit Checking), 5.4 (Type Checking) */
 u64 mem_linear(struct cpu *cpu, enum sreg seg, u64 off, unsigned size, enum access acc);
 
+/* Would they pass? */
+bool mem_linear_passes(const struct cpu *cpu, enum sreg seg, u64 off, unsigned size, enum access acc);
+
 /* The same; inlined for what passes in segments of expand-up data outside 64-bit mode. */
 ALWAYS_INLINE u64 mem_linear_quick(struct cpu *cpu, enum sreg seg, u64 off, unsigned size, enum access acc) {
   const struct seg *g = &cpu->seg[seg];

@@ -1,5 +1,6 @@
 /* Instructions without a family: NOP and its hints, UD, BOUND, cache control, fences. SDM 1 7.3.17
  * (Miscellaneous Instructions), 11.4.4 (Cacheability Control Instructions). */
+#include "cpu/check.h"
 #include "cpu/handler.h"
 #include "cpu/refuse.h"
 
@@ -20,9 +21,9 @@ static const struct insn *h_bound(struct cpu *restrict cpu, const struct insn *r
   u64 off = (ea_offset(cpu, i) + WIDTH_BYTES(w)) & (i->flags & IF_ASIZE ? 0xffffffff : 0xffff);
   s64 v = sext(reg_get(cpu, i->dst, w), n);
   s64 lower = sext(mem_read(cpu, ea_linear(cpu, i, WIDTH_BYTES(w), ACC_READ), WIDTH_BYTES(w)), n);
-  if (v < lower) return raise_br(cpu, i);
+  require_ab(cpu, CHK_BOUND_LOWER, v >= lower, 0, (u64)v, (u64)lower);
   s64 upper = sext(mem_read(cpu, mem_linear(cpu, i->seg, off, WIDTH_BYTES(w), ACC_READ), WIDTH_BYTES(w)), n);
-  if (v > upper) return raise_br(cpu, i);
+  require_ab(cpu, CHK_BOUND_UPPER, v <= upper, 0, (u64)v, (u64)upper);
   NEXT(cpu, i, FORM_X);
 }
 static handler_fn *const t_bound[1][FORMS] = {{[FORM_X] = h_bound}};

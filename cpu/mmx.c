@@ -5,7 +5,9 @@
  * all tags valid (EMMS: all empty); the exponent field of a register it writes becomes all ones. Where a
  * load faults, nothing of this has happened; where a store does, TOP is 0; where MASKMOVQ or a
  * conversion's #XM does, all of it (measured on family 6 model 167; the manual is silent). */
-#include "cpu/simd_int.h"
+#include "cpu/check.h"
+#include "cpu/lane_int.h"
+#include "cpu/simd.h"
 #include "cpu/x87.h"
 
 NOINLINE const struct insn *mmx_wait(struct cpu *restrict cpu, const struct insn *restrict i) {
@@ -14,17 +16,8 @@ NOINLINE const struct insn *mmx_wait(struct cpu *restrict cpu, const struct insn
     GO(cpu, i);
   }
   cpu->insn = i;
-  cpu_raise(cpu, VEC_MF);
-}
-
-/* P = op(P, Q) */
-SIMD_BODY(p_q, enum vmem m, simd_op *op) {
-  MMX_WAIT();
-  V_BIND(e, m, form, ACC_READ);
-  __m128i b = q_src(cpu, i, &e, m, form);
-  mmx_set(cpu, i->dst, op(mmx_get(cpu, i->dst), b, (u8)insn_imm(i, form)));
-  mmx_enter(cpu);
-  NEXT(cpu, i, form);
+  require_ab(cpu, CHK_X87_PENDING, false, 0, cpu->x87.fsw, 1);
+  return cpu_leave(cpu, i); /* inverted */
 }
 
 /* N = op(N, immediate) */
@@ -73,17 +66,9 @@ SIMD_INT_HOT_OPS(MMX_V8)
 VEC_RM(mmx_punpcklbw, p_q, V4, op_punpckl_bw)
 VEC_RM(mmx_punpcklwd, p_q, V4, op_punpckl_wd)
 VEC_RM(mmx_punpckldq, p_q, V4, op_punpckl_dq)
-/* The upper half of the 128-bit low unpack interleaves the upper halves of the 64-bit operands. */
-SIMD_OP(mmx_punpckhbw, _mm_srli_si128(_mm_unpacklo_epi8(a, b), 8))
-SIMD_OP(mmx_punpckhwd, _mm_srli_si128(_mm_unpacklo_epi16(a, b), 8))
-SIMD_OP(mmx_punpckhdq, _mm_srli_si128(_mm_unpacklo_epi32(a, b), 8))
 VEC_RM(mmx_punpckhbw, p_q, V8, op_mmx_punpckhbw)
 VEC_RM(mmx_punpckhwd, p_q, V8, op_mmx_punpckhwd)
 VEC_RM(mmx_punpckhdq, p_q, V8, op_mmx_punpckhdq)
-/* Packs: both operands as one vector. */
-SIMD_OP(mmx_packsswb, _mm_packs_epi16(_mm_unpacklo_epi64(a, b), a))
-SIMD_OP(mmx_packssdw, _mm_packs_epi32(_mm_unpacklo_epi64(a, b), a))
-SIMD_OP(mmx_packuswb, _mm_packus_epi16(_mm_unpacklo_epi64(a, b), a))
 VEC_RM(mmx_packsswb, p_q, V8, op_mmx_packsswb)
 VEC_RM(mmx_packssdw, p_q, V8, op_mmx_packssdw)
 VEC_RM(mmx_packuswb, p_q, V8, op_mmx_packuswb)

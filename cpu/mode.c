@@ -34,6 +34,10 @@ static u32 unit_mode(const struct cpu *cpu) {
   if ((cpu->cr0 & CR0_EM) || !(cpu->cr4 & CR4_OSFXSR)) m |= MODE_SSE_OFF;
   if (cpu->cr0 & CR0_EM) m |= MODE_EM;
   if (cpu->cr0 & CR0_TS) m |= MODE_TS;
+  /* SDM 1 14.3 (Detection of AVX Instructions), 15.2 (Detection of AVX-512 Foundation Instructions) */
+  u64 enabled = cpu->cr4 & CR4_OSXSAVE ? cpu->xcr0 : 0;
+  if ((enabled & XCR0_AVX_ALL) != XCR0_AVX_ALL) m |= MODE_AVX_OFF;
+  if ((enabled & XCR0_AVX512_ALL) != XCR0_AVX512_ALL) m |= MODE_AVX512_OFF;
   return m;
 }
 

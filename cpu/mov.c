@@ -1,5 +1,5 @@
 /* Data transfer: MOV MOVZX MOVSX MOVSXD LEA XCHG BSWAP CMOVcc SETcc CBW CWD XLAT and their wider forms.
- * SDM 1 7.3.1 (Data Transfer Instructions), 7.3.6 (SETcc), 7.3.17.1 (LEA). */
+ * SDM 1 7.3.1 (Data Transfer Instructions), 7.3.6 (Bit and Byte Instructions), 7.3.17.1 (LEA). */
 #include "cpu/cond.h"
 #include "cpu/lean.h"
 
@@ -69,7 +69,7 @@ ALWAYS_INLINE u64 host_exchange(u8 *p, u64 v, enum width w) {
   }
 }
 
-/* With memory XCHG is atomic, LOCK or not (SDM 3A 9.1.2.1 (Automatic Locking)). Aligned hits are exchanged
+/* With memory XCHG is atomic, LOCK or not (SDM 3A 8.1.2.1 (Automatic Locking)). Aligned hits are exchanged
  * in place. */
 INLINE_BODY xchg(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,
                  handler_fn *slow) {

@@ -1,6 +1,7 @@
 /* Multiplication and division: MUL IMUL DIV IDIV. SDM 1 7.3.2 (Binary Arithmetic Instructions).
  * A quotient that does not fit is found before dividing: #DE, never a fault of the host. */
 #include "base/host_int.h"
+#include "cpu/check.h"
 #include "cpu/lean.h"
 
 /* rDX:rAX (AX for bytes) = accumulator * E. */
@@ -85,6 +86,29 @@ ALWAYS_INLINE bool divide_signed(u64 hi, u64 lo, u64 d, enum width w, u64 *q, u6
   return true;
 }
 
+ALWAYS_INLINE void set_quotient(struct cpu *cpu, u64 q, u64 r, enum width w) {
+  if (w == W8) {
+    reg_set(cpu, RAX, (u8)q | (u64)(u8)r << 8, W16);
+  } else {
+    reg_set(cpu, RAX, q, w);
+    reg_set(cpu, RDX, r, w);
+  }
+}
+
+/* A division that faults, and every one when somebody listens: the divisor is not zero; the quotient fits: #DE */
+NOINLINE static const struct insn *divide_judged(struct cpu *restrict cpu, const struct insn *restrict i, u64 hi,
+                                                 u64 lo, u64 d, unsigned how) {
+  enum width w = (enum width)(how >> 1);
+  u64 q, r;
+  cpu->insn = i;
+  require_ab(cpu, CHK_DIVISOR_ZERO, d, 0, d, 0);
+  bool fits = d && (how & 1 ? divide_signed(hi, lo, d, w, &q, &r) : divide(hi, lo, d, w, &q, &r));
+  require_ab(cpu, CHK_QUOTIENT_FITS, fits, 0, hi, d);
+  if (!fits) return cpu_leave(cpu, i); /* inverted: there is no quotient */
+  set_quotient(cpu, q, r, w);
+  NEXT(cpu, i, FORM_X);
+}
+
 /* The flags are undefined: processors leave them alone (measured on Intel Xeon). */
 INLINE_BODY div_by(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,
                    handler_fn *slow, bool sign) {
@@ -93,13 +117,8 @@ INLINE_BODY div_by(struct cpu *restrict cpu, const struct insn *restrict i, enum
   lo = w == W8 ? (u8)a : a;
   hi = w == W8 ? a >> 8 : reg_get(cpu, RDX, w);
   bool fits = sign ? divide_signed(hi, lo, d, w, &q, &r) : divide(hi, lo, d, w, &q, &r);
-  if (unlikely(!fits)) return raise_de(cpu, i);
-  if (w == W8) {
-    reg_set(cpu, RAX, (u8)q | (u64)(u8)r << 8, W16);
-  } else {
-    reg_set(cpu, RAX, q, w);
-    reg_set(cpu, RDX, r, w);
-  }
+  if (unlikely(!fits) || rec_on(cpu)) return divide_judged(cpu, i, hi, lo, d, (unsigned)w << 1 | sign);
+  set_quotient(cpu, q, r, w);
   NEXT(cpu, i, form);
 }
 BODY_LEAN(div_E, div_by, false)

@@ -7,7 +7,7 @@
  * map       0: one byte   1: 0F   2: 0F 38   3: 0F 3A
  * prefix    P_ANY: 66 is the operand size, F2/F3 are REP or ignored
  *           P_NP: none of 66 F2 F3   P_66, P_F3, P_F2: mandatory   P_NOREP: not F2 or F3; 66 is the operand size
- *           P_W3: F3 with 66 ignored/allowed as operand size (POPCNT style)
+ *           P_W3: F3 with 66 ignored/allowed as operand size (POPCNT style)   P_W2: F2 likewise
  * modrm     X_NONE, X_ANY, X_REG (mod = 3), X_MEM (mod != 3), X_G(n) (reg field), X_GR(n), X_GM(n), X_GRM(n, rm)
  * operands  "Ev,Gv": E r/m, G reg, M memory, I immediate, J branch distance, O moffs, Z opcode's low three bits,
  *           S sreg, C CRn, D DRn, V xmm reg, W xmm r/m, U xmm rm (mod 3), P mmx reg, Q mmx r/m, N mmx rm (mod 3),
@@ -19,13 +19,23 @@
  * attrs     A_* below
  * modified, undefined   arithmetic flags: letters of "OSZAPC", for tests and listings
  * feature   CPUID feature, without FEAT_; NONE for the base set
+ *
+ *   VEX(body, map, opcode, prefix, modrm, "operands", vl, w, attrs, modified, undefined, feature, "NAME", "cite")
+ *   EVEX(the same, with esize after w)
+ *
+ * operands  besides V W U M: H the vector register in vvvv, B the GPR there, L that in an immediate's high half; opmasks
+ *           KG (ModRM.reg), KV (vvvv), KM (r/m). sizes: x the vector, h f e its half, quarter, eighth; o 16 and
+ *           u 32 bytes; b w d q of memory or of a scalar; m: q of 128 bits, else x. An EVEX disp8 is multiplied by the
+ *           bytes of memory that this says. Where the r/m operand is, insn->src says its register, or dst if it is the
+ *           first operand; cpu/vex.h says where the rest is.
+ * vl, w     L_*, W_*
  */
 #ifndef CPU_OPCODES_H
 #define CPU_OPCODES_H
 
 #include "cpu/insn.h"
 
-enum opc_prefix { P_ANY, P_NP, P_66, P_F3, P_F2, P_NOREP, P_W3 };
+enum opc_prefix { P_ANY, P_NP, P_66, P_F3, P_F2, P_NOREP, P_W3, P_W2 };
 enum opc_modes { ALL, NO64, ONLY64, NOREAL };
 
 #define X_NONE 0u
@@ -56,11 +66,28 @@ enum opc_attrs {
   A_WAIT = 1 << 14,  /* #NM with CR0.TS and CR0.MP (WAIT) */
   A_BRANCH = 1 << 15, /* direct near branch: disp = distance, link slot in the insn */
   A_FX = 1 << 16,    /* FXSAVE, FXRSTOR: CR0.EM by RULE_FX_EM_UD */
+  A_AVX = 1 << 18,   /* #UD by MODE_AVX_OFF, #NM with CR0.TS */
+  A_AVX512 = 1 << 19, /* likewise by MODE_AVX512_OFF */
+  A_K = 1 << 20,     /* EVEX: an opmask may select elements; the others are kept, */
+  A_KZ = 1 << 21,    /* or zeroed */
+  A_KREQ = 1 << 22,  /* it must (not k0): gathers, scatters */
+  A_BC = 1 << 23,    /* EVEX.b with memory: one element of esize bytes, broadcast */
+  A_RC = 1 << 24,    /* EVEX.b with registers: embedded rounding */
+  A_SAE = 1 << 25,   /* or only no exceptions */
+  A_VSIB = 1 << 26,  /* the index is a vector register */
+  A_CRN = 1 << 17,   /* MOV CRn: with FEAT_CR8_LEGACY, LOCK makes CR0 CR8 */
 };
+
+enum opc_encoding { ENC_LEGACY, ENC_VEX, ENC_EVEX, ENCODINGS };
+/* The lengths that a VEX or EVEX row takes. */
+enum opc_length { L_128 = 1, L_256 = 2, L_512 = 4, L_0 = L_128, L_1 = L_256, L_AVX = L_128 | L_256, L_ALL = L_AVX | L_512, L_IG = 15 };
+enum opc_w { W_IG, W_0, W_1 };
 
 struct oprow {
   const struct body *body;
   u8 map, opcode, prefix, modes;
+  u8 enc, vl, w; /* enum opc_encoding, opc_length, opc_w */
+  u8 esize;      /* EVEX: bytes of an element, as masks and broadcasts count them */
   u16 modrm;
   u32 attrs;
   const char *operands, *modified, *undefined, *name, *cite;

@@ -49,6 +49,7 @@ int paging_translate(struct cpu *cpu, u64 la, enum access acc, enum mmu_priv pri
     for (unsigned k = 0; unlikely(cpu->undo) && k < w->entries; k++)
       if (w->entry[k].at) undo_note(cpu, w->entry[k].at, ~UINT64_C(0), w->entry_size);
     if (unlikely(broken)) {
+      if (rec_on(cpu)) cpu->recorder->refused = (struct rec_walk){true, *w};
       if (w->end == WALK_PAGE) mmu_mark_tables(w); /* SDM 3A 6.15 (Interrupt 14: Page-Fault Exception) */
       u32 error = mmu_error_code(&cpu->mmu, acc, priv, broken);
       *f = (struct fault){.vector = VEC_PF, .has_error = true, .error = error, .cr2 = la};
@@ -103,12 +104,13 @@ void cpu_tlb_flush_page(struct cpu *cpu, u64 va) {
 /* ---- PDPTE registers ---- */
 
 bool paging_read_pdptes(struct cpu *cpu, u64 cr3, u64 pdpte[4]) {
-  const u8 *table = phys_host(&cpu->vm->mem, cr3 & MASK(31, 5), 32);
+  u64 table[4];
+  bool there = !phys_read(&cpu->vm->mem, cr3 & MASK(31, 5), table, sizeof table);
   u64 reserved = pdpte_reserved(cpu->model->maxphyaddr);
   bool ok = true;
   for (unsigned k = 0; k < 4; k++) {
     pdpte[k] = ~UINT64_C(0);
-    if (table) pdpte[k] = __atomic_load_n((const u64 *)(const void *)(table + 8 * k), __ATOMIC_RELAXED);
+    if (there) pdpte[k] = table[k];
     if ((pdpte[k] & PTE_P) && (pdpte[k] & reserved)) ok = false;
   }
   return ok;
@@ -137,15 +139,19 @@ static const struct insn *h_rdpkru(struct cpu *restrict cpu, const struct insn *
 BODY_1(rdpkru, h_rdpkru)
 
 /* Fetches know no keys, so decoded code and its links stay. */
-static const struct insn *h_wrpkru(struct cpu *restrict cpu, const struct insn *restrict i) {
+void paging_set_pkru(struct cpu *cpu, u32 pkru) {
   u32 old = cpu->pkru, stale = 0;
-  require_pku(cpu, i);
-  require_ab(cpu, CHK_PKRU_EDX, (u32)cpu->gpr[RDX] == 0, 0, (u32)cpu->gpr[RDX], 0);
-  cpu->pkru = (u32)cpu->gpr[RAX];
+  cpu->pkru = pkru;
   cpu_update_mode(cpu);
   for (unsigned k = 0; k < 16; k++)
-    if ((old ^ cpu->pkru) >> 2 * k & 3) stale |= 1u << k;
+    if ((old ^ pkru) >> 2 * k & 3) stale |= 1u << k;
   if (cpu->mmu.keys && (stale & cpu->keys_cached)) flush_data(cpu);
+}
+
+static const struct insn *h_wrpkru(struct cpu *restrict cpu, const struct insn *restrict i) {
+  require_pku(cpu, i);
+  require_ab(cpu, CHK_PKRU_EDX, (u32)cpu->gpr[RDX] == 0, 0, (u32)cpu->gpr[RDX], 0);
+  paging_set_pkru(cpu, (u32)cpu->gpr[RAX]);
   NEXT(cpu, i, FORM_R);
 }
 BODY_1(wrpkru, h_wrpkru)

@@ -23,6 +23,8 @@ static inline bool paging_is_pae(u64 cr0, u64 cr4, u64 efer) {
 }
 /* The four PDPTEs at CR3 = cr3. False: one has P = 1 and a reserved bit set, which is #GP(0). */
 MUST_CHECK bool paging_read_pdptes(struct cpu *cpu, u64 cr3, u64 pdpte[4]);
+/* PKRU, and what it makes stale; by WRPKRU or XRSTOR. */
+void paging_set_pkru(struct cpu *cpu, u32 pkru);
 /* Loads the PDPTE registers, or raises #GP(0) before anything has changed. */
 void paging_load_pdptes(struct cpu *cpu, u64 cr3);
 

@@ -29,6 +29,10 @@ void rec_begin(struct cpu *cpu) {
   if (!cpu->insn || icount != log->icount) empty(log, icount);
 }
 
+void rec_fetch(struct cpu *cpu, bool over) {
+  empty(&cpu->recorder->now, over ? ~UINT64_C(0) : instruction_now(cpu));
+}
+
 void rec_end(struct cpu *cpu) {
   empty(&cpu->recorder->now, ~UINT64_C(0));
   cpu->recorder->faulted = false;
@@ -58,6 +62,8 @@ void rec_copy(struct recorder *to, const struct recorder *from) {
   copy_log(&to->now, &from->now);
   copy_log(&to->cause, &from->cause);
   to->fault = from->fault;
+  to->walk = from->walk;
+  to->refused.known = false;
   to->fault_rip = from->fault_rip;
   to->fault_cs = from->fault_cs;
   to->faulted = from->faulted;
@@ -69,6 +75,7 @@ void rec_copy(struct recorder *to, const struct recorder *from) {
     const struct rec_raised *b = &from->earlier[k];
     copy_log(&a->cause, &b->cause);
     a->fault = b->fault;
+    a->walk = b->walk;
     a->rip = b->rip;
     a->dr6 = b->dr6;
     a->cs = b->cs;
@@ -87,6 +94,7 @@ static void keep_earlier(struct cpu *cpu) {
   struct rec_raised *e = &r->earlier[r->chain++];
   copy_log(&e->cause, &r->cause);
   e->fault = r->fault;
+  e->walk = r->walk;
   e->rip = r->fault_rip;
   e->cs = r->fault_cs;
   e->dr6 = r->dr6;
@@ -102,6 +110,9 @@ void rec_fault(struct cpu *cpu, const struct fault *f) {
   r->during = cpu->event_class;
   r->dr6 = cpu->dr6_pending;
   r->fault = *f;
+  r->walk = r->refused;
+  r->walk.known &= f->vector == VEC_PF;
+  r->refused.known = false;
   r->fault_rip = cpu->rip;
   r->fault_cs = cpu->seg[CS].sel;
   r->faulted = true;

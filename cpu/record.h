@@ -10,7 +10,7 @@ enum rec_kind {
   REC_CHECK, /* id: enum check_id; ok: the verdict; a, b: the operands its row names */
   REC_DESC,  /* id: selector; at, a, b: where, and its halves (b: of 16 bytes); ok: it lies within its table */
   REC_GATE,  /* id: vector; at, a, b likewise */
-  REC_TSS,   /* a word of the task-state segment; word, at, a, bytes */
+  REC_TSS,   /* a word of a task-state segment; word, at, a, bytes; b: its base */
   REC_MEM,   /* another word of a system structure (vector table, bitmap) */
   REC_PUSH,  /* word, at, a, bytes */
   REC_POP,
@@ -46,11 +46,15 @@ struct rec_log {
   u64 icount;       /* of the instruction (or boundary) that they belong to */
 };
 
+/* Of a page fault: what the page tables said then. Its host addresses mean nothing later. */
+struct rec_walk { bool known; struct page_walk w; };
+
 /* A fault that was raised while another was delivered leaves the other here. */
 enum { REC_CHAIN = 3 };
 struct rec_raised {
   struct rec_log cause;
   struct fault fault;
+  struct rec_walk walk;
   u64 rip, dr6;
   u16 cs;
   u8 during;
@@ -63,6 +67,8 @@ struct recorder {
   struct rec_seen *seen; /* of CHECKS elements: coverage; NULL: not counted */
   struct rec_log now;    /* the instruction or delivery in progress */
   struct rec_log cause;  /* what led to the fault that is being delivered; n = 0: nothing was judged */
+  struct rec_walk refused; /* the last walk that refused an access, until a fault is raised for it */
+  struct rec_walk walk;  /* of the fault: */
   struct fault fault;    /* that fault, */
   u64 fault_rip;         /* and where it was raised */
   u16 fault_cs;
@@ -77,6 +83,9 @@ struct recorder {
 COLD void rec_add(struct cpu *cpu, struct rec_step step);
 /* A transition begins: what its instruction judged before stays. */
 COLD void rec_begin(struct cpu *cpu);
+/* The fetch of code that is not decoded yet begins, between instructions; when it is over its checks are forgotten: most
+ * instructions need no such fetch, and a record is not to depend on that. */
+COLD void rec_fetch(struct cpu *cpu, bool over);
 /* It is over, and its listener told. */
 COLD void rec_end(struct cpu *cpu);
 /* A fault was raised: `now` becomes `cause`. */
@@ -92,6 +101,10 @@ static inline bool rec_on(const struct cpu *cpu) { return unlikely(cpu->recorder
 
 static inline void rec_word(struct cpu *cpu, enum rec_kind kind, enum rec_word word, u64 at, u64 v, unsigned bytes) {
   if (rec_on(cpu)) rec_add(cpu, (struct rec_step){.kind = kind, .word = word, .at = at, .a = v, .bytes = (u8)bytes});
+}
+static inline void rec_tss(struct cpu *cpu, enum rec_word word, u64 base, u64 at, u64 v, unsigned bytes) {
+  if (rec_on(cpu))
+    rec_add(cpu, (struct rec_step){.kind = REC_TSS, .word = word, .at = at, .a = v, .b = base, .bytes = (u8)bytes});
 }
 static inline void rec_msr(struct cpu *cpu, unsigned slot) {
   if (rec_on(cpu)) rec_add(cpu, (struct rec_step){.kind = REC_MSR, .id = (u16)slot, .a = cpu->msr[slot]});

@@ -1,6 +1,6 @@
 /* #UD, #NM and #GP(0) of opcodes that the decoder refuses: judged one rule after the other when somebody listens.
- * SDM 3A 6.15 (Interrupt 6: Invalid Opcode Exception (#UD); Interrupt 7: Device Not Available Exception (#NM);
- * Interrupt 13: General Protection Exception (#GP)). Which of several reasons is named is the decoder's choice: all are
+ * SDM 3A 6.15 (Interrupt 6: Invalid Opcode Exception), 6.15 (Interrupt 7: Device Not Available Exception), 6.15
+ * (Interrupt 13: General Protection Exception). Which of several reasons is named is the decoder's choice: all are
  * #UD. */
 #include "cpu/refuse.h"
 
@@ -9,7 +9,8 @@
 static enum check_id check_of(enum refusal why) {
   static const u16 row[] = {
       [REFUSE_UNKNOWN] = CHK_OP_DEFINED, [REFUSE_UD] = CHK_OP_UD,         [REFUSE_MODE] = CHK_OP_MODE,
-      [REFUSE_FEATURE] = CHK_OP_FEATURE, [REFUSE_MEMORY] = CHK_OP_MEMORY, [REFUSE_REGISTER] = CHK_OP_REGISTER};
+      [REFUSE_FEATURE] = CHK_OP_FEATURE, [REFUSE_MEMORY] = CHK_OP_MEMORY, [REFUSE_REGISTER] = CHK_OP_REGISTER,
+      [REFUSE_FIELD] = CHK_OP_FIELD};
   return (enum check_id)row[why];
 }
 
@@ -38,6 +39,7 @@ static void judge_opcode(struct cpu *cpu, const struct insn *i) {
   for (unsigned k = REFUSE_UNKNOWN; k < REFUSE_LOCK && k <= (unsigned)found; k++) {
     enum refusal rule = (enum refusal)k;
     if ((rule == REFUSE_MEMORY || rule == REFUSE_REGISTER) && !i->index) continue;
+    if (rule == REFUSE_FIELD && rule != found && !i->scale) continue;
     require_ab(cpu, check_of(rule), rule != found, 0, operand_of(cpu, i, rule), 0);
   }
   if (found >= REFUSE_LOCK) judge_lock(cpu, i);
@@ -50,6 +52,13 @@ static void judge_unit(struct cpu *cpu, const struct insn *i) {
     bool emulated = !check_ab(cpu, CHK_X87_EM, !em, em, 0), switched = !check_ab(cpu, CHK_UNIT_TS, !ts, ts, 0);
     if (emulated) check_failed(cpu, CHK_X87_EM, 0);
     if (switched) check_failed(cpu, CHK_UNIT_TS, 0);
+    return;
+  }
+  if (i->scale) { /* VEX or EVEX */
+    if (!check_ab(cpu, CHK_OP_FIELD, true, i->imm, 0)) check_failed(cpu, CHK_OP_FIELD, 0);
+    bool enabled = check_ab(cpu, CHK_AVX_XCR0, i->src != REFUSE_XCR0, cpu->xcr0, !!(cpu->cr4 & CR4_OSXSAVE));
+    if (!enabled) check_failed(cpu, CHK_AVX_XCR0, 0);
+    require_ab(cpu, CHK_UNIT_TS, !ts, 0, ts, 0);
     return;
   }
   require_ab(cpu, CHK_SIMD_EM, !em, 0, em, 0);

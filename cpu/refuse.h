@@ -14,19 +14,22 @@ enum refusal {
   REFUSE_FEATURE,     /* the model does not have it */
   REFUSE_MEMORY,      /* a register where memory must be */
   REFUSE_REGISTER,
+  REFUSE_FIELD,       /* a field of the VEX or EVEX prefix that must be something else */
   REFUSE_LOCK,
   REFUSE_LOCK_MEMORY, /* LOCK with a register as destination */
   REFUSE_EM,          /* CR0.EM, of MMX and SSE */
   REFUSE_OSFXSR,
+  REFUSE_XCR0,        /* VEX or EVEX state that CR4.OSXSAVE and XCR0 do not enable */
   REFUSE_TS,          /* the last two are #NM */
   REFUSE_X87,         /* CR0.EM or CR0.TS, of the x87 */
 };
 
 /* What was refused, in fields of the instruction that nothing else needs then; the decoder adds ModRM (base), and
- * whether there is one (index). */
-static inline void refuse_note(struct insn *o, enum refusal why, unsigned map, u8 opcode, int feature, bool sse) {
+ * whether there is one (index). sse, vex: how the opcode is encoded. */
+static inline void refuse_note(struct insn *o, enum refusal why, unsigned map, u8 opcode, int feature, bool sse, bool vex) {
   static const u32 escape[4] = {0, 0x0f00, 0x0f3800, 0x0f3a00};
   o->src = (u8)why;
+  o->scale = vex;
   o->dst = sse;
   o->imm = escape[map & 3] | opcode;
   o->disp = feature;

@@ -84,7 +84,7 @@ int regname_wide(const char *name, unsigned *hi) {
 u64 regname_cut(unsigned id, u64 v) {
   switch (regname_kind(id)) {
   case REG_BOOL: return v != 0;
-  case REG_MXCSR: return v & MXCSR_VALID; /* the host's register would not take others */
+  case REG_MXCSR: return v & (MXCSR_VALID | MXCSR_MM); /* the host's register would not take others */
   default: return v;
   }
 }

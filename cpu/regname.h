@@ -12,7 +12,8 @@ int regname_find(const char *name);
 unsigned regname_count(void);
 /* NULL beyond the last. */
 const char *regname_at(unsigned id);
-/* A register of more than 64 bits has two names: xmm3.lo and xmm3.hi; of st3 .lo is the significand, .hi sign and
+/* Of the vector registers' upper parts each 64-bit word has a name: ymm3.2 and ymm3.3, zmm3.4 to zmm3.7, zmm16.0 to
+ * zmm31.7. A register of more than 64 bits has two names otherwise: xmm3.lo and xmm3.hi; of st3 .lo is the significand, .hi sign and
  * exponent. From "xmm3" or "st3": the id of the lower part, and *hi. -1: no such register. */
 int regname_wide(const char *name, unsigned *hi);
 /* Is it another name for what a name before it says already? */

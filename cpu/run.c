@@ -107,14 +107,6 @@ void cpu_raise_error(struct cpu *cpu, u8 vector, u32 error) {
   cpu_raise_fault(cpu, &(struct fault){.vector = vector, .has_error = true, .error = error});
 }
 
-#define RAISER(name, call)                                                                       \
-  const struct insn *name(struct cpu *restrict cpu, const struct insn *restrict i) {             \
-    cpu->insn = i;                                                                               \
-    call;                                                                                        \
-  }
-RAISER(raise_de, cpu_raise(cpu, VEC_DE))
-RAISER(raise_br, cpu_raise(cpu, VEC_BR))
-
 /* The traps at the boundary that was just reached. SDM 3B 17.3.1.2 (Data Memory and I/O Breakpoint Exception
  * Conditions), 17.3.1.4 (Single-Step Exception Condition). Behind MOV SS and POP SS a breakpoint waits for the next
  * boundary, and a single step is lost: SDM 3A 6.8.3 (Masking Exceptions and Interrupts When Switching Stacks). */
@@ -223,6 +215,7 @@ static void step(struct cpu *cpu) {
   if (unlikely(cpu->debug.step & DEBUG_STEP_ONCE)) set_step_once(cpu, false);
   else if (inhibit && !cpu->inhibit) cpu_update_mode(cpu);
   if (unlikely(passing)) stops_passed(cpu);
+  if (unlikely(cpu->rep_partial && cpu->one_step)) cpu_end_run(cpu);
   boundary_trap(cpu, tf && !(branches && (cpu->rip == next || cpu->rep_partial)));
 }
 
@@ -281,6 +274,7 @@ void cpu_end_run(struct cpu *cpu) { cpu->icount_limit = cpu->budget_start - cpu-
 enum cpu_exit cpu_run(struct cpu *cpu, u64 limit) {
   enum cpu_exit why;
   cpu->limited = limit != 0;
+  cpu->one_step = limit == 1;
   cpu->deliveries = 0;
   cpu->icount_limit = limit && limit < (u64)INT64_MAX ? (s64)limit : INT64_MAX;
   cpu->budget = cpu->budget_start = 0;

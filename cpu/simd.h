@@ -1,36 +1,28 @@
 /* The vocabulary of the MMX and SSE bodies: vector registers, memory operands, instances. SDM 1 9
- * (Programming with Intel MMX Technology), 10 (SSE), 11 (SSE2).
+ * (Programming with Intel MMX Technology), 10 (Programming with Intel Streaming SIMD Extensions), 11
+ * (Programming with Intel Streaming SIMD Extensions 2).
  *
- * The arithmetic is the host's own: integer operations by intrinsics, whose result cannot depend on the
- * compiler; floating point by inline assembly, because the compiler may swap operands (which NaN wins) or
- * fold. Baseline x86-64 only. MMX operations run in the low half of host XMM registers, so the host's x87
- * is never disturbed.
+ * The arithmetic is that of cpu/lane*.h, on the host's own vector registers. MMX operations run in the low half
+ * of host XMM registers, so the host's x87 is never disturbed.
  *
  * Every write of an XMM register stores all 16 bytes, also where only the low half changes: a wider load
  * right after a narrower store stalls. */
 #ifndef CPU_SIMD_H
 #define CPU_SIMD_H
 
-#if !defined(__x86_64__)
-#error "MMX and SSE run the host's own instructions: another host needs its own cpu/simd.h"
-#endif
-
-#include <emmintrin.h>
-
 #include "cpu/check.h"
 #include "cpu/handler.h"
+#include "cpu/lane.h"
 #include "cpu/simd_state.h"
 
-/* Memory operands: bytes; V16 must be aligned, V16U need not be. */
-enum vmem { V4 = 4, V8 = 8, V16 = 16, V16U = 16 + 32 };
+/* Memory operands: bytes; V16 must be aligned unless MXCSR.MM, V16A must, V16U need not be. */
+enum vmem { V2 = 2, V4 = 4, V8 = 8, V16 = 16, V16U = 16 + 32, V16A = 16 + 64 };
+#define VMEM_ALIGNED(m) ((m) == V16 || (m) == V16A)
 #define VMEM_BYTES(m) ((unsigned)(m) & 31u)
 
 /* Form L (LOCK) cannot occur: it names the register form that is entered when a SSE exception is unmasked. */
 #define FORM_E FORM_L
 #define IS_VREG(form) ((form) == FORM_R || (form) == FORM_E)
-
-/* One operation: dst = op(dst, src, imm). Unused arguments cost nothing. */
-typedef __m128i simd_op(__m128i a, __m128i b, unsigned imm);
 
 /* ---- registers ---- */
 ALWAYS_INLINE __m128i xmm_get(const struct cpu *cpu, unsigned r) {
@@ -77,18 +69,20 @@ void v_require_aligned(struct cpu *cpu, const struct insn *i);
 ALWAYS_INLINE bool v_bind(struct cpu *cpu, const struct insn *i, struct eref *e, enum vmem m, enum form form,
                           enum access acc) {
   if (IS_VREG(form)) return true;
-  if (m == V16 && IS_FAST(form)) {
+  if (VMEM_ALIGNED(m) && IS_FAST(form)) {
     u64 va = ea_fast(cpu, i, form);
     cpu->insn = i;
     return mem_hit_aligned(cpu, va, 16, acc, &e->p);
   }
   /* A 16-byte operand not on a 16-byte boundary: #GP(0), before any page fault (SDM 1 11.3), and, on family 6 model 167,
    * before the segment's limit and the canonical form are looked at. */
-  if (m == V16) v_require_aligned(cpu, i);
+  bool misaligned = m == V16 && unlikely(cpu->mxcsr & MXCSR_MM);
+  if (VMEM_ALIGNED(m) && !misaligned) v_require_aligned(cpu, i);
   if (!e_bind(cpu, i, e, VMEM_BYTES(m), form, acc)) return false;
-  /* Under EFLAGS.AC those of 4 and 8 bytes must be aligned; unaligned 16-byte moves are exempt, as silicon has it
-   * (family 6 model 167). SDM 3A Table 6-7 (Alignment Requirements by Data Type) */
-  if (!IS_FAST(form) && m < V16 && unlikely(cpu->mode & MODE_ALIGN))
+  /* Under EFLAGS.AC those of 2, 4 and 8 bytes must be aligned; unaligned 16-byte moves are exempt, as silicon has it
+   * (family 6 model 167), but for those that MXCSR.MM exempts from #GP. SDM 3A Table 6-7 (Alignment Requirements by
+   * Data Type); APM 3 E.4.2 (Fn8000_0001_ECX) */
+  if (!IS_FAST(form) && (m < V16 || misaligned) && unlikely(cpu->mode & MODE_ALIGN))
     require_ab(cpu, CHK_ALIGNMENT, !(e->la & (VMEM_BYTES(m) - 1)), 0, e->la, VMEM_BYTES(m));
   return true;
 }
@@ -98,6 +92,7 @@ ALWAYS_INLINE bool v_bind(struct cpu *cpu, const struct insn *i, struct eref *e,
 
 ALWAYS_INLINE __m128i host_vload(const u8 *p, enum vmem m) {
   switch (m) {
+    case V2: return _mm_cvtsi32_si128(ld16(p));
     case V4: return _mm_cvtsi32_si128((int)ld32(p));
     case V8: return _mm_loadl_epi64((const void *)p);
     default: return _mm_loadu_si128((const void *)p);
@@ -105,6 +100,7 @@ ALWAYS_INLINE __m128i host_vload(const u8 *p, enum vmem m) {
 }
 ALWAYS_INLINE void host_vstore(u8 *p, __m128i v, enum vmem m) {
   switch (m) {
+    case V2: st16(p, (u16)_mm_cvtsi128_si32(v)); break;
     case V4: st32(p, (u32)_mm_cvtsi128_si32(v)); break;
     case V8: _mm_storel_epi64((void *)p, v); break;
     default: _mm_storeu_si128((void *)p, v); break;
@@ -140,11 +136,16 @@ enum fp_kind {
   FP_OP = 7,
   FP_SINGLE = 0, FP_DOUBLE = 1 << 3,
   FP_PACKED = 0, FP_SCALAR = 1 << 4,
+  FP_PAIRS = 1 << 5,     /* of neighbours, first those in a, then those in b */
+  FP_ALTERNATE = 1 << 6, /* FP_ADD of the elements of odd number, FP_SUB of the others */
 };
 /* Around one operation, with an exception unmasked: end raises it, after which nothing has changed but
  * MXCSR's flags. */
 void simd_exact_begin(struct cpu *cpu);
 void simd_exact_end(struct cpu *cpu, const struct insn *i, unsigned kind, __m128i a, __m128i b);
+/* The same of so many 128-bit lanes. */
+void simd_exact_end_vector(struct cpu *cpu, const struct insn *i, unsigned kind, const union vec *a, const union vec *b,
+                           unsigned lanes);
 #define MAY_BE_EXACT(form) ((form) == FORM_X || (form) == FORM_E)
 
 /* ---- bodies used in more than one file ---- */
@@ -160,6 +161,13 @@ SIMD_BODY(v_w, enum vmem m, simd_op *op) {
   xmm_set(cpu, i->dst, op(xmm_get(cpu, i->dst), b, (u8)insn_imm(i, form)));
   NEXT(cpu, i, form);
 }
+/* V = op(V, W, XMM0) */
+SIMD_BODY(v_w_x0, enum vmem m, simd_op3 *op) {
+  V_BIND(e, m, form, ACC_READ);
+  __m128i b = v_src(cpu, i, &e, m, form);
+  xmm_set(cpu, i->dst, op(xmm_get(cpu, i->dst), b, xmm_get(cpu, 0)));
+  NEXT(cpu, i, form);
+}
 /* V = op(V, W), with exceptions. */
 SIMD_BODY(v_w_fp, enum vmem m, unsigned kind, simd_op *op) {
   if (!MAY_BE_EXACT(form) && unlikely(cpu->simd_exact)) return slow(cpu, i);
@@ -173,6 +181,15 @@ SIMD_BODY(v_w_fp, enum vmem m, unsigned kind, simd_op *op) {
     r = op(a, b, (u8)insn_imm(i, form));
   }
   xmm_set(cpu, i->dst, r);
+  NEXT(cpu, i, form);
+}
+/* P = op(P, Q) */
+SIMD_BODY(p_q, enum vmem m, simd_op *op) {
+  MMX_WAIT();
+  V_BIND(e, m, form, ACC_READ);
+  __m128i b = q_src(cpu, i, &e, m, form);
+  mmx_set(cpu, i->dst, op(mmx_get(cpu, i->dst), b, (u8)insn_imm(i, form)));
+  mmx_enter(cpu);
   NEXT(cpu, i, form);
 }
 /* W = op(V) */

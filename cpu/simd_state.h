@@ -29,9 +29,15 @@ enum {
   MXCSR_MASKS = 0x1f80,
   MXCSR_RC_SHIFT = 13, MXCSR_RC = 3 << 13,
   MXCSR_FTZ = 1 << 15,
-  MXCSR_VALID = 0xffff, /* MXCSR_MASK */
+  MXCSR_VALID = 0xffff, /* MXCSR_MASK; what the host's register may hold */
+  MXCSR_MM = 1 << 17,   /* APM 2 MISALIGNSSE: operands of 16 bytes need no alignment, moves apart. Never in the host's */
   MXCSR_RESET = 0x1f80,
 };
+
+/* The bits that the processor has: MXCSR_MASK. */
+static inline u32 simd_mxcsr_mask(const struct cpu *cpu) {
+  return MXCSR_VALID | (model_has(cpu->model, FEAT_MISALIGNSSE) ? (u32)MXCSR_MM : 0);
+}
 
 /* Both do nothing when already done, so cpu_run() may call simd_enter() after an unwinding of unknown
  * depth. */
@@ -42,11 +48,17 @@ void simd_leave(struct cpu *cpu);
 u32 simd_mxcsr(const struct cpu *cpu);
 void simd_set_mxcsr(struct cpu *cpu, u32 v);
 
-enum { FXSAVE_BYTES = 512, FXSAVE_WRITTEN = 416 };
+enum { FXSAVE_BYTES = 512, FXSAVE_WRITTEN = 416, FXSAVE_X87 = 160 };
 /* The FXSAVE image: wide = the REX.W format with 64-bit pointers; xmms = how many XMM registers (0, 8,
  * 16), 0 leaving MXCSR out too. Returns how many bytes of img are valid. */
 unsigned fxsave_image(const struct cpu *cpu, u8 img[FXSAVE_WRITTEN], bool wide, unsigned xmms);
 /* Loads it. -1 and nothing changed when MXCSR has reserved bits (#GP(0)). */
 MUST_CHECK int fxrstor_image(struct cpu *cpu, const u8 img[FXSAVE_WRITTEN], bool wide, unsigned xmms);
+/* The x87's part alone. */
+void fxsave_x87(const struct cpu *cpu, u8 img[FXSAVE_X87], bool wide);
+void fxrstor_x87(struct cpu *cpu, const u8 img[FXSAVE_X87], bool wide);
+/* Are opcode and pointers neither saved nor, now that FSW is loaded, restored? RULE_FX_POINTERS_ALWAYS */
+bool fx_pointers_left_out(const struct cpu *cpu);
+void fx_keep_pointers(struct x87 *to, const struct x87 *from);
 
 #endif

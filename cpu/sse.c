@@ -2,7 +2,7 @@
  * 10.2.3 (MXCSR Control and Status Register), 11.5 (SSE, SSE2, and SSE3 Exceptions), appendix E
  * (Guidelines for Writing SIMD Floating-Point Exception Handlers). */
 #include "cpu/check.h"
-#include "cpu/simd.h"
+#include "cpu/simd_exact.h"
 #include "cpu/x87.h"
 
 /* Not inlined into handlers: as mem_read_v. */
@@ -58,7 +58,7 @@ u32 simd_mxcsr(const struct cpu *cpu) {
 }
 
 void simd_set_mxcsr(struct cpu *cpu, u32 v) {
-  cpu->mxcsr = v & MXCSR_VALID;
+  cpu->mxcsr = v & simd_mxcsr_mask(cpu);
   if (cpu->simd_in) guest_set(cpu);
 }
 
@@ -79,13 +79,6 @@ struct lane {
     u32 d;
     u64 q;
   } a, b;
-};
-
-/* The result rounded to the destination's precision with an unbounded exponent (15 bits hold it). */
-struct wide_result {
-  u64 m;  /* significand, explicit integer bit */
-  u16 se;
-  bool inexact;
 };
 
 #define X87_OP(sfx, insn, x, y)                                                                    \
@@ -117,17 +110,16 @@ static void x87_lane(u8 (*r80)[10], u16 *status, u16 cw, unsigned kind, const st
 }
 
 /* Flags after the computation of one lane, whose operands are finite, from its result of unbounded exponent.
- * SDM 1 appendix E.4.2 (Overflow, underflow: the result that a handler is given) */
-static u32 lane_flags(const struct wide_result *r, u32 mxcsr, bool to_double) {
-  int emax = to_double ? 1023 : 127, emin = 1 - emax, precision = to_double ? 53 : 24;
-  int e = (r->se & 0x7fff) - 16383;
+ * SDM 1 appendix E.4.2 (SSE/SSE2/SSE3 Response To Floating-Point Exceptions): the result that a handler is given. */
+u32 simd_result_flags(const struct wide_result *r, u32 mxcsr, const struct fp_format *to) {
+  int emin = 1 - to->emax, e = (r->se & 0x7fff) - 16383;
   u32 pe = r->inexact ? MXCSR_PE : 0;
   if (!r->m) return pe;
-  if (e > emax) return mxcsr & MXCSR_OE << MXCSR_MASK_SHIFT ? MXCSR_OE | MXCSR_PE : MXCSR_OE | pe;
+  if (e > to->emax) return mxcsr & MXCSR_OE << MXCSR_MASK_SHIFT ? MXCSR_OE | MXCSR_PE : MXCSR_OE | pe;
   if (e >= emin) return pe;
   if (!(mxcsr & MXCSR_UE << MXCSR_MASK_SHIFT)) return MXCSR_UE | pe;
   if (mxcsr & MXCSR_FTZ) return MXCSR_UE | MXCSR_PE;
-  int kept = precision - (emin - e); /* bits of the significand that a denormal result has room for */
+  int kept = to->precision - (emin - e); /* bits of the significand that a denormal result has room for */
   bool lost = kept <= 0 || r->m << kept;
   return pe || lost ? MXCSR_UE | MXCSR_PE : 0;
 }
@@ -142,17 +134,23 @@ static u64 denormal_to_zero(u64 v, bool is_double) {
 
 /* OE, UE and PE of the whole operation where overflow or underflow is unmasked: masked, the host says
  * less (an exact denormal result is no masked underflow) or more (a masked overflow is always inexact). */
-static u32 post_flags(const struct cpu *cpu, unsigned kind, __m128i va, __m128i vb) {
+static u32 post_flags(const struct cpu *cpu, unsigned kind, const u8 lane_a[16], const u8 lane_b[16]) {
   bool dbl = kind & FP_DOUBLE, narrow = (kind & FP_OP) == FP_NARROW;
   unsigned lanes = kind & FP_SCALAR ? 1 : dbl ? 2 : 4;
   /* Precision 24 or 53 bits, the guest's rounding, all masked. */
   u16 cw = (u16)((cpu->mxcsr >> MXCSR_RC_SHIFT & 3) << 10 | (dbl && !narrow ? 2 : 0) << 8 | 0x3f);
   union vec a = {0}, b = {0};
-  _mm_storeu_si128((__m128i *)(void *)&a, va);
-  _mm_storeu_si128((__m128i *)(void *)&b, vb);
+  memcpy(&a, lane_a, 16);
+  memcpy(&b, lane_b, 16);
   u32 f = 0;
   for (unsigned k = 0; k < lanes; k++) {
     u64 x = dbl ? a.q[k] : a.d[k], y = dbl ? b.q[k] : b.d[k];
+    unsigned op = kind & FP_ALTERNATE && !(k & 1) ? (kind & ~(unsigned)FP_OP) | FP_SUB : kind;
+    if (kind & FP_PAIRS) {
+      const union vec *v = 2 * k < lanes ? &a : &b;
+      unsigned n = 2 * k & (lanes - 1);
+      x = dbl ? v->q[n] : v->d[n], y = dbl ? v->q[n + 1] : v->d[n + 1];
+    }
     if (narrow) x = 0;
     if (cpu->mxcsr & MXCSR_DAZ) x = denormal_to_zero(x, dbl), y = denormal_to_zero(y, dbl);
     if (!is_finite(x, dbl) || !is_finite(y, dbl)) continue;
@@ -160,28 +158,53 @@ static u32 post_flags(const struct cpu *cpu, unsigned kind, __m128i va, __m128i 
     struct lane l = {.a.q = x, .b.q = y};
     u8 r80[10];
     u16 sw;
-    x87_lane(&r80, &sw, cw, kind, &l);
+    x87_lane(&r80, &sw, cw, op, &l);
     struct wide_result r = {ld64(r80), ld16(r80 + 8), sw & 0x20};
-    f |= lane_flags(&r, cpu->mxcsr, dbl && !narrow);
+    f |= simd_result_flags(&r, cpu->mxcsr, dbl && !narrow ? &fp_double : &fp_single);
   }
   return f;
 }
 
 void simd_exact_end(struct cpu *cpu, const struct insn *i, unsigned kind, __m128i a, __m128i b) {
+  union vec va, vb;
+  _mm_storeu_si128((__m128i *)(void *)&va, a);
+  _mm_storeu_si128((__m128i *)(void *)&vb, b);
+  simd_exact_end_vector(cpu, i, kind, &va, &vb, 1);
+}
+
+struct lanes_of {
+  const union vec *a, *b;
+  unsigned kind, lanes;
+};
+static u32 lanes_post(const struct cpu *cpu, const void *of) {
+  const struct lanes_of *l = of;
+  u32 f = 0;
+  for (unsigned k = 0; k < l->lanes; k++) f |= post_flags(cpu, l->kind, &l->a->b[16 * k], &l->b->b[16 * k]);
+  return f;
+}
+void simd_exact_end_vector(struct cpu *cpu, const struct insn *i, unsigned kind, const union vec *a, const union vec *b,
+                           unsigned lanes) {
+  struct lanes_of of = {a, b, kind, lanes};
+  simd_exact_end_with(cpu, i, (kind & FP_OP) == FP_PLAIN ? NULL : lanes_post, &of);
+}
+
+void simd_exact_end_with(struct cpu *cpu, const struct insn *i, simd_post_fn *post, const void *of) {
   u32 f = host_get() & MXCSR_FLAGS, unmasked = ~cpu->mxcsr >> MXCSR_MASK_SHIFT & MXCSR_FLAGS;
   /* The exceptions before the computation come first, of all lanes; if one is unmasked nothing is
    * computed. */
   if (f & MXCSR_PRE & unmasked) f &= MXCSR_PRE;
-  else if ((kind & FP_OP) != FP_PLAIN && unmasked & (MXCSR_OE | MXCSR_UE)) {
+  else if (post && unmasked & (MXCSR_OE | MXCSR_UE)) {
     x87_leave(cpu); /* post_flags() uses the host's */
-    f = (f & MXCSR_PRE) | post_flags(cpu, kind, a, b);
+    f = (f & MXCSR_PRE) | post(cpu, of);
   }
   cpu->mxcsr |= f;
   host_set(masked(cpu->mxcsr));
-  if (!(f & unmasked)) return;
+  bool quiet = !(f & unmasked);
+  if (quiet && !rec_on(cpu)) return;
   cpu->insn = i;
+  if (check_ab(cpu, CHK_SIMD_UNMASKED, quiet, f & unmasked, cpu->mxcsr)) return;
   require_ab(cpu, CHK_SSE_OSXMMEXCPT, cpu->cr4 & CR4_OSXMMEXCPT, 0, !!(cpu->cr4 & CR4_OSXMMEXCPT), 0);
-  cpu_raise(cpu, VEC_XM);
+  check_failed(cpu, CHK_SIMD_UNMASKED, 0);
 }
 
 /* ---- LDMXCSR, STMXCSR ---- */
@@ -190,7 +213,7 @@ SIMD_BODY(ldmxcsr) {
   u32 v = (u32)e_get_src(cpu, i, &e, W32, form);
   /* A reserved bit set: #GP(0) */
   cpu->insn = i;
-  require_ab(cpu, CHK_MXCSR_RESERVED, !(v & ~(u32)MXCSR_VALID), 0, v, 0);
+  require_ab(cpu, CHK_MXCSR_RESERVED, !(v & ~simd_mxcsr_mask(cpu)), 0, v, 0);
   simd_set_mxcsr(cpu, v);
   NEXT(cpu, i, form);
 }

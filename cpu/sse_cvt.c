@@ -1,31 +1,9 @@
 /* SSE and SSE2 conversions. SDM 1 10.4.5, 11.4.1.6 (Conversion Instructions), 11.6.5 (Compatibility with MMX
  * registers: the change to MMX state); SDM 2 CVTxx. */
+#include "cpu/lane_fp.h"
 #include "cpu/simd.h"
 
 /* ---- between vectors ---- */
-/* The result fills dst (zeros above a narrower one), or its low part (scalar). */
-#define CVT_FULL(name)                                                               \
-  ALWAYS_INLINE __m128i op_##name(__m128i a, __m128i b, unsigned imm) {              \
-    (void)imm;                                                                       \
-    __asm__ volatile(#name " %1, %0" : "=x"(a) : "x"(b));                            \
-    return a;                                                                        \
-  }
-#define CVT_LOW(name)                                                                \
-  ALWAYS_INLINE __m128i op_##name(__m128i a, __m128i b, unsigned imm) {              \
-    (void)imm;                                                                       \
-    __asm__ volatile(#name " %1, %0" : "+x"(a) : "x"(b));                            \
-    return a;                                                                        \
-  }
-CVT_FULL(cvtps2pd)
-CVT_FULL(cvtpd2ps)
-CVT_FULL(cvtdq2ps)
-CVT_FULL(cvtps2dq)
-CVT_FULL(cvttps2dq)
-CVT_FULL(cvtdq2pd)
-CVT_FULL(cvtpd2dq)
-CVT_FULL(cvttpd2dq)
-CVT_LOW(cvtss2sd)
-CVT_LOW(cvtsd2ss)
 VEC_FP(cvtps2pd, v_w_fp, V8, FP_PLAIN, op_cvtps2pd)
 VEC_FP(cvtpd2ps, v_w_fp, V16, FP_NARROW | FP_DOUBLE | FP_PACKED, op_cvtpd2ps)
 VEC_FP(cvtdq2ps, v_w_fp, V16, FP_PLAIN, op_cvtdq2ps)
@@ -38,26 +16,17 @@ VEC_FP(cvtss2sd, v_w_fp, V4, FP_PLAIN, op_cvtss2sd)
 VEC_FP(cvtsd2ss, v_w_fp, V8, FP_NARROW | FP_DOUBLE | FP_SCALAR, op_cvtsd2ss)
 
 /* ---- general registers ---- */
-#define CVT_FROM_INT(name)                                                           \
-  ALWAYS_INLINE __m128i op_##name(__m128i a, u64 v, enum width w) {                  \
-    if (w == W32) __asm__ volatile(#name "l %1, %0" : "+x"(a) : "r"((u32)v));        \
-    else __asm__ volatile(#name "q %1, %0" : "+x"(a) : "r"(v));                      \
-    return a;                                                                        \
-  }
-CVT_FROM_INT(cvtsi2ss)
-CVT_FROM_INT(cvtsi2sd)
-
-SIMD_BODY(v_e_fp, __m128i (*op)(__m128i, u64, enum width)) {
+SIMD_BODY(v_e_fp, __m128i (*op)(__m128i, u64, bool)) {
   if (!MAY_BE_EXACT(form) && unlikely(cpu->simd_exact)) return slow(cpu, i);
   V_BIND(e, w == W32 ? V4 : V8, form, ACC_READ);
   u64 v = IS_VREG(form) ? reg_get(cpu, i->src, w) : e_get_src(cpu, i, &e, w, form);
   __m128i a = xmm_get(cpu, i->dst), r;
   if (MAY_BE_EXACT(form) && cpu->simd_exact) {
     simd_exact_begin(cpu);
-    r = op(a, v, w);
+    r = op(a, v, w == W64);
     simd_exact_end(cpu, i, FP_PLAIN, a, a);
   } else {
-    r = op(a, v, w);
+    r = op(a, v, w == W64);
   }
   xmm_set(cpu, i->dst, r);
   NEXT(cpu, i, form);
@@ -65,29 +34,17 @@ SIMD_BODY(v_e_fp, __m128i (*op)(__m128i, u64, enum width)) {
 VEC_FP_Y(cvtsi2ss, v_e_fp, op_cvtsi2ss)
 VEC_FP_Y(cvtsi2sd, v_e_fp, op_cvtsi2sd)
 
-#define CVT_TO_INT(name)                                                             \
-  ALWAYS_INLINE u64 op_##name(__m128i b, enum width w) {                             \
-    u64 v;                                                                           \
-    if (w == W32) __asm__ volatile(#name " %1, %k0" : "=r"(v) : "x"(b));             \
-    else __asm__ volatile(#name " %1, %q0" : "=r"(v) : "x"(b));                      \
-    return v;                                                                        \
-  }
-CVT_TO_INT(cvtss2si)
-CVT_TO_INT(cvtsd2si)
-CVT_TO_INT(cvttss2si)
-CVT_TO_INT(cvttsd2si)
-
-SIMD_BODY(g_w_fp, enum vmem m, u64 (*op)(__m128i, enum width)) {
+SIMD_BODY(g_w_fp, enum vmem m, u64 (*op)(__m128i, bool)) {
   if (!MAY_BE_EXACT(form) && unlikely(cpu->simd_exact)) return slow(cpu, i);
   V_BIND(e, m, form, ACC_READ);
   __m128i b = v_src(cpu, i, &e, m, form);
   u64 v;
   if (MAY_BE_EXACT(form) && cpu->simd_exact) {
     simd_exact_begin(cpu);
-    v = op(b, w);
+    v = op(b, w == W64);
     simd_exact_end(cpu, i, FP_PLAIN, b, b);
   } else {
-    v = op(b, w);
+    v = op(b, w == W64);
   }
   reg_set(cpu, i->dst, v, w);
   NEXT(cpu, i, form);
@@ -98,19 +55,10 @@ VEC_FP_Y(cvttss2si, g_w_fp, V4, op_cvttss2si)
 VEC_FP_Y(cvttsd2si, g_w_fp, V8, op_cvttsd2si)
 
 /* ---- MMX registers ---- */
-ALWAYS_INLINE __m128i low64(__m128i v) { return _mm_move_epi64(v); }
-ALWAYS_INLINE __m128i set_low64(__m128i a, __m128i b) {
-  return _mm_castpd_si128(_mm_move_sd(_mm_castsi128_pd(a), _mm_castsi128_pd(b)));
-}
 /* The two upper lanes, zero, convert without an exception. */
-#define CVT_MMX(name, expr)                                                          \
-  ALWAYS_INLINE __m128i op_##name(__m128i a, __m128i b, unsigned imm) {              \
-    (void)a;                                                                         \
-    return (expr);                                                                   \
-  }
-CVT_MMX(cvtps2pi, op_cvtps2dq(b, low64(b), imm))
-CVT_MMX(cvttps2pi, op_cvttps2dq(b, low64(b), imm))
-CVT_MMX(cvtpi2ps, set_low64(a, op_cvtdq2ps(b, b, imm)))
+SIMD_OP(cvtps2pi, op_cvtps2dq(b, lane_low(b), imm))
+SIMD_OP(cvttps2pi, op_cvttps2dq(b, lane_low(b), imm))
+SIMD_OP(cvtpi2ps, op_set_low64(a, op_cvtdq2ps(b, b, imm), imm))
 
 /* P = op(W) */
 SIMD_BODY(p_w_fp, enum vmem m, simd_op *op) {

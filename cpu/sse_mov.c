@@ -1,20 +1,15 @@
 /* SSE and SSE2 data movement. SDM 1 10.4.1.1, 11.4.1.1 (Data Movement Instructions), 10.4.6 (Cacheability
  * Control). One body serves the instructions that differ in the type hint alone (MOVAPS, MOVAPD, MOVDQA). */
-#include "cpu/simd_int.h"
+#include "cpu/lane_int.h"
+#include "cpu/simd.h"
 
 /* ---- whole registers ---- */
-VEC_RM_HOT(sse_load_a, v_w, V16, op_src)
+VEC_RM_HOT(sse_load_a, v_w, V16A, op_src)
 VEC_RM_HOT(sse_load_u, v_w, V16U, op_src)
-VEC_RM_HOT(sse_store_a, w_v, V16, op_src) /* and the non-temporal stores */
+VEC_RM_HOT(sse_store_a, w_v, V16A, op_src) /* and the non-temporal stores */
 VEC_RM_HOT(sse_store_u, w_v, V16U, op_src)
 
 /* ---- parts ---- */
-SIMD_OP(low64, _mm_move_epi64(b))
-SIMD_OP(high64, _mm_unpackhi_epi64(b, b))
-SIMD_OP(set_low32, _mm_castps_si128(_mm_move_ss(_mm_castsi128_ps(a), _mm_castsi128_ps(b))))
-SIMD_OP(set_low64, _mm_castpd_si128(_mm_move_sd(_mm_castsi128_pd(a), _mm_castsi128_pd(b))))
-SIMD_OP(set_high64, _mm_unpacklo_epi64(a, b))
-SIMD_OP(high_to_low, _mm_unpackhi_epi64(b, a))
 VEC_RM_HOT(sse_load_q, v_w, V8, op_low64) /* MOVQ; MOVSD from memory */
 VEC_RM_HOT(sse_store_q, w_v, V8, op_low64) /* MOVQ; MOVSD, MOVLPS, MOVLPD to memory */
 VEC_M_HOT(sse_load_d, v_w, V4, op_src) /* MOVSS from memory */
@@ -52,12 +47,12 @@ VEC_M_Y(movnti, m_g)
 
 /* ---- masked stores to seg:[rDI], DS unless overridden ---- */
 /* An empty mask still needs a writable operand, as silicon has it (family 6 model 167). */
-static void store_masked(struct cpu *cpu, const struct insn *i, const u8 *v, const u8 *mask, unsigned n) {
+static void store_masked(struct cpu *cpu, const struct insn *i, enum sreg seg, const u8 *v, const u8 *mask, unsigned n) {
   static const u64 asize_mask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
   u64 la[2], amask = asize_mask[i->flags & IF_ASIZE];
   cpu->insn = i;
   for (unsigned k = n / 8; k-- > 0;) { /* two accesses of 8 bytes, the upper first, as on silicon */
-    la[k] = mem_linear(cpu, i->seg, (cpu->gpr[RDI] + 8 * k) & amask, 8, ACC_WRITE);
+    la[k] = mem_linear(cpu, seg, (cpu->gpr[RDI] + 8 * k) & amask, 8, ACC_WRITE);
     mem_probe(cpu, la[k], 8, ACC_WRITE);
   }
   for (unsigned k = 0; k < n; k++)
@@ -65,14 +60,19 @@ static void store_masked(struct cpu *cpu, const struct insn *i, const u8 *v, con
 }
 
 static const struct insn *h_maskmovdqu(struct cpu *restrict cpu, const struct insn *restrict i) {
-  store_masked(cpu, i, cpu->vec[i->dst].b, cpu->vec[i->src].b, 16);
+  store_masked(cpu, i, i->seg, cpu->vec[i->dst].b, cpu->vec[i->src].b, 16);
   NEXT(cpu, i, FORM_X);
 }
 static const struct insn *h_maskmovq(struct cpu *restrict cpu, const struct insn *restrict i) {
   MMX_WAIT();
   mmx_enter(cpu);
-  store_masked(cpu, i, (const u8 *)&cpu->x87.st[i->dst].m, (const u8 *)&cpu->x87.st[i->src].m, 8);
+  store_masked(cpu, i, i->seg, (const u8 *)&cpu->x87.st[i->dst].m, (const u8 *)&cpu->x87.st[i->src].m, 8);
+  NEXT(cpu, i, FORM_X);
+}
+static const struct insn *h_vec_maskmovdqu(struct cpu *restrict cpu, const struct insn *restrict i) {
+  store_masked(cpu, i, i->base, cpu->vec[i->dst].b, cpu->vec[i->src].b, 16);
   NEXT(cpu, i, FORM_X);
 }
 BODY_1(maskmovdqu, h_maskmovdqu)
+BODY_1(vec_maskmovdqu, h_vec_maskmovdqu)
 BODY_1(maskmovq, h_maskmovq)

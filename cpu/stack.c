@@ -1,5 +1,6 @@
 /* The stack: PUSH POP PUSHA POPA ENTER LEAVE. SDM 1 6.2 (Stacks), SDM 1 6.5 (Procedure Calls for
  * Block-Structured Languages). Forms other than X run on a flat 32- or 64-bit stack. */
+#include "cpu/check.h"
 #include "cpu/lean.h"
 
 /* The stack pointer moved by delta, as wide as the stack is. */
@@ -102,12 +103,21 @@ INLINE_BODY pop_e(struct cpu *restrict cpu, const struct insn *restrict i, enum 
 }
 BODY_RV(pop_E, pop_e)
 
+/* Stack pointers at which a word would lie across the end of the segment. SDM 2B PUSHA/PUSHAD (Real-Address Mode
+ * Exceptions): 1, 3 and 5, with no room for a frame either, are #SS and so a shutdown in real mode. */
+static void require_even_sp(struct cpu *cpu) {
+  u64 sp = cpu->gpr[RSP] & cpu->spmask;
+  if ((cpu->cr0 & CR0_PE && !(cpu->eflags & EF_VM)) || !model_does(cpu->model, RULE_PUSHA_ODD_SP)) return;
+  require_ab(cpu, CHK_PUSHA_SP, !(sp & 1) || sp < 7 || sp > 15, 0, sp, 0);
+}
+
 /* All eight places are checked before the first is written. */
 static const struct insn *h_pusha(struct cpu *restrict cpu, const struct insn *restrict i) {
   enum width w = insn_osize(i);
   u64 sp = cpu->gpr[RSP];
   s64 size = WIDTH_BYTES(w);
   cpu->insn = i;
+  require_even_sp(cpu);
   for (int k = 1; k <= 8; k++)
     mem_probe(cpu, stack_linear(cpu, sp_moved(cpu, sp, -k * size), w, ACC_WRITE), WIDTH_BYTES(w), ACC_WRITE);
   for (int k = 1; k <= 8; k++) stack_write(cpu, sp_moved(cpu, sp, -k * size), cpu->gpr[k - 1], w);

@@ -187,7 +187,7 @@ INLINE_BODY string_any(struct cpu *restrict cpu, const struct insn *restrict i, 
   if (str_compares(op) && !more) cpu->hf = hf;
   if (more) {
     cpu->rep_partial = true;
-    if (!(cpu->mode & MODE_STEP)) cpu->budget++; /* not retired yet; a single step counts each element */
+    cpu->budget++; /* not retired yet */
     return cpu_leave_at(cpu, i, insn_rip(i));
   }
   NEXT(cpu, i, FORM_X);

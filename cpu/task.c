@@ -1,6 +1,6 @@
 /* Hardware task switches through 16- and 32-bit TSSs. SDM 3A 7.2.1 (Task-State Segment (TSS)), 7.3 (Task
  * Switching), Table 7-1 (Exception Conditions Checked During a Task Switch), 7.4 (Task Linking), 7.6
- * (16-bit TSS); SDM 2A CALL, JMP, INT n, IRET (Operation).
+ * (16-Bit Task-State Segment (TSS)); SDM 2A CALL, JMP, INT n, IRET (Operation).
  *
  *   32-bit TSS, 104 bytes                            16-bit TSS, 44 bytes
  *    0 link   4-1B stacks of rings 0-2  1C CR3        0 link   2-D stacks of rings 0-2
@@ -129,7 +129,7 @@ static void save_old(struct cpu *cpu, const struct task_switch *sw) {
 
 static u32 get(struct cpu *cpu, u64 base, unsigned off, enum rec_word word, unsigned bytes) {
   u64 la = at(cpu, base, off), v = mem_read_sys(cpu, la, bytes);
-  rec_word(cpu, REC_TSS, word, la, v, bytes);
+  rec_tss(cpu, word, base, la, v, bytes);
   return (u32)v;
 }
 

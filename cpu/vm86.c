@@ -25,7 +25,7 @@ static bool redirected_to_idt(struct cpu *cpu, u8 vector) {
   require_ab(cpu, CHK_VME_TSS_LIMIT, cpu->tr.limit >= 103, 0, cpu->tr.limit, 0);
   u64 la = sys_linear(cpu, cpu->tr.base + 102);
   u32 map = (u32)mem_read_sys(cpu, la, 2);
-  rec_word(cpu, REC_TSS, WORD_OTHER, la, map, 2);
+  rec_tss(cpu, WORD_OTHER, cpu->tr.base, la, map, 2);
   require_ab(cpu, CHK_VME_BITMAP, map >= 32, 0, map, 0);
   u32 at = map - 32 + vector / 8;
   require_ab(cpu, CHK_VME_BITMAP_LIMIT, at <= cpu->tr.limit, 0, at, cpu->tr.limit);

@@ -3,8 +3,10 @@
 
 #include <stdlib.h>
 
+#include "base/hostfault.h"
 #include "cpu/event.h"
 #include "cpu/mem.h"
+#include "cpu/simd_state.h"
 
 /* A change of at most 16 bytes. gpa: what the decoder must forget; ~0: not code (a page-table entry). */
 struct change {
@@ -86,7 +88,7 @@ static int place(struct cpu *cpu, const u8 *bytes, unsigned n) {
     u64 la = code64 ? cpu->rip + k : (u32)(cpu->seg[CS].base + cpu->rip + k);
     mmu_walk(&cpu->vm->mem, &cpu->mmu, la, &w);
     u8 *page = w.end == WALK_PAGE ? phys_host(&cpu->vm->mem, w.gpa, PAGE_SIZE) : NULL;
-    if (!page) return -1;
+    if (!page || (phys_find(&cpu->vm->mem, w.gpa)->sparse && host_touch(page, true))) return -1;
     u64 gpa = w.gpa + (la & 0xfff);
     undo_note(cpu, page + (la & 0xfff), gpa, 1);
     page[la & 0xfff] = bytes[k];
@@ -95,30 +97,42 @@ static int place(struct cpu *cpu, const u8 *bytes, unsigned n) {
   return 0;
 }
 
-static void run_once(struct cpu *cpu, struct whatif *out) {
+/* A fault in it ends it. */
+static void deliver(struct cpu *cpu, const struct fault *f, struct whatif *out) {
+  cpu->vm->hooks.fault = NULL;
+  simd_enter(cpu);
+  if (setjmp(cpu->unwind)) out->outcome = WHATIF_FAULT;
+  else event_deliver_fault(cpu, f);
+  simd_leave(cpu);
+}
+
+/* f: the fault to deliver, or NULL: the instruction. */
+static void run_once(struct cpu *cpu, const struct fault *f, struct whatif *out) {
   struct vm_hooks hooks = cpu->vm->hooks;
   u64 icount = cpu_icount(cpu);
   cpu->vm->hooks = (struct vm_hooks){.opaque = hooks.opaque, .watcher = out, .hypercall = no_hypercall,
                                      .transition = on_transition, .fault = on_fault, .in = no_input, .out = no_output,
                                      .tsc = hooks.tsc};
   cpu->recorder = &out->recorder;
+  cpu->trail = NULL;
   out->recorder.invert = -1;
   out->recorder.now.icount = ~UINT64_C(0);
   out->before = transition_point(cpu, cpu->rip, false);
-  (void)cpu_run(cpu, 1);
+  if (f) deliver(cpu, f, out);
+  else (void)cpu_run(cpu, 1);
   if (out->outcome != WHATIF_FAULT) {
     if (cpu->shutdown) out->outcome = WHATIF_SHUTDOWN;
     else if (cpu->halted) out->outcome = WHATIF_HALT;
     if (out->changed_ring) out->recorder.now = out->recorder.cause;
     else if (out->recorder.now.icount != icount) out->recorder.now.n = 0;
     out->recorder.cause.n = 0;
-    out->recorder.faulted = false;
+    out->recorder.faulted = f != NULL;
   }
   out->after = transition_point(cpu, cpu->rip, false);
   cpu->vm->hooks = hooks;
 }
 
-int cpu_whatif(struct cpu *cpu, const u8 *bytes, unsigned n, struct whatif *out) {
+static int dry_run(struct cpu *cpu, const u8 *bytes, unsigned n, const struct fault *f, struct whatif *out) {
   const size_t arch = offsetof(struct cpu, tlbs);
   struct undo *u = malloc(sizeof *u);
   void *saved = malloc(arch);
@@ -132,9 +146,10 @@ int cpu_whatif(struct cpu *cpu, const u8 *bytes, unsigned n, struct whatif *out)
   u->n = 0;
   u->full = false;
   cpu->undo = u;
+  if (!f) cpu->halted = false; /* the instruction, not what a HLT before it waits for */
   cpu_tlb_flush(cpu); /* every write takes the slow path from here on */
   if (!place(cpu, bytes, n)) {
-    run_once(cpu, out);
+    run_once(cpu, f, out);
     status = u->full ? -1 : 0;
   }
   take_back(cpu, u);
@@ -148,3 +163,14 @@ end:
   free(saved);
   return status;
 }
+
+unsigned whatif_length(struct cpu *cpu, const u8 *bytes, unsigned n) {
+  struct insn insn = {.len = 0};
+  const struct oprow *row;
+  enum decode_status st = decode_insn(cpu->vm->decoder, cpu->model, cpu->mode, cpu->rip, bytes, n, &insn, &row);
+  return st == DECODE_OK ? insn.len : st == DECODE_MORE ? 0 : n;
+}
+
+int cpu_whatif(struct cpu *cpu, const u8 *bytes, unsigned n, struct whatif *out) { return dry_run(cpu, bytes, n, NULL, out); }
+
+int cpu_whatif_fault(struct cpu *cpu, const struct fault *f, struct whatif *out) { return dry_run(cpu, NULL, 0, f, out); }

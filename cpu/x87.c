@@ -6,7 +6,8 @@
 #include "cpu/check.h"
 #include "cpu/x87_insn.h"
 
-/* What FNSAVE stores and FRSTOR loads in 64-bit mode. SDM 1 8.1.10 (Saving the x87 FPU's State) */
+/* What FNSAVE stores and FRSTOR loads in 64-bit mode. SDM 1 8.1.10 (Saving the x87 FPU's State with
+ * FSTENV/FNSTENV and FSAVE/FNSAVE) */
 struct host_image {
   u16 fcw, pad0, fsw, pad1, tags, pad2;
   u32 fip;
@@ -105,8 +106,7 @@ void x87_set_tags(struct cpu *cpu, u16 tags) { cpu->x87.empty = both_bits(tags);
 
 void x87_wait(struct cpu *cpu, const struct insn *i) {
   cpu->insn = i;
-  /* An unmasked exception waits: #MF */
-  if (x87_waiting(cpu)) cpu_raise(cpu, VEC_MF);
+  require_ab(cpu, CHK_X87_PENDING, !x87_waiting(cpu), 0, cpu->x87.fsw, !!(cpu->cr0 & CR0_NE));
 }
 
 void x87_begin(struct cpu *cpu) {

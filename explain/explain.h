@@ -30,6 +30,7 @@ void explain_why(FILE *out, const struct cpu *cpu, const struct recorder *r);
 struct explain_raised {
   const struct rec_log *cause;
   const struct fault *fault;
+  const struct rec_walk *walk;
   u64 rip, dr6;
   u16 cs;
   u8 during; /* enum event_class */

@@ -27,7 +27,7 @@ static void steps(FILE *out, const struct cpu *cpu, const struct rec_log *log) {
 
 static void side(FILE *out, const char *name, const struct tr_point *p, const struct explain_names *names) {
   char flags[160], place[128] = "";
-  if (names) names->name(names->opaque, p->rip, place, sizeof place);
+  if (names) names->name(names->opaque, tr_linear(p), place, sizeof place);
   explain_flags(flags, sizeof flags, p->rflags);
   fprintf(out, "  %s  ring %u, %u-bit  %04X:%0*" PRIX64 "  %04X:%0*" PRIX64 "  %s%s%s\n", name, p->cpl, p->code_bits, p->cs,
           p->code_bits == 64 ? 16 : 8, p->rip, p->ss, p->code_bits == 64 ? 16 : 8, p->rsp, flags, *place ? "  " : "", place);
@@ -35,11 +35,14 @@ static void side(FILE *out, const char *name, const struct tr_point *p, const st
 
 /* ---- page faults: the entries that the walk read ---- */
 
-static void page_entries(FILE *out, const struct cpu *cpu, u64 la) {
+/* As they were; if that was not recorded, as they are, which another may have changed since. */
+static void page_entries(FILE *out, const struct cpu *cpu, u64 la, const struct rec_walk *then) {
   static const char *const names[] = {"PTE", "PDE", "PDPTE", "PML4E", "PML5E"};
   struct page_walk w;
   if (!cpu->mmu.levels) return;
-  mmu_walk(&cpu->vm->mem, &cpu->mmu, la, &w);
+  if (then->known) w = then->w;
+  else mmu_walk(&cpu->vm->mem, &cpu->mmu, la, &w);
+  if (!then->known) fprintf(out, "    the page tables as they are now; what they said then was not recorded:\n");
   unsigned top = cpu->mmu.levels == 3 ? 2 : cpu->mmu.levels; /* PDPTE registers are not read in a walk */
   for (unsigned k = 0; k < w.entries; k++) {
     u64 e = w.entry[k].value;
@@ -61,9 +64,9 @@ unsigned explain_raised(const struct recorder *r, struct explain_raised raised[E
   unsigned n = r->chain < REC_CHAIN ? r->chain : REC_CHAIN;
   for (unsigned k = 0; k < n; k++) {
     const struct rec_raised *e = &r->earlier[k];
-    raised[k] = (struct explain_raised){&e->cause, &e->fault, e->rip, e->dr6, e->cs, e->during};
+    raised[k] = (struct explain_raised){&e->cause, &e->fault, &e->walk, e->rip, e->dr6, e->cs, e->during};
   }
-  raised[n] = (struct explain_raised){&r->cause, &r->fault, r->fault_rip, r->dr6, r->fault_cs, r->during};
+  raised[n] = (struct explain_raised){&r->cause, &r->fault, &r->walk, r->fault_rip, r->dr6, r->fault_cs, r->during};
   return n + 1;
 }
 
@@ -159,7 +162,7 @@ static void why(FILE *out, const struct cpu *cpu, const struct explain_raised *r
   if (f->vector == VEC_DB) debug_conditions(out, cpu, r->dr6);
   if (f->vector == VEC_PF) {
     fprintf(out, "    CR2 = %" PRIX64 "h\n", f->cr2);
-    page_entries(out, cpu, f->cr2);
+    page_entries(out, cpu, f->cr2, r->walk);
   }
   steps(out, cpu, r->cause);
   needed(out, cpu, r->cause);

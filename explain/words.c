@@ -282,7 +282,7 @@ void explain_step(char *buf, size_t n, const struct cpu *cpu, const struct rec_s
     case REC_DESC: descriptor(buf, n, cpu, s); break;
     case REC_GATE: gate(buf, n, cpu, s); break;
     case REC_TSS:
-      snprintf(buf, n, "read  TSS+%" PRIX64 "h at %" PRIX64 "h: %s = %0*" PRIX64 "h", s->at - cpu->tr.base, s->at,
+      snprintf(buf, n, "read  TSS+%" PRIX64 "h at %" PRIX64 "h: %s = %0*" PRIX64 "h", s->at - s->b, s->at,
                word_name(s), digits, s->a);
       break;
     case REC_MEM:

@@ -70,7 +70,8 @@ const char *rw_error(const struct rw *m);
 
 /* Registers by name: rax .. r15, rip, rflags, cpl, cs and cs.base .limit .attr (so for the others, ldtr and tr),
  * gdtr.base .limit, idtr, cr0 .. cr8, dr0 .. dr7, xcr0, pkru, fcw, fsw, ftw (abridged), fop, fip, fcs, fdp, fds, mm0 .. mm7,
- * mxcsr, and MSRs by the manual's name. Of st0 .. st7 and xmm0 .. xmm15 there are the parts .hi and .lo. Stores without the
+ * mxcsr, and MSRs by the manual's name. Of st0 .. st7 and xmm0 .. xmm15 there are the parts .hi and .lo; above those the
+ * 64-bit words ymm0.2 and ymm0.3, zmm0.4 .. zmm0.7, zmm16.0 .. zmm16.7 and so on; k0 .. k7. Stores without the
  * checks of an instruction; a value is cut to the bits that the register has (of cpl 2). -1: no such register. */
 int rw_get(struct rw *m, const char *reg, uint64_t *value);
 int rw_set(struct rw *m, const char *reg, uint64_t value);
@@ -91,6 +92,8 @@ int rw_write_linear(struct rw *m, uint64_t address, const void *buf, size_t n);
 void rw_on_port(struct rw *m, uint32_t (*in)(void *opaque, uint16_t port, unsigned size),
                 void (*out)(void *opaque, uint16_t port, unsigned size, uint32_t value), void *opaque);
 
+/* RW_STOP_HALT and RW_STOP_SHUTDOWN last: HLT ends by an interrupt, by setting "rip" or by rw_reset(), a shutdown by
+ * rw_reset() alone. */
 /* Runs at most `limit` instructions; 0: no limit. A delivered fault counts as no instruction. */
 enum rw_stop rw_run(struct rw *m, uint64_t limit);
 /* One instruction, or the delivery of the fault that it raises. */
@@ -119,10 +122,12 @@ const char *rw_explain_json(struct rw *m);
 /* Calls fn for every transition as it happens; fn may use rw_transition(), rw_step_at(), rw_explain() and rw_stop(). */
 void rw_on_transition(struct rw *m, void (*fn)(void *opaque, struct rw *m), void *opaque);
 
-/* Dry-runs the instruction at CS:RIP, or these n <= 15 bytes in its place, and gives its outcome (outcome may be NULL).
+/* Dry-runs the instruction at CS:RIP, or the one of these n <= 15 bytes in its place (n must be its length), and gives its outcome (outcome may be NULL).
  * rw_transition() is then the transition it would make, NULL if none (also if it would fault); rw_step_at() and
  * rw_explain() tell how, or why it would fault. The machine is as before. Ports and devices are left out, reads of them
- * give ones: rw_error() says so then, and is "" otherwise. -1: rw_error(). */
+ * give ones: rw_error() says so then, and is "" otherwise. Where CS:RIP cannot be fetched from, the outcome is that fault
+ * whatever the bytes, and rw_error() says so. After HLT the outcome is that of the instruction behind it. -1: rw_error(),
+ * and there is no record. */
 int rw_whatif(struct rw *m, const void *code, size_t n, enum rw_stop *outcome);
 
 /* How often a check of cpu/checks.def passed and failed on this machine. -1: no such check. */

@@ -11,8 +11,25 @@
 /* asm/prctl.h */
 enum {
   ARCH_SET_GS = 0x1001, ARCH_SET_FS = 0x1002, ARCH_GET_FS = 0x1003, ARCH_GET_GS = 0x1004, ARCH_GET_CPUID = 0x1011,
-  ARCH_SET_CPUID = 0x1012,
+  ARCH_SET_CPUID = 0x1012, ARCH_GET_XCOMP_SUPP = 0x1021, ARCH_GET_XCOMP_PERM = 0x1022, ARCH_REQ_XCOMP_PERM = 0x1023,
+  ARCH_GET_XCOMP_GUEST_PERM = 0x1024, ARCH_REQ_XCOMP_GUEST_PERM = 0x1025,
 };
+
+/* What both widths have: arch/x86/kernel/process.c (do_arch_prctl_common), arch/x86/kernel/fpu/xstate.c
+ * (fpu_xstate_prctl). Component 18 alone needs to be asked for, and no model has it. */
+static s64 arch_prctl_common(struct task *t, int option, u64 arg) {
+  enum { LAST_COMPONENT = 19 };
+  switch (option) {
+    case ARCH_GET_CPUID: return 1;
+    case ARCH_SET_CPUID: return -ENODEV; /* the processor cannot make CPUID fault */
+    case ARCH_GET_XCOMP_SUPP:
+    case ARCH_GET_XCOMP_PERM:
+    case ARCH_GET_XCOMP_GUEST_PERM: return ua_write64(t, arg, t->cpu->xcr0 | XCR0_X87 | XCR0_SSE);
+    case ARCH_REQ_XCOMP_PERM:
+    case ARCH_REQ_XCOMP_GUEST_PERM: return arg > LAST_COMPONENT ? -EINVAL : -EOPNOTSUPP;
+    default: return -EINVAL;
+  }
+}
 
 s64 sys_arch_prctl(struct task *t, const u64 a[6]) {
   u64 addr = a[1];
@@ -30,17 +47,11 @@ s64 sys_arch_prctl(struct task *t, const u64 a[6]) {
       return 0;
     case ARCH_GET_FS: return ua_write64(t, addr, lx_fs_base(t));
     case ARCH_GET_GS: return ua_write64(t, addr, lx_gs_base(t));
-    case ARCH_GET_CPUID: return 1;
-    case ARCH_SET_CPUID: return -ENODEV; /* the processor cannot make CPUID fault */
-    default: return -EINVAL;
+    default: return arch_prctl_common(t, (int)a[0], addr);
   }
 }
 
-/* i386 has only the two calls about CPUID. */
-s64 sys_arch_prctl_i386(struct task *t, const u64 a[6]) {
-  int option = (int)a[0];
-  return option == ARCH_GET_CPUID || option == ARCH_SET_CPUID ? sys_arch_prctl(t, a) : -EINVAL;
-}
+s64 sys_arch_prctl_i386(struct task *t, const u64 a[6]) { return arch_prctl_common(t, (int)a[0], a[1]); }
 
 /* --- set_thread_area, get_thread_area --- */
 

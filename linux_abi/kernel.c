@@ -135,8 +135,7 @@ static void set_control_registers(struct kernel *k, struct cpu *cpu) {
   cpu->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
   for (unsigned i = 0; i < ARRAY_SIZE(optional); i++)
     if (model_has(m, optional[i].feature)) cpu->cr4 |= optional[i].bit;
-  cpu->xcr0 = 1;
-  if (model_has(m, FEAT_XSAVE)) cpu->xcr0 |= 2;
+  cpu->xcr0 = model_has(m, FEAT_XSAVE) ? xstate_supported(m) & ~XCR0_PKRU : XCR0_X87; /* as under "nopku" */
   cpu->msr[MSR_EFER] = EFER_SCE | EFER_LME | EFER_LMA | (model_has(m, FEAT_NX) ? EFER_NXE : 0);
 }
 

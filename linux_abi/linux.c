@@ -145,7 +145,7 @@ static int build(struct linux_vm *lvm, char *err, size_t n) {
   }
   u64 above = UINT64_C(1) << 33;
   while (above < mm->task_size) above <<= 1;
-  struct phys_region user = {.base = 0, .size = mm->task_size, .host = mm->window};
+  struct phys_region user = {.base = 0, .size = mm->task_size, .host = mm->window, .sparse = true};
   t->cpu = cpu_create(lvm->vm, m);
   if (!t->cpu || phys_add(&lvm->vm->mem, &user) || kernel_build(&lvm->kernel, lvm->vm, m, above) || sig_setup(t)) {
     snprintf(err, n, "out of memory (see ulimit -d and -v)");

@@ -14,11 +14,11 @@ enum { RED_ZONE = 128, FRAME_ALIGN = 16, FX_ALIGN = 64 };
 /* What a handler's context may change in EFLAGS. */
 #define FIX_EFLAGS ((u64)(EF_AC | EF_OF | EF_DF | EF_TF | EF_SF | EF_ZF | EF_AF | EF_PF | EF_CF | EF_RF))
 
-u32 sig_frame_max(const struct task *t) {
-  (void)t; /* Linux tells both widths the same */
-  u32 most = sizeof(struct frame32) + FRAME_ALIGN - 1 + SIGFPU_MAX + FX_ALIGN - 1;
+u32 sigframe_max(u32 fpu_bytes) {
+  u32 most = sizeof(struct frame32) + FRAME_ALIGN - 1 + sizeof(struct fsave32) + fpu_bytes + FX_ALIGN - 1;
   return (most + FRAME_ALIGN - 1) & ~(u32)(FRAME_ALIGN - 1);
 }
+u32 sig_frame_max(const struct task *t) { return sigframe_max(sigfpu_bytes(t->cpu)); }
 
 /* --- The alternate stack --- */
 
@@ -71,7 +71,7 @@ static int place_frame(struct task *t, const struct sig_action *a, u64 size, str
     sp = a->restorer; /* the stack switch of programs older than sigaltstack() */
     entering = true;
   }
-  p->fp = sigfpu_place(sp, a->ia32, &fx);
+  p->fp = sigfpu_place(t->cpu, sp, a->ia32, &fx);
   sp = p->fp - size;
   sp = a->ia32 ? ((sp + 4) & ~(u64)(FRAME_ALIGN - 1)) - 4 : (sp & ~(u64)(FRAME_ALIGN - 1)) - 8;
   if ((nested || entering) && !within_altstack(s, sp)) return -EFAULT;
@@ -86,6 +86,7 @@ static u64 mask_to_save(const struct sig_state *s) { return s->restore ? s->save
 static bool valid_ss(const struct task *t, u16 sel);
 
 static bool code64(const struct pt_regs *r) { return r->cs == SEL_USER_CS; }
+static u32 xstate_flag(const struct task *t) { return t->cpu->cr4 & CR4_OSXSAVE ? UC_FP_XSTATE_ : 0; }
 
 static void put_context64(const struct task *t, struct sigcontext64 *mc, u64 fpstate) {
   const struct pt_regs *r = t->regs;
@@ -106,7 +107,7 @@ static int push64(struct task *t, const struct sig_handled *h) {
   bool info = h->act.flags & SA_SIGINFO;
   if (!(h->act.flags & LX_SA_RESTORER)) return -EFAULT;
   if (place_frame(t, &h->act, sizeof f, &p)) return -EFAULT;
-  f.uc.flags = UC_SIGCONTEXT_SS_ | (code64(r) ? UC_STRICT_RESTORE_SS_ : 0);
+  f.uc.flags = xstate_flag(t) | UC_SIGCONTEXT_SS_ | (code64(r) ? UC_STRICT_RESTORE_SS_ : 0);
   f.uc.stack = (struct stack64){.sp = s->alt_sp, .flags = s->alt_flags, .size = s->alt_size};
   put_context64(t, &f.uc.mc, p.fp);
   f.uc.sigmask = mask_to_save(s);
@@ -183,6 +184,7 @@ static int push_rt32(struct task *t, const struct sig_handled *h) {
   f.pretcode = return_address(&h->act, t->rt_sigreturn, p.sp + offsetof(struct rt_frame32, retcode));
   f.pinfo = (u32)info;
   f.puc = (u32)uc;
+  f.uc.flags = xstate_flag(t);
   f.uc.stack = (struct stack32){.sp = (u32)s->alt_sp, .flags = s->alt_flags, .size = (u32)s->alt_size};
   put_context32(t, &f.uc.mc, p.fp);
   f.uc.sigmask[0] = (u32)mask_to_save(s);

@@ -3,7 +3,7 @@
  *
  *   x86_64                 i386, SA_SIGINFO       i386, without
  *
- *   FXSAVE image, at a multiple of 64             the same
+ *   FXSAVE or XSAVE area, at a multiple of 64     the same
  *                          FSAVE image, directly below
  *   struct frame64         struct rt_frame32      struct frame32          16-byte aligned + 8 (i386: + 12)
  *   ^ RSP                  ^ ESP                  ^ ESP */
@@ -12,8 +12,9 @@
 
 #include "linux_abi/signal.h"
 
-/* uc_flags: sigcontext64.ss is valid; and to be restored even if it is no segment for 64-bit code. */
-enum { UC_SIGCONTEXT_SS_ = 2, UC_STRICT_RESTORE_SS_ = 4 };
+/* uc_flags: the processor has XSAVE; sigcontext64.ss is valid; and to be restored even if it is no segment for 64-bit
+ * code. */
+enum { UC_FP_XSTATE_ = 1, UC_SIGCONTEXT_SS_ = 2, UC_STRICT_RESTORE_SS_ = 4 };
 /* The numbers of sigreturn and rt_sigreturn for i386: in the code that frames hold for debuggers' sake. */
 enum { SIGRETURN_32 = 119, RT_SIGRETURN_32 = 173 };
 
@@ -107,6 +108,8 @@ struct fx_software {
 /* Pushes the frame and sets the registers for the handler; 0, or -EFAULT and nothing but memory is
  * changed. */
 MUST_CHECK int sigframe_push(struct task *t, const struct sig_handled *h);
+/* AT_MINSIGSTKSZ with an FP state of so many bytes: Linux tells both widths the same. */
+u32 sigframe_max(u32 fpu_bytes);
 /* sigaltstack()'s work. 0, or -EPERM, -EINVAL, -ENOMEM. */
 int sigframe_set_altstack(struct task *t, u64 sp, u32 flags, u64 size);
 /* ss_flags as sigaltstack() reports them with the stack pointer there. */
@@ -115,14 +118,15 @@ u32 sigframe_altstack_flags(const struct sig_state *s, u64 sp);
 /* --- sigfpu.c --- */
 
 /* Makes room for the FP state below sp: where it begins, and the FXSAVE image in it. */
-u64 sigfpu_place(u64 sp, bool ia32, u64 *fx);
+u64 sigfpu_place(const struct cpu *cpu, u64 sp, bool ia32, u64 *fx);
 MUST_CHECK int sigfpu_save(struct task *t, u64 at, u64 fx);
 /* at 0: the state is reset. -1: a bad frame, and the state is reset. */
 MUST_CHECK int sigfpu_restore(struct task *t, u64 at, bool ia32);
 /* The state that handlers begin with. */
 void sigfpu_reset(struct cpu *cpu);
-/* Bytes that the FP state of a frame takes at most, without alignment. */
-enum { SIGFPU_FX = 512, SIGFPU_MAX = SIGFPU_FX + (int)sizeof(struct fsave32) };
+/* Bytes that the FXSAVE or XSAVE area takes, without alignment and without the FSAVE image. */
+enum { SIGFPU_FX = 512 };
+u32 sigfpu_bytes(const struct cpu *cpu);
 
 /* --- siginfo.c --- */
 

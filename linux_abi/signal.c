@@ -216,7 +216,11 @@ static bool hold(struct task *t) {
   return true;
 }
 
-bool sig_hold_later(const struct task *t) { return may_hold(t); }
+/* There is one that will be asked about: not where all are blocked, which would never end. */
+bool sig_hold_later(const struct task *t) {
+  siginfo_t info;
+  return may_hold(t) && peek(t->sig, &info) && !ignored(&t->sig->act[info.si_signo], info.si_signo);
+}
 bool sig_hold_now(struct task *t) { return hold(t); }
 bool sig_held(const struct task *t) { return t->sig->held; }
 

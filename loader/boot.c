@@ -1,4 +1,4 @@
-/* Flat boot images: reading the file, ROMs and boot sectors. SDM 3A 10.1.4 (First Instruction Executed). */
+/* Flat boot images: reading the file, ROMs and boot sectors. SDM 3A 9.1.4 (First Instruction Executed). */
 #include "loader/boot.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* Boot protocols: where each kind of image goes, and the processor's state at its first instruction.
- * SDM 3A 10.1.4 (First Instruction Executed); the BIOS's hand-over to a boot sector; The Multiboot Specification
+ * SDM 3A 9.1.4 (First Instruction Executed); the BIOS's hand-over to a boot sector; The Multiboot Specification
  * version 0.6.96, 3.2 (Machine state), 3.3 (Boot information format). */
 #include <stdarg.h>
 #include <stdio.h>

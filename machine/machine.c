@@ -1,5 +1,5 @@
 /* A whole machine: memory, the port bus, and the loop that runs the processor between the devices' events.
- * SDM 3A 10.1 (Initialization Overview); SDM 1 18.3 (I/O Address Space). */
+ * SDM 3A 9.1 (Initialization Overview); SDM 1 19.3 (I/O Address Space). */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -221,9 +221,9 @@ void machine_stop(struct machine *m) {
 
 /* How many instructions may run before a device needs a look. */
 static u64 slice(struct machine *m, u64 left) {
-  u64 now = machine_ticks(m), n = left;
-  if (m->irq0_due != NEVER) {
-    u64 due = m->irq0_due > now ? (m->irq0_due - now) * MACHINE_INSNS_PER_TICK : 1;
+  u64 now = cpu_icount(m->cpu) + m->skipped, n = left;
+  if (m->irq0_due != NEVER) { /* to the very instruction: a run that is stepped meets it at the same one */
+    u64 due = m->irq0_due > now / MACHINE_INSNS_PER_TICK ? m->irq0_due * MACHINE_INSNS_PER_TICK - now : 1;
     if (due < n) n = due;
   }
   if ((m->uart.ier & 1) && !m->uart.eof && n > POLL_INSNS) n = POLL_INSNS;

@@ -71,6 +71,9 @@ void machine_step(struct machine *m, struct machine_status *st);
 /* Asks machine_run(), from any thread, a hook or a signal handler, to return. */
 void machine_stop(struct machine *m);
 
+/* Line n of what the devices' state is, in words: for a debugger. False: there are no more. */
+bool machine_describe(struct machine *m, unsigned n, char *buf, size_t size);
+
 /* An edge on one of the sixteen interrupt lines; an NMI. Also from a test, between two machine_run(). */
 void machine_raise_irq(struct machine *m, unsigned line);
 void machine_raise_nmi(struct machine *m);

@@ -17,6 +17,8 @@ struct phys_region {
   u64 base, size;                /* guest-physical, bytes */
   u8 *host;                      /* NULL for MMIO */
   bool readonly;                 /* ROM: writes are dropped */
+  bool sparse;                   /* host pages may be missing or refuse a write (a program's): only a run of the processor,
+                                    or phys_read() and its like, may touch them */
   const struct phys_mmio *mmio;  /* NULL for memory */
 };
 
@@ -34,6 +36,10 @@ static inline const struct phys_region *phys_find(const struct physmem *pm, u64 
     if (gpa - pm->region[i].base < pm->region[i].size) return &pm->region[i];
   return NULL;
 }
+
+/* Ordinary memory of one region, also where the host has no page: 0, or -1: it is not (wholly) there. */
+MUST_CHECK int phys_read(const struct physmem *pm, u64 gpa, void *buf, unsigned n);
+MUST_CHECK int phys_write(const struct physmem *pm, u64 gpa, const void *buf, unsigned n);
 
 /* Host address of [gpa, gpa+len), or NULL when it is not wholly ordinary memory of one region. */
 static inline u8 *phys_host(const struct physmem *pm, u64 gpa, u64 len) {

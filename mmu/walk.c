@@ -8,6 +8,8 @@
  */
 #include "mmu/mmu.h"
 
+#include "base/hostfault.h"
+
 /* ---- reserved bits ---- */
 
 static void configure_32bit(struct mmu_env *env) {
@@ -74,11 +76,21 @@ void mmu_configure(struct mmu_env *env) {
 
 /* ---- the walk ---- */
 
+/* A program's own memory holds no tables of its kernel's, but CR3 can be set to anything. */
+COLD static u64 read_sparse(struct page_walk *w, u8 *host, unsigned size) {
+  u64 e = size == 8 ? ~UINT64_C(0) : UINT32_MAX, read = 0;
+  if (!host_copy(&read, host, size)) e = read;
+  w->entry[w->entries].at = host_touch(host, true) ? NULL : host;
+  w->entry[w->entries++].value = e;
+  return e;
+}
+
 /* An entry as it is in memory; where nothing answers the bus floats high. */
 ALWAYS_INLINE u64 read_entry(const struct physmem *pm, struct page_walk *w, u64 at, unsigned size) {
   const struct phys_region *r = phys_find(pm, at);
   u8 *host = r && r->host && r->size - (at - r->base) >= size ? r->host + (at - r->base) : NULL;
   u64 e = size == 8 ? ~UINT64_C(0) : UINT32_MAX;
+  if (unlikely(host && r->sparse)) return read_sparse(w, host, size);
   if (host && size == 8) e = __atomic_load_n((u64 *)(void *)host, __ATOMIC_RELAXED);
   else if (host) e = __atomic_load_n((u32 *)(void *)host, __ATOMIC_RELAXED);
   w->entry[w->entries].at = host && !r->readonly ? host : NULL;

@@ -27,57 +27,20 @@ static const struct cache caches[VENDOR_COUNT][4] = {
                   {2, CACHE_UNIFIED, 8, true, 1024}, {3, CACHE_UNIFIED, 16, false, 8192}},
 };
 
-/* Extended state components: SDM 1 13.1 (XSAVE-Supported Features and State-Component Bitmaps), 13.4.3
- * (Extended Region of an XSAVE Area). intel has them at fixed offsets; amd packs what it has. None is
- * aligned in the compacted format. */
-static const struct {
-  u16 bit, size, intel_offset;
-  s16 feature;
-} components[] = {
-  {2, 256, 576, FEAT_AVX},     {3, 64, 960, FEAT_MPX},       {4, 64, 1024, FEAT_MPX},
-  {5, 64, 1088, FEAT_AVX512F}, {6, 512, 1152, FEAT_AVX512F}, {7, 1024, 1664, FEAT_AVX512F},
-  {9, 8, 2688, FEAT_PKU},
-};
-enum { XSAVE_LEGACY = 576 }; /* legacy region and header */
-
-static u64 xcr0_supported(const struct cpu_model *m) {
-  u64 mask = 3;
-  for (unsigned i = 0; i < ARRAY_SIZE(components); i++)
-    if (m->has[components[i].feature]) mask |= BIT(components[i].bit);
-  return mask;
-}
-
-/* The size of an XSAVE area that holds the components of `mask`; the offset of component `of` in *offset. */
-static u32 xsave_size(const struct cpu_model *m, u64 mask, bool compacted, unsigned of, u32 *offset) {
-  u32 size = XSAVE_LEGACY, packed = XSAVE_LEGACY;
-  for (unsigned i = 0; i < ARRAY_SIZE(components); i++) {
-    if (!m->has[components[i].feature]) continue;
-    bool wanted = mask >> components[i].bit & 1;
-    u32 at = compacted || m->vendor == VENDOR_AMD ? packed : components[i].intel_offset;
-    if (wanted || !compacted) packed += components[i].size;
-    if (wanted && at + components[i].size > size) size = at + components[i].size;
-    if (offset && components[i].bit == of) *offset = at;
-  }
-  return size;
-}
-
 /* Leaf 0Dh (Processor Extended State Enumeration) */
 static void leaf_xsave(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 subleaf, u32 out[4]) {
   if (!m->has[FEAT_XSAVE]) return;
-  u64 supported = xcr0_supported(m);
+  u64 supported = xstate_supported(m);
   if (subleaf == 0) {
     out[CPUID_EAX] = (u32)supported;
-    out[CPUID_EBX] = xsave_size(m, dyn->xcr0, false, 0, NULL);
-    out[CPUID_ECX] = xsave_size(m, supported, false, 0, NULL);
+    out[CPUID_EBX] = xstate_size(m, dyn->xcr0, false);
+    out[CPUID_ECX] = xstate_size(m, supported, false);
     out[CPUID_EDX] = (u32)(supported >> 32);
   } else if (subleaf == 1) {
-    if (m->has[FEAT_XSAVEC]) out[CPUID_EBX] = xsave_size(m, dyn->xcr0 | dyn->xss, true, 0, NULL);
+    if (m->has[FEAT_XSAVEC]) out[CPUID_EBX] = xstate_size(m, dyn->xcr0 | dyn->xss, true);
   } else if (subleaf < 63 && (supported >> subleaf & 1)) {
-    for (unsigned i = 0; i < ARRAY_SIZE(components); i++)
-      if (components[i].bit == subleaf) {
-        out[CPUID_EAX] = components[i].size;
-        xsave_size(m, supported, false, subleaf, &out[CPUID_EBX]);
-      }
+    out[CPUID_EAX] = xstate_component_size(subleaf);
+    out[CPUID_EBX] = xstate_offset(m, supported, false, subleaf);
   }
 }
 
@@ -192,7 +155,7 @@ static u32 last_subleaf_7(const struct cpu_model *m) {
 
 static u32 max_basic(const struct cpu_model *m, const struct cpuid_dynamic *dyn) {
   if (m->vendor == VENDOR_AMD) return 0xd;
-  /* SDM 4 2.1 (IA32_MISC_ENABLE[22]: Limit CPUID Maxval) */
+  /* SDM 4 2.1 (Architectural MSRs: IA32_MISC_ENABLE[22]: Limit CPUID Maxval) */
   return dyn->misc_enable & MISC_ENABLE_LIMIT_CPUID ? 2 : 0x16;
 }
 

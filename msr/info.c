@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/manuals.h"
 #include "msr/msr.h"
 
 static const char *vendors_text(unsigned vendors) {
@@ -85,8 +86,10 @@ void info_cpus(FILE *out) {
     for (int r = 0; r < RULE_COUNT; r++)
       fprintf(out, "  - %s\n", model_does(m, (enum rule)r) ? rule_rows[r].with : rule_rows[r].without);
     print_features(out, m);
+    const char *lacks = model_host_lacks(m);
+    if (lacks) fprintf(out, "  not on this machine, whose own processor has no '%s'\n", lacks);
   }
-  fputs("sources of the differences:\n", out);
+  fputs("sources of the differences (SDM: " MANUAL_SDM ";\nAPM: " MANUAL_APM "):\n", out);
   for (int r = 0; r < RULE_COUNT; r++) fprintf(out, "  - %s: %s\n", rule_rows[r].with, rule_rows[r].cite);
 }
 

@@ -23,7 +23,7 @@ enum feature {
 };
 
 enum rule {
-#define RULE(e, intel, amd, with, without, cite) RULE_##e,
+#define RULE(e, intel, amd, feature, with, without, cite) RULE_##e,
 #include "msr/rules.def"
 #undef RULE
   RULE_COUNT
@@ -56,7 +56,7 @@ struct cpu_model {
   u16 family;
   u8 model, stepping; /* as displayed: extended fields folded in */
   u8 maxphyaddr;
-  u8 unlike[RULE_COUNT]; /* rules in which it differs from its vendor's column */
+  u8 unlike[RULE_COUNT]; /* rules in which it differs from its vendor's column, and no CPUID bit says so */
   u8 has[FEAT_COUNT];
   u16 lost_with[FEAT_COUNT]; /* 1 + the feature whose removal by model_parse() took this one; 0: none did */
 };
@@ -88,10 +88,24 @@ MUST_CHECK int model_for_vendor(struct cpu_model *m, const char *vendor, char *e
  * not what it needs, and *m is unchanged. */
 MUST_CHECK bool model_set(struct cpu_model *m, enum feature f, bool on);
 
+/* A feature of the model that is emulated by the host's own instructions, and that this host has not; NULL: none. */
+const char *model_host_lacks(const struct cpu_model *m);
+
+/* The CPUID feature that says that a model follows the rule; FEAT_NONE: there is none. */
+static inline int rule_feature(enum rule r) {
+  switch (r) {
+#define RULE(e, intel, amd, feature, with, without, cite) case RULE_##e: return FEAT_##feature;
+#include "msr/rules.def"
+#undef RULE
+    default: return FEAT_NONE;
+  }
+}
+
 /* Does the processor have the feature / follow the rule? */
 static inline bool model_has(const struct cpu_model *m, int f) { return f < 0 || m->has[f]; }
 static inline bool model_does(const struct cpu_model *m, enum rule r) {
-  return rule_rows[r].of[m->vendor] != (bool)m->unlike[r];
+  int feature = rule_feature(r);
+  return (feature >= 0 && m->has[feature]) || rule_rows[r].of[m->vendor] != (bool)m->unlike[r];
 }
 
 /* Bits of a linear address in the processor's widest mode, which is what "canonical" means for an MSR. */
@@ -100,6 +114,14 @@ static inline unsigned model_canonical_bits(const struct cpu_model *m) { return 
 /* AT_HWCAP and AT_HWCAP2 as Linux gives them to programs: CPUID.1:EDX; bit 1 for FSGSBASE. */
 u32 model_hwcap(const struct cpu_model *m);
 u32 model_hwcap2(const struct cpu_model *m);
+
+/* XSAVE's state components, xstate.c. The bits of XCR0 that the model has; IA32_XSS has none on any. The size of an area
+ * of the components in mask, and the offset of one of at least 2 in it; XSTATE_LEGACY covers the first two and the header. */
+enum { XSTATE_LEGACY = 576, XSTATE_MAX = 2752 };
+u64 xstate_supported(const struct cpu_model *m);
+unsigned xstate_component_size(unsigned of);
+unsigned xstate_size(const struct cpu_model *m, u64 mask, bool compacted);
+unsigned xstate_offset(const struct cpu_model *m, u64 mask, bool compacted, unsigned of);
 
 /* What CPUID shows besides the model: register values of the processor that executes it. */
 struct cpuid_dynamic {

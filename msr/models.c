@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/host_cpu.h"
+
 const struct feature_row feature_rows[FEAT_COUNT] = {
 #define FEATURE(e, name, leaf, sub, reg, bit, vendors, cite) \
   [FEAT_##e] = {#e, name, leaf, sub, CPUID_##reg, bit, VENDORS_##vendors, cite},
@@ -15,7 +17,7 @@ const struct feature_row feature_rows[FEAT_COUNT] = {
 };
 
 const struct rule_row rule_rows[RULE_COUNT] = {
-#define RULE(e, intel, amd, with, without, cite) [RULE_##e] = {#e, {intel, amd}, with, without, cite},
+#define RULE(e, intel, amd, feature, with, without, cite) [RULE_##e] = {#e, {intel, amd}, with, without, cite},
 #include "msr/rules.def"
 #undef RULE
 };
@@ -35,14 +37,25 @@ static const struct {
   HAS(SEP), HAS(MTRR), HAS(PGE), HAS(MCA), HAS(CMOV), HAS(PAT), HAS(PSE36), HAS(CLFSH), HAS(MMX),       \
   HAS(FXSR), HAS(SSE), HAS(SSE2), HAS(SYSCALL), HAS(NX), HAS(LM), HAS(RDTSCP), HAS(LAHF64), HAS(CX16),  \
   HAS(FSGSBASE)
-#define FEATURES_AMD HAS(MMXEXT), HAS(TOPOEXT), HAS(NO_LMSLE)
+#define FEATURES_AMD HAS(MMXEXT), HAS(TOPOEXT), HAS(NO_LMSLE), HAS(CR8_LEGACY)
 #define FEATURES_PAGING HAS(SMEP), HAS(SMAP), HAS(PDPE1GB)
 #define FEATURES_PCID HAS(PCID), HAS(INVPCID), HAS(PKU)
+#define FEATURES_XSAVE HAS(XSAVE), HAS(XSAVEOPT), HAS(XSAVEC), HAS(XGETBV1), HAS(XSAVES)
 #define FEATURES_LA57 HAS(LA57), HAS(UMIP), HAS(RDPID)
+#define FEATURES_SSE4 \
+  HAS(SSE3), HAS(SSSE3), HAS(SSE41), HAS(SSE42), HAS(AES), HAS(PCLMULQDQ), HAS(SHA), HAS(GFNI)
+#define FEATURES_BMI                                                                                    \
+  HAS(POPCNT), HAS(LZCNT), HAS(MOVBE), HAS(BMI1), HAS(BMI2), HAS(ADX), HAS(RDRAND), HAS(RDSEED),        \
+  HAS(CLFLUSHOPT), HAS(CLWB), HAS(PREFETCHW)
+
+#define FEATURES_AVX HAS(AVX), HAS(AVX2), HAS(FMA), HAS(F16C), HAS(VAES), HAS(VPCLMULQDQ)
+#define FEATURES_AVX512                                                                                  \
+  HAS(AVX512F), HAS(AVX512CD), HAS(AVX512BW), HAS(AVX512DQ), HAS(AVX512VL), HAS(AVX512IFMA),             \
+  HAS(AVX512_VBMI), HAS(AVX512_VBMI2), HAS(AVX512_VNNI), HAS(AVX512_BITALG), HAS(AVX512_VPOPCNTDQ)
 
 /* The identities are those of real processors (06_55H stepping 4, 17h model 01h stepping 1; 06_6AH stepping 6, 19h
- * model 11h stepping 1) that follow their vendor's column of rules.def or say in `unlike` where not, for software
- * that looks at family and model; the features are fewer. */
+ * model 11h stepping 1) that follow their vendor's column of rules.def, or say by a CPUID bit or in `unlike` where
+ * not, for software that looks at family and model; the features are fewer. */
 static const struct cpu_model models[] = {
   {.name = "intel", .description = "64-bit Intel processor with SSE2", .brand = "ringwalk Intel 64 processor",
    .vendor = VENDOR_INTEL, .family = 6, .model = 0x55, .stepping = 4, .maxphyaddr = 46,
@@ -52,11 +65,13 @@ static const struct cpu_model models[] = {
    .has = {FEATURES_64BIT, FEATURES_AMD, FEATURES_PAGING}},
   {.name = "icelake", .description = "Intel processor with 5-level paging", .brand = "ringwalk Intel 64 processor",
    .vendor = VENDOR_INTEL, .family = 6, .model = 0x6a, .stepping = 6, .maxphyaddr = 46,
-   .has = {FEATURES_64BIT, FEATURES_PAGING, FEATURES_PCID, FEATURES_LA57}},
+   .has = {FEATURES_64BIT, FEATURES_PAGING, FEATURES_PCID, FEATURES_LA57, FEATURES_XSAVE,
+           FEATURES_SSE4, FEATURES_BMI, FEATURES_AVX, FEATURES_AVX512}},
   {.name = "zen4", .description = "AMD processor with 5-level paging", .brand = "ringwalk AMD64 processor",
    .vendor = VENDOR_AMD, .family = 0x19, .model = 0x11, .stepping = 1, .maxphyaddr = 52,
-   .unlike = {[RULE_NULL_CLEARS_BASE] = 1},
-   .has = {FEATURES_64BIT, FEATURES_AMD, FEATURES_PAGING, FEATURES_PCID, FEATURES_LA57, HAS(NULL_SEL_CLR_BASE)}},
+   .has = {FEATURES_64BIT, FEATURES_AMD, FEATURES_PAGING, FEATURES_PCID, FEATURES_LA57, FEATURES_XSAVE,
+           FEATURES_SSE4, FEATURES_BMI, FEATURES_AVX, FEATURES_AVX512, HAS(SSE4A), HAS(MISALIGNSSE),
+           HAS(NULL_SEL_CLR_BASE), HAS(XSAVEERPTR)}},
 };
 
 const struct cpu_model *model_at(unsigned i) { return i < ARRAY_SIZE(models) ? &models[i] : NULL; }
@@ -124,6 +139,11 @@ bool model_set(struct cpu_model *m, enum feature f, bool on) {
   if (!add_feature(&staged, f)) return false;
   *m = staged;
   return true;
+}
+
+const char *model_host_lacks(const struct cpu_model *m) {
+  if (m->has[FEAT_FMA] && !host_has_fma()) return feature_rows[FEAT_FMA].name;
+  return m->has[FEAT_F16C] && !host_has_f16c() ? feature_rows[FEAT_F16C].name : NULL;
 }
 
 PRINTF_LIKE(3, 4) static int fail(char *err, size_t n, const char *fmt, ...) {
@@ -253,6 +273,10 @@ int model_parse(const char *spec, struct cpu_model *out, char *err, size_t n) {
     if (!spec[len]) break;
     spec += len + 1;
   }
+  const char *lacks = model_host_lacks(&m);
+  if (lacks)
+    return fail(err, n, "this machine's own processor has no '%s', which emulating it takes; -cpu %s,-%s does without",
+                lacks, m.name, lacks);
   *out = m;
   return 0;
 }

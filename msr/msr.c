@@ -87,7 +87,7 @@ static u64 efer_writable(const struct msr_env *env) {
   u64 legal = 0;
   for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
     if (env->model->has[rows[i].feature]) legal |= rows[i].bit;
-  /* MISC_ENABLE's XD disable takes the feature away: SDM 4 2.1 (IA32_MISC_ENABLE[34]) */
+  /* MISC_ENABLE's XD disable takes the feature away: SDM 4 2.1 (Architectural MSRs: IA32_MISC_ENABLE[34]) */
   if (env->value[MSR_MISC_ENABLE] & MISC_ENABLE_XD_DISABLE) legal &= ~EFER_NXE;
   return legal;
 }
@@ -105,7 +105,7 @@ static bool apic_state_follows(u64 old, u64 value) {
   return !((extd && !en) || (was_extd && en && !extd) || (!was_en && extd));
 }
 
-/* MISC_ENABLE: bits whose feature is absent are reserved. SDM 4 2.1 (IA32_MISC_ENABLE) */
+/* MISC_ENABLE: bits whose feature is absent are reserved. SDM 4 2.1 (Architectural MSRs: IA32_MISC_ENABLE) */
 static u64 misc_enable_writable(const struct cpu_model *m, u64 writable) {
   if (!m->has[FEAT_EIST]) writable &= ~BIT(16);
   if (!m->has[FEAT_MONITOR]) writable &= ~MISC_ENABLE_MONITOR;
@@ -136,7 +136,7 @@ u64 msr_writable(const struct msr_env *env, const struct msr_row *row, u64 old) 
     return efer_writable(env);
   case MSR_XD_BITS:
     return misc_enable_writable(env->model, row->writable);
-  case MSR_VM_CR_BITS: /* APM 2 15.30.1 (VM_CR MSR): LOCK (3) makes itself and SVMDIS (4) read-only */
+  case MSR_VM_CR_BITS: /* APM 2 15.30.1 (VM_CR MSR (C001_0114h)): LOCK (3) makes itself and SVMDIS (4) read-only */
     return old & BIT(3) ? row->writable & ~MASK(4, 3) : row->writable;
   default:
     return row->writable;
@@ -190,7 +190,7 @@ static enum msr_refusal kind_rule(const struct cpu_model *m, const struct msr_ro
     return MSR_LME_PAGING;
   case MSR_APIC_ADDR:
     return MSR_APIC_STATE;
-  case MSR_LOCKED: /* FEATURE_CONTROL once locked: #GP(0). SDM 4 2.1 (IA32_FEATURE_CONTROL[0]) */
+  case MSR_LOCKED: /* FEATURE_CONTROL once locked: #GP(0). SDM 4 2.1 (Architectural MSRs: IA32_FEATURE_CONTROL[0]) */
     return MSR_IS_LOCKED;
   case MSR_MCA_STATUS: /* anything but zero: #GP(0). SDM 3B 15.3.2.2; APM 2 9.3.2.1 */
     return MSR_ZERO_ONLY;

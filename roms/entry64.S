@@ -1,4 +1,4 @@
-/* Entry stubs of the emulated Linux kernel: SDM 3A 5.8.7, 5.8.8 (Performing Fast Calls to System Procedures),
+/* Entry stubs of the emulated Linux kernel: SDM 3A 5.8.7, 5.8.8 (Fast System Calls in 64-Bit Mode),
  * 6.14 (Exception and Interrupt Handling in 64-bit Mode).
  *
  * What Linux's arch/x86/entry does that a program can see: SWAPGS, the stack switch, struct pt_regs, the

@@ -1,5 +1,5 @@
 /* Real mode to protected mode to long mode, and all the way back, saying at each stop what the processor says of
- * itself. SDM 3A 10.9 (Mode Switching), 10.8.5 (Initializing IA-32e Mode). */
+ * itself. SDM 3A 9.9 (Mode Switching), 9.8.5 (Initializing IA-32e Mode). */
 #include "roms/demo.inc"
 
 #define CS32 0x08
@@ -103,7 +103,7 @@ long:
         HEX     64, 8, %r8d
         SAY     64, "h\n"
 
-        /* Back: a far return to 32-bit code, paging off, LME off. SDM 3A 10.8.5.4 (Switching Out of IA-32e Mode) */
+        /* Back: a far return to 32-bit code, paging off, LME off. SDM 3A 9.8.5.4 (Switching Out of IA-32e Mode) */
         push    $CS32
         mov     $leave_long, %eax
         push    %rax
@@ -120,7 +120,7 @@ leave_long:
         and     $~0x100, %eax
         wrmsr
         REPORT  32, "protected mode again"
-        /* Real mode wants segments with limits of FFFFh. SDM 3A 10.9.2 (Switching Back to Real-Address Mode) */
+        /* Real mode wants segments with limits of FFFFh. SDM 3A 9.9.2 (Switching Back to Real-Address Mode) */
         ljmp    $CS16, $NEAR(leave_protected)
 
         .code16

@@ -1,6 +1,6 @@
 /* A triple fault, as a kernel's first minutes are full of them: the IDT's gate for #GP names a selector that is not in the
  * GDT. An instruction that faults cannot be delivered, nor can the double fault, and the processor shuts down.
- * SDM 3A 6.15 (Interrupt 8 - Double Fault Exception (#DF)). */
+ * SDM 3A 6.15 (Interrupt 8: Double Fault Exception). */
 #include "roms/demo.inc"
 
 #define CS32 0x08

@@ -79,13 +79,24 @@ static int apply_gate(const struct venv *env, const struct stmt *s, struct vstat
                       struct vec_error *err) {
   bool wide = mode_long(env->c->mode) && !has_field(env, s, GD_BASE);
   u64 usual = field(env, s, GD_BASE, 32, mode_long(env->c->mode) ? VM_CS64_0 : VM_CS32_0);
-  u64 sel = field(env, s, GD_SEL, 16, usual), off = field(env, s, GD_OFFSET, 64, 0);
+  u64 sel = field(env, s, GD_SEL, 16, usual), off = field(env, s, GD_OFFSET, wide ? 64 : 32, 0);
   u64 lo = (off & 0xffff) | (sel & 0xffff) << 16 | (field(env, s, GD_COUNT, 8, 0) & 0xff) << 32 |
            (field(env, s, GD_TYPE, 4, 12) & 15) << 40 | (field(env, s, GD_S, 1, 0) & 1) << 44 |
            (field(env, s, GD_DPL, 2, 0) & 3) << 45 | (field(env, s, GD_P, 1, 1) & 1) << 47 |
            (off >> 16 & 0xffff) << 48;
   if (!vstate_write(st, at, 8, lo)) return outside(err, env, s, at);
   return !wide || vstate_write(st, at + 8, 8, off >> 32) ? 0 : outside(err, env, s, at + 8);
+}
+
+/* Does the vector say what the LDT is: by a line for LDTR, or by a task that brings one? */
+static bool speaks_of_ldtr(const struct vec_case *c) {
+  for (u32 k = 0; k < c->v->stmts; k++) {
+    const struct stmt *s = &c->file->stmt[c->v->first_stmt + k];
+    if (s->want) continue;
+    if ((s->kind == ST_SEG && s->index == VS_LDTR) || s->kind == ST_TASK) return true;
+    if (s->kind == ST_SET && !strncmp(regname_at(s->index), "ldtr", 4)) return true;
+  }
+  return false;
 }
 
 static int apply_gdt(const struct venv *env, const struct stmt *s, struct vstate *st, struct vec_error *err) {
@@ -100,6 +111,8 @@ static int apply_gdt(const struct venv *env, const struct stmt *s, struct vstate
   if (!(sel & SEL_TI) && (sel | 7) > st->gdtr.limit && st->gdtr.limit == VM_GDT_LIMIT)
     vec_trouble(env, s->at, "selector %#llx is beyond gdtr.limit, %#x: set that first", (unsigned long long)sel,
                 (unsigned)VM_GDT_LIMIT);
+  if (sel & SEL_TI && !speaks_of_ldtr(env->c))
+    vec_trouble(env, s->at, "no LDT is loaded: LDTR is NULL at the start, and no 'seg ldtr' says otherwise");
   if (k == GK_GATE) return apply_gate(env, s, st, at, err);
   u64 base = field(env, s, GD_BASE, 32, k == GK_TSS ? VM_TSS : k == GK_LDT ? VM_LDT : 0);
   u64 limit = field(env, s, GD_LIMIT, 20,
@@ -117,6 +130,15 @@ static int apply_gdt(const struct venv *env, const struct stmt *s, struct vstate
   return vstate_write(st, at, 8, d) ? 0 : outside(err, env, s, at);
 }
 
+/* A field that the mode's gates have not. */
+static void no_such_field(const struct venv *env, const struct stmt *s, unsigned key) {
+  for (u32 k = 0; k < s->args; k++) {
+    const struct arg *a = arg_at(env, s, k);
+    if (a->key == key && vec_eval(env, a->value))
+      vec_trouble(env, a->value, "mode %s has no %s in a gate", vec_mode_name(env->c->mode), key_name(s, key));
+  }
+}
+
 static void apply_idt(const struct venv *env, const struct stmt *s, struct vstate *st) {
   static const u8 type[] = {[IK_INTERRUPT] = 14, [IK_TRAP] = 15, [IK_INTERRUPT16] = 6, [IK_TRAP16] = 7,
                             [IK_TASK] = 5, [IK_CALLGATE] = 12, [IK_GATE] = 14};
@@ -124,7 +146,10 @@ static void apply_idt(const struct venv *env, const struct stmt *s, struct vstat
   enum vec_mode mode = env->c->mode;
   bool real = mode == VM_REAL;
   u64 sel = field(env, s, ID_SEL, 16, real ? VM_HANDLERS >> 4 : mode_long(mode) ? VM_CS64_0 : VM_CS32_0);
-  u64 off = field(env, s, ID_OFFSET, 64, real ? vec * 16 : vm_handler(vec));
+  u64 off = field(env, s, ID_OFFSET, real ? 16 : mode_long(mode) ? 64 : 32, real ? vec * 16 : vm_handler(vec));
+  if (!mode_long(mode)) no_such_field(env, s, ID_IST);
+  for (unsigned key = ID_P; real && key <= ID_S; key++) no_such_field(env, s, key);
+  if (real) no_such_field(env, s, ID_DPL);
   u64 lo = (off & 0xffff) | (sel & 0xffff) << 16 | (field(env, s, ID_IST, 3, 0) & 7) << 32 |
            (field(env, s, ID_TYPE, 4, type[s->sub]) & 15) << 40 | (field(env, s, ID_S, 1, 0) & 1) << 44 |
            (field(env, s, ID_DPL, 2, 0) & 3) << 45 | (field(env, s, ID_P, 1, 1) & 1) << 47 |
@@ -170,6 +195,11 @@ static void apply_flags(const struct venv *env, const struct stmt *s, struct vst
   else st->rflags = s->set ? st->rflags | s->mask : st->rflags & ~(u64)s->mask;
 }
 
+static bool tss_has(enum vec_mode mode, const struct tss_field *f) {
+  bool in_both = !strcmp(f->name, "iomap"), in_long = f->size == 8;
+  return in_both || in_long == mode_long(mode);
+}
+
 int vec_apply(const struct venv *env, const struct stmt *s, struct vstate *st, struct vec_error *err) {
   u64 v, at;
   switch ((enum stmt_kind)s->kind) {
@@ -179,6 +209,11 @@ int vec_apply(const struct venv *env, const struct stmt *s, struct vstate *st, s
   case ST_MEM:
   case ST_TSS:
     at = s->kind == ST_MEM ? vec_eval(env, s->at) : VM_TSS + (u64)tss_fields[s->index].offset;
+    if (s->kind == ST_TSS && !tss_has(env->c->mode, &tss_fields[s->index])) {
+      vec_case_error(err, env->c->file, s, "the TSS of mode %s has no %s", vec_mode_name(env->c->mode),
+                     tss_fields[s->index].name);
+      return -1;
+    }
     unsigned size = s->kind == ST_MEM ? s->index : tss_fields[s->index].size;
     v = expr_binary((enum expr_op)s->op, vstate_read(st, at, size), vec_eval(env, s->value));
     return vstate_write(st, at, size, v) ? 0 : outside(err, env, s, at);

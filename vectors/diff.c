@@ -79,7 +79,7 @@ static void diff_memory(struct text *t, const struct vstate *want, const struct 
     u64 w = vstate_read(want, at, 8), f = vstate_read(found, at, 8);
     if (w == f) continue;
     if (lines++ == MAX_MEMORY_LINES) text_add(t, "  ... and more memory\n");
-    else text_add(t, "  u64[%#llx] expected %#018llx found %#018llx\n", (unsigned long long)at,
+    else text_add(t, "  u64[%#llx] expected 0x%016llx found 0x%016llx\n", (unsigned long long)at,
                   (unsigned long long)w, (unsigned long long)f);
   }
 }

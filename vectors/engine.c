@@ -75,7 +75,8 @@ void engine_run(struct engine *e, const struct vec_plan *p, struct vstate *found
   e->interrupt = p->interrupt;
   if (p->interrupt >= 0) cpu_set_intr(e->cpu, true);
   if (p->nmi) cpu_send_nmi(e->cpu);
-  enum cpu_exit why = cpu_run(e->cpu, p->steps);
+  enum cpu_exit why = CPU_EXIT_BUDGET;
+  for (unsigned n = 0; n < p->steps && why == CPU_EXIT_BUDGET; n++) why = cpu_run(e->cpu, 1); /* an iteration of REP is a step */
   if (e->found.kind == OUT_DELIVER && e->cpu->halted) e->found.kind = OUT_HALT; /* delivered, but not awake */
   if (e->found.kind == OUT_STUCK) e->found.kind = e->cpu->halted ? OUT_HALT : ends[why];
   vstate_store(found, e->cpu, e->ram);

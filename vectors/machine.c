@@ -1,7 +1,7 @@
 /* The machine a vector starts with: flat segments for every ring, gates to HLTs, a TSS with a stack for every
  * purpose, and in long mode page tables that show the memory to every ring. All accessed, dirty and busy bits
  * are set, so that what a vector does not name stays as it is. SDM 3A 3.4.5 (Segment Descriptors), 6.11 (IDT
- * Descriptors), 6.14.1 (64-Bit Mode IDT), 7.2.1 (TSS), 7.7 (Task Management in 64-bit Mode). */
+ * Descriptors), 6.14.1 (64-Bit Mode IDT), 7.2.1 (Task-State Segment (TSS)), 7.7 (Task Management in 64-bit Mode). */
 #include <string.h>
 
 #include "cpu/seg.h"
@@ -181,6 +181,7 @@ void vstate_default(struct vstate *st, const struct cpu_model *model, enum vec_m
   st->cr0 = CR0_ET | CR0_NE | CR0_WP | (mode == VM_REAL ? 0 : CR0_PE) | (mode_long(mode) ? CR0_PG : 0);
   st->cr3 = mode_long(mode) ? VM_PML4 : 0;
   st->cr4 = CR4_OSFXSR | (mode_long(mode) ? CR4_PAE : 0);
+  st->xcr0 = XCR0_X87;
   st->dr[6] = UINT64_C(0xffff0ff0);
   st->dr[7] = 0x400;
   floating_point(st);

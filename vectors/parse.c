@@ -199,6 +199,7 @@ static int line_let(struct parser *ps) {
   char name[sizeof at.text];
   strcpy(name, at.text);
   if (at.kind != T_ID) return parse_error(ps, at.at, "expected a name");
+  if (!strcmp(name, "cpl")) return parse_error(ps, at.at, "the privilege level is not set by 'let': write 'cpl EXPR'");
   if (lex_next(ps) || tok_expect(ps, "=") || parse_expr(ps, &value)) return -1;
   struct tok after = ps->t; /* the name is known only behind its value */
   ps->t = at;

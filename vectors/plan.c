@@ -192,6 +192,13 @@ static int check_cpl(const struct venv *env, struct vec_error *err) {
   bool given;
   u64 value = cpl_given(env, &given);
   unsigned fixed = c->mode == VM_REAL ? 0 : 3;
+  for (u32 k = 0; value > 3 && k < c->v->loops; k++) {
+    const struct loop *l = &c->v->loop[k];
+    if (strcmp(c->v->var[l->var], "cpl")) continue;
+    vec_case_error(err, c->file, &(struct stmt){.line = l->line, .col = l->col}, "cpl: %#llx does not fit in 2 bits",
+                   (unsigned long long)value);
+    return -1;
+  }
   if (!given || (c->mode != VM_REAL && c->mode != VM_V86) || value == fixed) return 0;
   vec_case_error(err, c->file, &(struct stmt){.line = c->v->line, .col = c->v->col},
                  "cpl %llu in %s mode, which has CPL %u: leave the case out with 'skip if'",
@@ -224,6 +231,34 @@ static int plan_start(struct venv *env, struct vec_case *c, struct vec_plan *p, 
   return 0;
 }
 
+static bool is_outcome(const struct stmt *s) {
+  return s->kind == ST_FAULT || s->kind == ST_DELIVER || s->kind == ST_SHUTDOWN;
+}
+
+/* Does the statement say what place k of those not compared must be? A frame may have an open word. */
+static bool says(const struct venv *env, const struct vec_plan *p, unsigned k, const struct stmt *s) {
+  u64 at = p->any[k].at, bytes = p->any[k].bytes;
+  if (s->kind == ST_SET) return !bytes && at == s->index;
+  if (s->kind == ST_FLAGS) return !bytes && regname_kind((unsigned)at) == REG_FLAGS;
+  if (s->kind != ST_MEM || !bytes) return false;
+  u64 from = vec_eval(env, s->at);
+  return from < at + bytes && at < from + s->index;
+}
+
+/* What was left open is so no more when a later line says what it is. Of memory the whole of it. */
+static int close_open(const struct venv *env, struct vec_plan *p, const struct stmt *s, struct vec_error *err) {
+  for (unsigned k = p->anys; k-- > 0;) {
+    if (!says(env, p, k, s)) continue;
+    u64 at = p->any[k].at, from = p->any[k].bytes ? vec_eval(env, s->at) : at;
+    if (p->any[k].bytes && (at < from || at + p->any[k].bytes > from + s->index)) {
+      vec_case_error(err, env->c->file, s, "of %u bytes that 'any' leaves open this is a part", p->any[k].bytes);
+      return -1;
+    }
+    p->any[k] = p->any[--p->anys];
+  }
+  return 0;
+}
+
 /* Applies the expectations in order; an outcome that holds is the last of them, but for the rest of its
  * line. */
 static int plan_want(struct venv *env, struct vec_plan *p, struct vec_error *err) {
@@ -234,7 +269,7 @@ static int plan_want(struct venv *env, struct vec_plan *p, struct vec_error *err
   for (u32 k = 0; k < c->v->stmts; k++) {
     const struct stmt *s = &c->file->stmt[c->v->first_stmt + k];
     if (!s->want || (last && s->line != last) || !holds(env, s)) continue;
-    if (s->kind == ST_FAULT || s->kind == ST_DELIVER || s->kind == ST_SHUTDOWN) {
+    if (is_outcome(s)) {
       last = s->line;
       p->outcome = (struct outcome){
           .kind = s->kind == ST_FAULT ? OUT_FAULT : s->kind == ST_DELIVER ? OUT_DELIVER : s->index ? OUT_HALT
@@ -250,7 +285,7 @@ static int plan_want(struct venv *env, struct vec_plan *p, struct vec_error *err
       }
       p->any[p->anys].bytes = s->at == VEC_NONE ? 0 : s->index;
       p->any[p->anys++].at = s->at == VEC_NONE ? s->index : vec_eval(env, s->at);
-    } else if (vec_apply(env, s, &p->want, err)) {
+    } else if (close_open(env, p, s, err) || vec_apply(env, s, &p->want, err)) {
       return -1;
     }
   }

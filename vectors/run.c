@@ -23,6 +23,7 @@ struct worker {
   struct rec_seen seen[CHECKS];
   struct results *results; /* of the vector in hand */
   u8 told_skipped;         /* VENDORS_* of which it is told that this vector is skipped */
+  bool left_out;           /* a case of this vector was, by `skip if` */
 };
 
 struct result { /* of a case */
@@ -35,6 +36,7 @@ struct results { /* of a vector */
   u32 n, room;
   bool skipped;  /* not asked for */
   bool lost;     /* memory ran out */
+  bool empty;    /* `skip if` leaves no case on this model */
   bool refused;  /* its cases cannot be enumerated: */
   struct vec_error why;
 };
@@ -206,6 +208,7 @@ static int run_case(void *opaque, const struct vec_case *c) {
   const char *feature = lacking(e, c);
   if (feature) return add_skipped(w, c, feature);
   int got = vec_plan(c, e->cpu->model, w->as, &w->plan, &err);
+  if (got > 0) w->left_out = true;
   if (got) return got > 0 ? 0 : add_result(w, c, err.text);
   struct text t = {.s = NULL};
   engine_run(e, &w->plan, &w->found);
@@ -215,11 +218,39 @@ static int run_case(void *opaque, const struct vec_case *c) {
   return got;
 }
 
+static bool asks_model(const struct vec_file *f, s32 node) {
+  if (node == VEC_NONE) return false;
+  const struct node *n = &f->node[node];
+  unsigned operands = n->kind == N_CHOICE ? 3 : n->kind == N_BINARY ? 2 : n->kind == N_UNARY || n->kind == N_MEM || n->kind == N_CALL;
+  return n->kind == N_MODEL || (operands > 0 && asks_model(f, n->a)) || (operands > 1 && asks_model(f, n->b)) ||
+         (operands > 2 && asks_model(f, n->c));
+}
+
+/* `skip if` has left no case. That is a mistake, unless the model decides it, or a vendor is not asked for. */
+static void nothing_left(const struct worker *w, const struct vec_file *f, const struct vector *v, struct results *out) {
+  const struct stmt *first = NULL;
+  bool by_model = false;
+  for (u32 k = 0; k < v->stmts; k++) {
+    const struct stmt *s = &f->stmt[v->first_stmt + k];
+    if (s->kind == ST_SKIP && !first) first = s;
+    by_model |= (s->kind == ST_SKIP && asks_model(f, s->cond)) || (s->kind == ST_LET && asks_model(f, s->value));
+  }
+  out->empty = by_model;
+  if (by_model || !first || v->vendors & (u8)~w->runner->o.vendors) return;
+  const struct node *at = &f->node[first->cond];
+  vec_case_error(&out->why, f, &(struct stmt){.line = at->line, .col = at->col}, "vector %s has no case: 'skip if' leaves out all",
+                 v->name);
+  out->refused = true;
+}
+
 static void run_vector(struct worker *w, const struct vec_file *f, u32 k, struct results *out) {
   struct vec_error err = {""};
   w->results = out;
   w->told_skipped = 0;
+  w->left_out = false;
   out->lost = vec_cases(f, &f->vector[k], run_case, w, &err) < 0;
+  if (!*err.text && w->left_out && !out->n && !out->lost) nothing_left(w, f, &f->vector[k], out);
+  if (out->refused && w->runner->o.fail_fast) atomic_store(&w->runner->stop, true);
   if (!*err.text) return;
   out->lost = false;
   out->refused = true;
@@ -243,6 +274,7 @@ static void settle(struct vec_runner *r, const struct vec_file *f, u32 k, struct
     free(rs->r[n].cases);
     free(rs->r[n].why);
   }
+  if (rs->empty) report_skipped(r, f, &f->vector[k], "all cases", "no case for this model");
   if (rs->refused) report(r, f, &f->vector[k], "all cases", rs->why.text);
   free(rs->r);
 }

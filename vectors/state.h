@@ -59,7 +59,8 @@ struct vstate {
   u64 msr[MSR_SLOTS];
   struct x87 x87;
   u32 mxcsr;
-  union vec vec[16];
+  union vec vec[32];
+  u64 k[8];
   bool nmi_blocked;
   u8 inhibit; /* as in struct cpu */
   u8 *ram;

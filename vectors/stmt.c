@@ -94,9 +94,13 @@ static int assignments(struct parser *ps, struct stmt head) {
   return 0;
 }
 
+#define FIELD(key) (1u << (key))
+enum { ALL_FIELDS = -1 };
+
 /* Fields KEY=VALUE as long as keys of the table come; then the statement itself, so that its arguments follow
- * each other. */
-static int fields(struct parser *ps, struct stmt s, const char *const *keys) {
+ * each other. What the kind has no use for (not in `allowed`) is an error. */
+static int fields(struct parser *ps, struct stmt s, const char *const *keys, u32 allowed, const char *kind) {
+  u32 given = 0;
   u8 key[16];
   s32 value[16];
   u32 n = 0;
@@ -104,7 +108,10 @@ static int fields(struct parser *ps, struct stmt s, const char *const *keys) {
     int k = word_in(keys, ps->t.text);
     if (k < 0 && s.want) break;
     if (k < 0) return parse_error(ps, ps->t.at, "'%s' is no field here", ps->t.text);
+    if (!(allowed & FIELD(k))) return parse_error(ps, ps->t.at, "'%s' is no field of %s", ps->t.text, kind);
+    if (given & FIELD(k)) return parse_error(ps, ps->t.at, "'%s' is given already", ps->t.text);
     if (n == ARRAY_SIZE(key)) return parse_error(ps, ps->t.at, "too many fields");
+    given |= FIELD(k);
     key[n] = (u8)k;
     if (lex_next(ps) || tok_expect(ps, "=") || parse_expr(ps, &value[n])) return -1;
     n++;
@@ -134,25 +141,36 @@ static int st_seg(struct parser *ps, struct stmt s) {
   s.kind = ST_SEG;
   s.index = (u32)k;
   if (lex_next(ps) || kind_of(ps, seg_kinds, &s.sub, true)) return -1;
-  return fields(ps, s, seg_keys);
+  bool has_dpl = s.sub != SK_NULL && s.sub != SK_LOAD && s.sub != SK_REAL && s.sub != SK_V86;
+  return fields(ps, s, seg_keys, has_dpl ? (u32)ALL_FIELDS : ~FIELD(SG_DPL), seg_kinds[s.sub]);
 }
 static int st_gdt(struct parser *ps, struct stmt s) {
   s.kind = ST_GDT;
   if (parse_expr(ps, &s.at) || kind_of(ps, gdt_kinds, &s.sub, false)) return -1;
-  return fields(ps, s, gdt_keys);
+  u32 either = FIELD(GD_BASE) | FIELD(GD_TYPE) | FIELD(GD_DPL) | FIELD(GD_P) | FIELD(GD_S);
+  u32 gate = either | FIELD(GD_SEL) | FIELD(GD_OFFSET) | FIELD(GD_COUNT);
+  u32 segment = either | FIELD(GD_LIMIT) | FIELD(GD_L) | FIELD(GD_D) | FIELD(GD_G) | FIELD(GD_AVL);
+  return fields(ps, s, gdt_keys, s.sub == GK_RAW ? FIELD(GD_RAW) : s.sub == GK_GATE ? gate : segment, gdt_kinds[s.sub]);
 }
 static int st_idt(struct parser *ps, struct stmt s) {
   s.kind = ST_IDT;
   if (parse_expr(ps, &s.at) || kind_of(ps, idt_kinds, &s.sub, false)) return -1;
-  return fields(ps, s, idt_keys);
+  return fields(ps, s, idt_keys, (u32)ALL_FIELDS, idt_kinds[s.sub]);
 }
 static int st_page(struct parser *ps, struct stmt s) {
   s.kind = ST_PAGE;
-  return parse_expr(ps, &s.at) ? -1 : fields(ps, s, page_keys);
+  return parse_expr(ps, &s.at) ? -1 : fields(ps, s, page_keys, (u32)ALL_FIELDS, "page");
 }
 
+/* A switch saves no CR3, LDT, T and link; a 16-bit TSS has fewer fields. But of the registers after a switch any may be
+ * named. */
 static int st_task(struct parser *ps, struct stmt s) {
-  return parse_expr(ps, &s.at) ? -1 : fields(ps, s, task_keys);
+  u32 unsaved = FIELD(TK_LINK) | FIELD(TK_CR3) | FIELD(TK_LDT) | FIELD(TK_TRAP);
+  u32 not16 = FIELD(TK_CR3) | FIELD(TK_ES + FS) | FIELD(TK_ES + GS) | FIELD(TK_TRAP);
+  u32 without = s.kind == ST_SAVED ? unsaved : 0;
+  if (s.index == 2 && (s.kind == ST_SAVED || !s.want)) without |= not16;
+  return parse_expr(ps, &s.at) ? -1
+                               : fields(ps, s, task_keys, ~without, s.kind == ST_SAVED ? "what is saved" : "this TSS");
 }
 
 static int st_tss(struct parser *ps, struct stmt head) {
@@ -163,6 +181,7 @@ static int st_tss(struct parser *ps, struct stmt head) {
       return parse_error(ps, ps->t.at, "expected a field of the TSS: rsp0, esp0, ss0, ist1, iomap, ...");
     s.kind = ST_TSS;
     s.index = (u32)k;
+    s.col = (unsigned)(ps->t.at - ps->line) + 1;
     if (lex_next(ps) || take_op(ps, &s.op) || parse_expr(ps, &s.value)) return -1;
     struct stmt *p = add_stmt(ps, ST_TSS);
     if (!p) return -1;

@@ -1,5 +1,5 @@
 /* Task-state segments: an image in memory as a setting; as expectations, the registers that an image gives
- * and the state that a switch away saves. SDM 3A 7.2.1 (Task-State Segment (TSS)), 7.6 (16-bit Task-State
+ * and the state that a switch away saves. SDM 3A 7.2.1 (Task-State Segment (TSS)), 7.6 (16-Bit Task-State
  * Segment (TSS)). */
 #include "cpu/seg.h"
 #include "vectors/keys.h"

@@ -11,7 +11,7 @@
 
 enum {
   VEC_VARS = 32, VEC_LOOPS = 12, VEC_MAX_CASES = 200000, VEC_MAX_CODE = ASSEMBLE_MAX, VEC_MAX_STEPS = 10000,
-  VEC_CHANGES = 8, VEC_NEEDS = 8, VEC_NONE = -1,
+  VEC_CHANGES = 8, VEC_NEEDS = 16, VEC_NONE = -1,
 };
 
 /* What went wrong, "FILE:LINE:COL: text" (of a case: the statement's place). */
