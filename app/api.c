@@ -159,7 +159,7 @@ struct rw *rw_create(const char *cpu, uint64_t ram_bytes, char *err, size_t err_
   if (!m) goto failed;
   m->recorder.invert = m->waiting = -1;
   m->recorder.seen = m->seen;
-  if (!ram_bytes || ram_bytes % PAGE_SIZE || ram_bytes >> RAM_MAX_BITS > 1) {
+  if (!ram_bytes || ram_bytes % PAGE_SIZE || ram_bytes > UINT64_C(1) << RAM_MAX_BITS) {
     snprintf(why, sizeof why, "memory of %llu bytes: at least 4096, a multiple of it, at most 2^40",
              (unsigned long long)ram_bytes);
     goto failed;
@@ -211,6 +211,7 @@ int rw_set(struct rw *m, const char *reg, uint64_t value) {
   int id = regname_find(reg);
   if (id < 0) return fail(m, "%s: no such register", reg);
   regname_set(m->cpu, (unsigned)id, value);
+  if (!strcmp(regname_at((unsigned)id), "rip")) m->cpu->halted = false; /* it goes on there */
   return 0;
 }
 
@@ -293,16 +294,28 @@ enum rw_stop rw_step(struct rw *m) {
 void rw_stop(struct rw *m) { cpu_stop(m->cpu); }
 uint64_t rw_instructions(const struct rw *m) { return cpu_icount(m->cpu); }
 
+/* Nothing can be put there; the fetch says why. */
+static int whatif_unmapped(struct rw *m, struct whatif *w) {
+  if (cpu_whatif(m->cpu, NULL, 0, w) || w->outcome != WHATIF_FAULT) return fail(m, "the bytes cannot be put at CS:RIP");
+  (void)fail(m, "the fetch at CS:RIP would fault: the bytes were not looked at");
+  return 0;
+}
+
 int rw_whatif(struct rw *m, const void *code, size_t n, enum rw_stop *outcome) {
   static const enum rw_stop why[] = {[WHATIF_DONE] = RW_STOP_BUDGET, [WHATIF_HALT] = RW_STOP_HALT, [WHATIF_FAULT] = RW_STOP_FAULT,
                                      [WHATIF_SHUTDOWN] = RW_STOP_SHUTDOWN};
   struct whatif w;
-  if (n > INSN_MAX_BYTES) return fail(m, "an instruction has at most %d bytes", INSN_MAX_BYTES);
-  if (cpu_whatif(m->cpu, code, (unsigned)n, &w)) return fail(m, "the bytes cannot be put at CS:RIP");
-  if (outcome) *outcome = why[w.outcome];
+  m->told = (struct recorder){.invert = -1};
+  m->has_last = m->fault_only = false;
   m->error[0] = 0;
+  if (n > INSN_MAX_BYTES) return fail(m, "an instruction has at most %d bytes", INSN_MAX_BYTES);
+  unsigned whole = n ? whatif_length(m->cpu, code, (unsigned)n) : 0;
+  if (n && !whole) return fail(m, "%zu bytes are no whole instruction", n);
+  if (whole != n) return fail(m, "%zu bytes are more than one instruction: the first has %u", n, whole);
+  if (cpu_whatif(m->cpu, code, (unsigned)n, &w) && (!n || whatif_unmapped(m, &w)))
+    return n ? -1 : fail(m, "the instruction cannot be dry-run: it changes too much, or memory ran out");
+  if (outcome) *outcome = why[w.outcome];
   if (w.touched_device) (void)fail(m, "it would use a port or a device, which was left out");
-  m->has_last = false;
   if (w.changed_ring) keep(m, &w.transition, &w.recorder);
   else m->told = w.recorder;
   m->fault_only = w.outcome == WHATIF_FAULT || (w.outcome == WHATIF_SHUTDOWN && w.recorder.faulted);

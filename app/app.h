@@ -15,6 +15,8 @@ enum {
   APP_NOT_FOUND = 127,
 };
 
+#define APP_MEM_DEFAULT (UINT64_C(64) << 20)
+
 /* What `run`, `trace`, `boot` and `info` have in common. */
 struct app_options {
   struct cpu_model model;
@@ -29,7 +31,7 @@ struct app_options {
   bool json;             /* --json */
   const char *filter;    /* -e trace=...; NULL: all */
   const char *transition_filter; /* -e transitions=...; NULL: all */
-  u64 mem;               /* --mem, bytes */
+  u64 mem;               /* --mem, bytes; APP_MEM_DEFAULT */
   const char *append;    /* --append; NULL: nothing */
   s64 at;                /* --at; -1: not given */
   u64 max_insns;         /* --max-insns; 0: no limit */

@@ -23,12 +23,13 @@ static void catch_interrupt(void) {
   (void)sigaction(SIGINT, &a, NULL);
 }
 
-/* -x and -ex in their order. False: the session is over. */
-static bool scripts(struct dbg *d, const struct app_options *o) {
+/* -x and -ex in their order. False: the session is over. bad: the last one failed. */
+static bool scripts(struct dbg *d, const struct app_options *o, bool *bad) {
   for (unsigned k = 0; k < o->scripts; k++) {
     const struct app_script *s = &o->script[k];
     bool failed = false, go_on = s->file ? cli_source(d, s->text, &failed) : dbg_command(d, s->text);
     if (failed) app_error("-x %s: %s", s->text, strerror(errno));
+    *bad = failed || dbg_failed(d);
     if (!go_on) return false;
   }
   return true;
@@ -40,16 +41,23 @@ struct face {
   struct debug_tui *tui; /* or NULL */
 };
 
-static bool scripts_of(void *opaque, struct dbg *d) { return scripts(d, opaque); }
+static bool scripts_of(void *opaque, struct dbg *d) {
+  bool bad;
+  return scripts(d, opaque, &bad);
+}
 
 static int run_tui(const struct app_options *o, struct dbg *d, struct debug_tui *tui) {
   int bad = debug_tui_serve(d, tui, scripts_of, (void *)(uintptr_t)o);
   return bad ? APP_CANNOT_RUN : dbg_status(d);
 }
 
+/* As gdb's of --batch, when its last command failed. */
+enum { SCRIPT_FAILED = 1 };
+
 static int run_lines(const struct app_options *o, struct dbg *d, FILE *out, const struct face *face) {
   if (!o->gdb && (!o->batch || !o->scripts)) dbg_tell_stop(d);
-  bool go_on = scripts(d, o);
+  bool bad = false, go_on = scripts(d, o, &bad);
+  if (go_on && o->batch && bad) return SCRIPT_FAILED;
   if (go_on && !o->gdb && !o->batch) cli_run(d, out);
   return go_on && o->gdb ? debug_gdb_serve(d, o->gdb, face->stdio) : dbg_status(d);
 }
@@ -99,6 +107,10 @@ static int debug_program(const struct app_options *o, char **argv, const struct 
 }
 
 static bool prepare(const struct app_options *o, struct face *face) {
+  if (!o->boot && (o->append || o->mem != APP_MEM_DEFAULT)) {
+    app_error("debug: --mem and --append go with --boot");
+    return false;
+  }
   if (o->tui && (o->gdb || o->json || o->batch)) {
     app_error("debug: --tui goes with none of --gdb, --json and --batch");
     return false;

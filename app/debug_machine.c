@@ -23,7 +23,7 @@ static void run(void *opaque, u64 limit, struct dbg_ended *end) {
   struct machine_status st;
   static const enum dbg_end how[] = {
       [MACHINE_EXITED] = END_EXITED, [MACHINE_HALTED] = END_HALTED, [MACHINE_SHUTDOWN] = END_SHUTDOWN,
-      [MACHINE_LIMIT] = END_STOPPED, [MACHINE_STOPPED] = END_STOPPED, [MACHINE_RESET] = END_FAILED,
+      [MACHINE_LIMIT] = END_STOPPED, [MACHINE_STOPPED] = END_STOPPED, [MACHINE_RESET] = END_RESET,
   };
   if (limit == 1) machine_step(m->machine, &st);
   else machine_run(m->machine, limit, &st);
@@ -46,8 +46,12 @@ static int restart(void *opaque, struct dbg_target *t, char *err, size_t n) {
 static bool module(void *opaque, unsigned n, struct dbg_module *out) {
   const struct debug_machine *m = opaque;
   if (n || !m->symbols) return false;
-  *out = (struct dbg_module){.name = m->symbols, .path = m->symbols, .lo = 0, .hi = UINT64_C(1) << 32};
+  *out = (struct dbg_module){.name = m->symbols, .path = m->symbols}; /* where its segments are */
   return true;
+}
+
+static bool device(void *opaque, unsigned n, char *text, size_t size) {
+  return machine_describe(((struct debug_machine *)opaque)->machine, n, text, size);
 }
 
 static char *symbols_of(const char *path, bool elf) {
@@ -88,7 +92,7 @@ int debug_machine_open(const struct app_options *o, const char *image, struct de
     return APP_CANNOT_RUN;
   }
   *t = (struct dbg_target){.opaque = m, .cpu = machine_cpu(m->machine), .machine = true, .name = m->name, .run = run, .stop = stop,
-                           .restart = restart, .module = module, .pid = 1, .tid = 1};
+                           .restart = restart, .module = module, .device = device, .pid = 1, .tid = 1};
   *out = m;
   return 0;
 }

@@ -20,6 +20,7 @@ enum { FDS = 3, LABELS = LINUX_EXCEPTIONS + 16, VMCALL_BYTES = 3 };
 struct debug_program {
   const struct app_options *o;
   char **argv;
+  char **own_argv;      /* what was given since; the strings are its own but for the first. NULL: nothing */
   struct linux_vm *lvm;
   pid_t owner;          /* the debugger's process; a child of the program's is not debugged */
   u64 start_sp;
@@ -57,6 +58,7 @@ NORETURN static void run_child(struct debug_program *p) {
   vm->hooks.transition = NULL;
   vm->hooks.fault = NULL;
   lx_cpu(p->lvm)->recorder = NULL;
+  lx_cpu(p->lvm)->trail = NULL;
   (void)!stops_set(vm, NULL, 0, NULL, 0);
   stops_on_mode(lx_cpu(p->lvm), false);
   do lx_run(p->lvm, &s);
@@ -359,6 +361,26 @@ static int restart(void *opaque, struct dbg_target *t, char *err, size_t n) {
   return load(p, t, err, n) ? -1 : 0;
 }
 
+static void free_arguments(char **argv) {
+  for (char **a = argv; a && *a && *++a;) free(*a);
+  free(argv);
+}
+
+static int set_arguments(void *opaque, unsigned argc, const char *const *argv) {
+  struct debug_program *p = opaque;
+  char **a = calloc(argc + 2, sizeof *a);
+  bool good = a;
+  if (a) a[0] = p->argv[0];
+  for (unsigned k = 0; good && k < argc; k++) good = (a[k + 1] = strdup(argv[k])) != NULL;
+  if (!good) {
+    free_arguments(a);
+    return -1;
+  }
+  free_arguments(p->own_argv);
+  p->argv = p->own_argv = a;
+  return 0;
+}
+
 static int out_of_the_way(int fd) {
   return fd >= 0 ? lx_fd_out_of_the_way(fd) : -1;
 }
@@ -377,7 +399,7 @@ int debug_program_open(const struct app_options *o, char **argv, struct debug_pr
   p->directory = out_of_the_way(open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   for (int k = 0; k < FDS; k++) p->kept[k] = out_of_the_way(fcntl(k, F_DUPFD_CLOEXEC, 3));
   *t = (struct dbg_target){
-      .opaque = p, .run = run, .stop = stop, .restart = restart, .read = read_memory, .write = write_memory,
+      .opaque = p, .run = run, .stop = stop, .restart = restart, .arguments = set_arguments, .read = read_memory, .write = write_memory,
       .module = module, .mapping = mapping, .auxv = auxv, .fault_signal = fault_signal, .pass_fault = pass_fault,
       .signal = waiting_signal,
       .set_signal = set_signal, .send_signal = send_signal, .signal_name = signal_name, .signal_number = signal_number,
@@ -397,6 +419,7 @@ int debug_program_open(const struct app_options *o, char **argv, struct debug_pr
 void debug_program_close(struct debug_program *p) {
   if (!p) return;
   lx_destroy(p->lvm);
+  free_arguments(p->own_argv);
   if (p->memory >= 0) close(p->memory);
   if (p->directory >= 0) close(p->directory);
   for (int k = 0; k < FDS; k++)

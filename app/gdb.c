@@ -156,7 +156,8 @@ static enum gdb_end serve(struct client *c, struct gdbstub *g) {
     read_ahead(c);
     end = feed_ahead(c, g);
   }
-  gdbstub_disconnected(g);
+  bool killed = gdbstub_disconnected(g);
+  if (killed && end == GDB_GOES_ON) end = GDB_KILLED;
   return end;
 }
 
@@ -236,6 +237,15 @@ static enum gdb_end serve_stdio(struct client *c, struct gdbstub *g, const int s
   return end == GDB_DETACHED ? end : GDB_KILLED;
 }
 
+/* Closed with something unread, the connection would be reset, and our last reply perhaps lost. */
+static void linger(int fd) {
+  enum { PATIENCE_MS = 500 };
+  u8 buf[512];
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  (void)shutdown(fd, SHUT_WR);
+  while (poll(&p, 1, PATIENCE_MS) > 0 && read(fd, buf, sizeof buf) > 0) {}
+}
+
 /* A client that goes without a word leaves everything as it is, for the next. */
 static enum gdb_end serve_listening(struct client *c, struct gdbstub *g, struct dbg *d, int listening) {
   enum gdb_end end = GDB_GOES_ON;
@@ -244,6 +254,7 @@ static enum gdb_end serve_listening(struct client *c, struct gdbstub *g, struct 
     if (fd < 0) return GDB_KILLED;
     c->in = c->out = fd;
     end = serve(c, g);
+    linger(fd);
     (void)shutdown(fd, SHUT_RDWR); /* a child of the program's has it too */
     close(fd);
   }

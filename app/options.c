@@ -188,7 +188,7 @@ static const struct app_option options[] = {
 
 int app_options_init(struct app_options *o) {
   size_t n = 0;
-  *o = (struct app_options){.model = *model_default(VENDOR_INTEL), .mem = UINT64_C(64) << 20, .at = -1};
+  *o = (struct app_options){.model = *model_default(VENDOR_INTEL), .mem = APP_MEM_DEFAULT, .at = -1};
   while (environ[n]) n++;
   o->env = malloc((n + 1) * sizeof *o->env);
   if (!o->env) {

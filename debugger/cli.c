@@ -81,7 +81,9 @@ static void terminal(struct dbg *d, FILE *out) {
     int n;
     const char *got = el_gets(el, &n);
     if (!got) {
-      if (n < 0 && errno == EINTR) continue;
+      bool body = dbg_collecting(d);
+      dbg_drop_body(d); /* Ctrl-C and Ctrl-D leave it */
+      if (body || (n < 0 && errno == EINTR)) continue;
       break;
     }
     char line[1024];

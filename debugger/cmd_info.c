@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assemble.h"
+#include "cpu/event.h"
 #include "cpu/regname.h"
 #include "cpu/stops.h"
 #include "cpu/whatif.h"
@@ -90,8 +91,8 @@ void topic_all_registers(struct dbg *d, const char *args) {
 #define VIEW(name, call)                            \
   void name(struct dbg *d, const char *args) {      \
     struct view v = command_view(d);                \
-    (void)args;                                     \
-    call;                                           \
+    if (*args) out_error(d->out, "this takes no argument: '%s'", args); \
+    else call;                                      \
   }
 VIEW(topic_sreg, view_sreg(&v))
 VIEW(topic_creg, view_creg(&v))
@@ -102,6 +103,7 @@ VIEW(topic_tss, view_tss(&v))
 VIEW(topic_tlb, view_tlb(&v))
 VIEW(topic_fpu, view_fpu(&v))
 VIEW(topic_sse, view_sse(&v))
+VIEW(topic_avx, view_avx(&v))
 
 void topic_msr(struct dbg *d, const char *args) {
   struct view v = command_view(d);
@@ -240,6 +242,7 @@ void topic_files(struct dbg *d, const char *args) {
   out_open_list(d->out, "modules");
   for (unsigned n = 0; d->target.module && d->target.module(d->target.opaque, n, &m); n++) {
     out_open(d->out, NULL);
+    if (m.lo >= m.hi) (void)sym_module_range(d->syms, m.name, &m.lo, &m.hi);
     out_hex(d->out, "from", m.lo, "%016llx");
     out_hex(d->out, "to", m.hi, "-%016llx ");
     out_str(d->out, "name", m.name, "%s\n");
@@ -262,9 +265,9 @@ static void interrupt_frame(struct dbg *d, const struct past *p) {
   }
   out_text(d->out, "  interrupt frame of %s", transition_name(p->t.kind));
   if (p->t.kind <= TR_INTERRUPT) out_text(d->out, " %u", p->t.vector);
-  out_text(d->out, ":\n");
+  out_text(d->out, p->recorded ? ":\n" : ", not recorded\n");
   out_open_list(d->out, "slots");
-  for (unsigned k = 0; k < p->r.now.n; k++) {
+  for (unsigned k = 0; p->recorded && k < p->r.now.n; k++) {
     const struct rec_step *s = &p->r.now.step[k];
     u64 now = 0;
     if (s->kind != REC_PUSH) continue;
@@ -275,14 +278,14 @@ static void interrupt_frame(struct dbg *d, const struct past *p) {
     if (s->word == WORD_FLAGS) {
       explain_flags(text, sizeof text, (u32)s->a);
       out_str(d->out, "decoded", text, "  %s");
-    } else if (s->word == WORD_CS || s->word == WORD_SS) {
-      explain_selector(text, sizeof text, (u16)s->a);
+    } else if (s->word == WORD_CS || s->word == WORD_SS || (s->word >= WORD_ES && s->word <= WORD_GS)) {
+      dbg_slot_selector(p, (u16)s->a, text, sizeof text);
       out_str(d->out, "decoded", text, "  %s");
     } else if (s->word == WORD_ERROR) {
       explain_error(text, sizeof text, p->t.vector, (u32)s->a);
       out_str(d->out, "decoded", text, "  %s");
     } else if (s->word == WORD_IP) {
-      sym_name(d->syms, s->a, text, sizeof text);
+      (tr_behind(&p->t) ? sym_name_behind : sym_name)(d->syms, p->t.from.cs_base + s->a, text, sizeof text);
       if (*text) out_str(d->out, "decoded", text, "  <%s>");
     }
     if (dbg_peek(d, s->at, &now, s->bytes) == s->bytes && now != s->a) out_hex(d->out, "now", now, "  (now 0x%llx)");
@@ -315,9 +318,9 @@ void topic_frame(struct dbg *d, const char *args) {
   if (out.in) interrupt_frame(d, out.in);
 }
 
-static void put_point(struct dbg *d, const char *name, const struct tr_point *p) {
+static void put_point(struct dbg *d, const char *name, const struct tr_point *p, bool behind) {
   char place[128] = "";
-  sym_name(d->syms, p->rip, place, sizeof place);
+  (behind ? sym_name_behind : sym_name)(d->syms, tr_linear(p), place, sizeof place);
   out_open(d->out, name);
   out_num(d->out, "cpl", p->cpl, "%llu  ");
   out_hex(d->out, "cs", p->cs, "%04llx:");
@@ -329,7 +332,7 @@ static void put_point(struct dbg *d, const char *name, const struct tr_point *p)
 void topic_transitions(struct dbg *d, const char *args) {
   u64 n = 10;
   if (*args && !command_value(d, args, &n)) return;
-  if (!dbg_past_count(d)) out_text(d->out, "No transition has been recorded.\n");
+  if (!dbg_past_count(d)) out_text(d->out, "There has been no transition.\n");
   out_open_list(d->out, "transitions");
   for (u64 k = n < HISTORY ? n : HISTORY; k-- > 0;) {
     const struct past *p = dbg_past(d, (unsigned)k);
@@ -338,13 +341,13 @@ void topic_transitions(struct dbg *d, const char *args) {
     out_open(d->out, NULL);
     out_num(d->out, "age", k, "%4llu  ");
     out_num(d->out, "number", p->number, NULL);
-    out_num(d->out, "icount", p->icount, NULL);
+    if (p->icount) out_num(d->out, "icount", p->icount, NULL);
     out_str(d->out, "kind", transition_name(p->t.kind), "%-10s");
     if (vector) out_num(d->out, "vector", p->t.vector, "%3llu  ");
     else out_text(d->out, "     ");
-    put_point(d, "from", &p->t.from);
+    put_point(d, "from", &p->t.from, tr_behind(&p->t));
     out_text(d->out, "  ->  ");
-    put_point(d, "to", &p->t.to);
+    put_point(d, "to", &p->t.to, false);
     out_text(d->out, "\n");
     out_close(d->out);
   }
@@ -364,22 +367,16 @@ static char *told(void (*tell)(FILE *, const struct dbg *, const void *), const 
 
 static void tell_past(FILE *f, const struct dbg *d, const void *what) {
   const struct past *p = what;
-  explain_transition(f, p->cpu, &p->r, &p->t, d->names);
+  explain_transition(f, p->recorded ? p->cpu : d->cpu, p->recorded ? &p->r : NULL, &p->t, d->names);
+  if (!p->recorded) fprintf(f, "  its steps were not recorded, nor SS, RSP and RFLAGS in ring 0: 'record on' records them always\n");
+  else if (p->derived) fprintf(f, "  its steps are those of a dry run, made now, but for ring 0's flags: 'record on' records them always\n");
 }
 static void tell_past_json(FILE *f, const struct dbg *d, const void *what) {
   const struct past *p = what;
-  explain_json(f, p->cpu, &p->r, &p->t, d->names);
+  explain_json(f, p->recorded ? p->cpu : d->cpu, p->recorded ? &p->r : NULL, &p->t, d->names);
 }
 
-void cmd_explain(struct dbg *d, const char *args) {
-  u64 n = 0;
-  if (*args && !command_value(d, args, &n)) return;
-  const struct past *p = n < HISTORY ? dbg_past(d, (unsigned)n) : NULL;
-  if (!p) {
-    out_error(d->out, dbg_past_count(d) ? "so far back nothing is kept; 'info transitions' lists what is"
-                                        : "no transition has been recorded yet: step over one ('ring' runs to the next), or 'record on'");
-    return;
-  }
+static void put_past(struct dbg *d, const struct past *p) {
   char *text = told(tell_past, d, p), *json = out_json(d->out) ? told(tell_past_json, d, p) : NULL;
   if (json) out_raw_json(d->out, "transition", json);
   if (text) out_block(d->out, "text", text);
@@ -387,30 +384,47 @@ void cmd_explain(struct dbg *d, const char *args) {
   free(json);
 }
 
-/* One fault; or, where faults met while others were delivered, all of them, the first first. */
+void cmd_explain(struct dbg *d, const char *args) {
+  u64 n = 0;
+  if (*args && !command_value(d, args, &n)) return;
+  const struct past *p = n < HISTORY ? dbg_past_steps(d, (unsigned)n) : NULL;
+  if (!p) {
+    out_error(d->out, dbg_past_count(d) ? "so far back nothing is kept; 'info transitions' lists what is"
+                                        : "there has been no transition yet: step over one ('ring' runs to the next)");
+    return;
+  }
+  put_past(d, p);
+}
+
+/* A #DB that is a trap is behind its instruction: no fault, but a transition that says why. NULL: the last was none. */
+static const struct past *last_trap(struct dbg *d) {
+  for (unsigned n = 0; dbg_past(d, n); n++) {
+    const struct past *p = dbg_past(d, n);
+    if ((p->t.kind == TR_TASK ? p->t.cause : p->t.kind) != TR_EXCEPTION) continue;
+    bool later = !d->fault.number || p->icount >= d->fault.icount;
+    return p->recorded && !p->r.faulted && p->t.vector == VEC_DB && later ? p : NULL;
+  }
+  return NULL;
+}
+
 void cmd_why(struct dbg *d, const char *args) {
-  unsigned n = dbg_why_count(d);
-  (void)args;
-  if (!n) {
-    out_error(d->out, "no fault has been recorded");
+  const struct past *trap = last_trap(d);
+  const char *text = trap ? "" : dbg_why_text(d);
+  if (*args) {
+    out_error(d->out, "it is the last fault; 'explain %s' tells of a transition", args);
     return;
   }
-  if (out_json(d->out)) out_raw_json(d->out, "fault", dbg_why_json(d, 0));
-  if (n == 1) {
-    out_block(d->out, "text", dbg_why_text(d, 0));
+  if (trap) {
+    put_past(d, trap);
     return;
   }
-  out_open_list(d->out, "chain");
-  for (unsigned k = n; k-- > 0;) {
-    out_text(d->out, "fault %u of %u, %s:\n", n - k, n,
-             k + 1 == n ? "the first" : k || d->stop.why != STOP_SHUTDOWN ? "while that was delivered"
-                                                                          : "while #DF was delivered; the processor shuts down");
-    out_open(d->out, NULL);
-    if (out_json(d->out)) out_raw_json(d->out, "fault", dbg_why_json(d, k));
-    out_block(d->out, "text", dbg_why_text(d, k));
-    out_close(d->out);
+  if (!*text) {
+    out_error(d->out, "there has been no fault");
+    return;
   }
-  out_close(d->out);
+  if (out_json(d->out)) out_raw_json(d->out, "fault", dbg_why_json(d));
+  out_block(d->out, "text", text);
+  if (d->stop.why == STOP_SHUTDOWN) out_text(d->out, "and the processor shuts down\n");
 }
 
 static void tell_whatif(FILE *f, const struct dbg *d, const void *what) {
@@ -436,6 +450,10 @@ static int hex_bytes(struct dbg *d, const char *s, u8 *out, unsigned *n) {
 
 static int assemble(struct dbg *d, const char *text, u8 *bytes, unsigned *n, char *err, size_t size) {
   u8 code[ASSEMBLE_MAX];
+  if (strpbrk(text, ";\n") || *command_skip(text) == '.' || strchr(text, '"') || strstr(text, ".inc")) {
+    snprintf(err, size, "one instruction, and no directive of the assembler");
+    return -1;
+  }
   if (!d->assembler) d->assembler = assembler_new(true);
   if (!d->assembler || !assembler_present(d->assembler)) {
     snprintf(err, size, "there is no GNU as here (package binutils); 'whatif hex 0f 05' needs none");
@@ -443,10 +461,21 @@ static int assemble(struct dbg *d, const char *text, u8 *bytes, unsigned *n, cha
   }
   int len = assemble_text(d->assembler, text, dbg_bits(d), code, err, size);
   if (len > INSN_MAX_BYTES) snprintf(err, size, "'%s' is more than one instruction", text);
+  if (len < 0 && strstr(err, "relocation")) snprintf(err, size, "'%s': symbols are not known here; write the address ('p SYMBOL' tells it)", text);
   if (len < 0 || len > INSN_MAX_BYTES) return -1;
   memcpy(bytes, code, (size_t)len);
   *n = (unsigned)len;
   return 0;
+}
+
+/* Of a halted processor, what it would do if it were not: HLT is behind it. */
+static int awake(struct cpu *cpu, const u8 *bytes, unsigned n, struct whatif *w) {
+  bool halted = cpu->halted, shutdown = cpu->shutdown;
+  cpu->halted = cpu->shutdown = false;
+  int bad = cpu_whatif(cpu, bytes, n, w);
+  cpu->halted = halted;
+  cpu->shutdown = shutdown;
+  return bad;
 }
 
 /* A program's code is read-only on the host as well, so its owner puts the bytes there for a while. */
@@ -455,9 +484,9 @@ static int dry_run(struct dbg *d, const u8 *bytes, unsigned n, struct whatif *w)
   u64 pc = dbg_pc(d);
   stops_pass(d->cpu); /* a breakpoint here is not what the instruction would do */
   if (!n || !d->target.write || d->target.read(d->target.opaque, pc, old, n) != n)
-    return cpu_whatif(d->cpu, n ? bytes : NULL, n, w);
+    return awake(d->cpu, n ? bytes : NULL, n, w);
   if (dbg_poke(d, pc, bytes, n) != n) return -1;
-  int bad = cpu_whatif(d->cpu, NULL, 0, w);
+  int bad = awake(d->cpu, NULL, 0, w);
   return dbg_poke(d, pc, old, n) != n ? -1 : bad;
 }
 
@@ -470,6 +499,11 @@ void cmd_whatif(struct dbg *d, const char *args) {
   char err[256];
   if (!strncmp(args, "hex", 3)) {
     if (hex_bytes(d, command_skip(args + 3), bytes, &n)) return;
+    unsigned len = disasm_length(d->cpu, dbg_bits(d), bytes, n);
+    if (n && len != n) {
+      out_error(d->out, len ? "the instruction has %u bytes; give one instruction" : "the instruction does not end with these %u bytes", len ? len : n);
+      return;
+    }
   } else if (*args && assemble(d, args, bytes, &n, err, sizeof err)) {
     out_error(d->out, "%s", err);
     return;
@@ -480,11 +514,13 @@ void cmd_whatif(struct dbg *d, const char *args) {
     free(w);
     return;
   }
+  if (d->cpu->halted || d->cpu->shutdown)
+    out_str(d->out, "now", d->cpu->shutdown ? "shut down" : "halted", "the processor is %s; if it were not: ");
   out_str(d->out, "outcome", outcomes[w->outcome], "%s");
   bool goes = w->outcome == WHATIF_DONE || w->outcome == WHATIF_HALT;
   if (goes) {
     out_text(d->out, ": on to ");
-    put_point(d, "after", &w->after);
+    put_point(d, "after", &w->after, false);
   }
   out_text(d->out, "\n");
   out_bool(d->out, "device", w->touched_device, "it would use a port or a device, which was left out\n");
@@ -495,7 +531,7 @@ void cmd_whatif(struct dbg *d, const char *args) {
 }
 
 void cmd_record(struct dbg *d, const char *args) {
-  if (strcmp(args, "on") && strcmp(args, "auto")) {
+  if (strcmp(args, "on") && strcmp(args, "auto") && strcmp(args, "off")) {
     out_error(d->out, "record on, or record auto");
     return;
   }

@@ -34,7 +34,7 @@ static bool format(struct dbg *d, const char **args, struct format *f) {
     if (strchr("bhwg", *s)) f->unit = *s;
     else if (strchr("xduotcasizf", *s)) f->how = *s;
     else {
-      out_error(d->out, "'%c' is no format: x d u o t c a z, s for strings, i for instructions; units b h w g", *s);
+      out_error(d->out, "'%c' is no format: x d u o t c a z f, s for strings, i for instructions; units b h w g", *s);
       return false;
     }
   }
@@ -53,6 +53,18 @@ static void binary(char *buf, size_t n, u64 v) {
   snprintf(buf, n, "%s", bits + k);
 }
 
+/* As a number of the unit's own format: single or double precision; other sizes as integers, as gdb has it. */
+static void floating(char *buf, size_t n, u64 v, unsigned bytes) {
+  u32 low = (u32)v;
+  float single;
+  double wide;
+  memcpy(&single, &low, sizeof single);
+  memcpy(&wide, &v, sizeof wide);
+  if (bytes == 4) snprintf(buf, n, "%.9g", (double)single);
+  else if (bytes == 8) snprintf(buf, n, "%.17g", wide);
+  else snprintf(buf, n, "%" PRIu64, v);
+}
+
 static void show(struct dbg *d, char *buf, size_t n, char how, u64 v, unsigned bytes) {
   unsigned shift = 64 - 8 * bytes;
   s64 s = (s64)(v << shift) >> shift;
@@ -62,6 +74,7 @@ static void show(struct dbg *d, char *buf, size_t n, char how, u64 v, unsigned b
     case 'u': snprintf(buf, n, "%" PRIu64, v); break;
     case 'o': snprintf(buf, n, "0%" PRIo64, v); break;
     case 't': binary(buf, n, v); break;
+    case 'f': floating(buf, n, v, bytes); break;
     case 'z': snprintf(buf, n, "0x%0*" PRIx64, (int)bytes * 2, v); break;
     case 'c': snprintf(buf, n, isprint((int)(v & 0xff)) ? "%" PRId64 " '%c'" : "%" PRId64, s, (char)v); break;
     case 'a':
@@ -199,18 +212,17 @@ static void examine(struct dbg *d, const char *args, enum space space) {
   struct format f = {1, c->x_format, c->x_size};
   u64 addr = c->next_x;
   if (!format(d, &args, &f)) return;
-  if (space == VIRTUAL && strchr(args, ':')) {
-    static const char *const names[] = {"es", "cs", "ss", "ds", "fs", "gs"};
-    unsigned s = 0;
-    while (s < 6 && strncmp(args + (*args == '$'), names[s], 2)) s++;
-    if (s == 6 || !command_value(d, strchr(args, ':') + 1, &addr)) {
-      if (s == 6) out_error(d->out, "'%.*s' is no segment register", (int)strcspn(args, ":"), args);
-      return;
-    }
-    addr = dbg_linear(d->cpu, (enum sreg)s, addr);
-  } else if (*args && !command_value(d, args, &addr)) {
+  char err[200];
+  int segmented = space == PHYSICAL ? 1 : dbg_segment_offset(d, args, &addr, err, sizeof err);
+  if (segmented < 0) {
+    out_error(d->out, "%s", err);
     return;
   }
+  if (segmented && space == VIRTUAL && strchr(args, ':')) {
+    out_error(d->out, "'%.*s' is no segment register, and no selector", (int)strcspn(args, ":"), args);
+    return;
+  }
+  if (segmented && *args && !command_value(d, args, &addr)) return;
   c->x_format = f.how;
   c->x_size = f.unit ? f.unit : 'w';
   out_open_list(d->out, "memory");
@@ -340,14 +352,26 @@ static unsigned line_named(const char *args) {
   return n && n < 9 && !digits[n] ? (unsigned)strtoul(digits, NULL, 10) : 0;
 }
 
+/* "20,30": the lines from one to another of the file that was listed last, or is stopped in. */
+static bool line_range(const char *args, unsigned *first, unsigned *last) {
+  int end = 0;
+  return sscanf(args, "%9u , %9u%n", first, last, &end) == 2 && !args[end] && *first && *last >= *first;
+}
+
 void cmd_list(struct dbg *d, const char *args) {
   struct commands *c = d->commands;
+  unsigned from = 0, to = 0;
+  char start[32];
+  if (line_range(args, &from, &to)) {
+    snprintf(start, sizeof start, "%u", from);
+    args = start;
+  }
   struct sym_line line;
   u64 addr;
   unsigned first;
   if (*args || !c->list_line) {
     struct frame f;
-    if (!*args && d->selected && dbg_frame(d, d->selected, &f)) addr = f.pc - f.call;
+    if (!*args && d->selected && dbg_frame(d, d->selected, &f)) addr = frame_at(&f);
     else if (!command_place(d, args, false, &addr)) return;
     if (!sym_line_at(d->syms, addr, &line)) {
       out_error(d->out, "no source line is known for 0x%" PRIx64 "; was it compiled with -g?", addr);
@@ -356,7 +380,7 @@ void cmd_list(struct dbg *d, const char *args) {
     free(c->list_file);
     c->list_file = strdup(line.file);
     if (line_named(args)) line.line = line_named(args);
-    first = line.line > c->list_size / 2 ? line.line - c->list_size / 2 : 1;
+    first = to ? from : line.line > c->list_size / 2 ? line.line - c->list_size / 2 : 1;
   } else {
     first = c->list_line;
   }
@@ -364,7 +388,7 @@ void cmd_list(struct dbg *d, const char *args) {
   out_str(d->out, "file", c->list_file, NULL);
   out_open_list(d->out, "lines");
   unsigned k = 0;
-  for (; k < c->list_size; k++) {
+  for (; k < (to ? to - from + 1 : c->list_size); k++) {
     const char *text = sym_source(d->syms, c->list_file, first + k);
     if (!text) break;
     out_open(d->out, NULL);
@@ -429,9 +453,15 @@ void topic_symbols(struct dbg *d, const char *args) {
 void cmd_backtrace(struct dbg *d, const char *args) {
   u64 most = 200;
   struct frame f;
-  if (*args && !command_value(d, args, &most)) return;
-  out_open_list(d->out, "frames");
   unsigned n = 0;
+  const bool outer = *args == '-';
+  if (*args && !command_value(d, args + outer, &most)) return;
+  if (outer) { /* the outermost alone */
+    while (dbg_frame(d, n, &f)) n++;
+    n = n > most ? n - (unsigned)most : 0;
+    most = UINT64_MAX;
+  }
+  out_open_list(d->out, "frames");
   for (; n < most && dbg_frame(d, n, &f); n++) {
     out_open(d->out, NULL);
     command_frame(d, n, &f);
@@ -439,6 +469,7 @@ void cmd_backtrace(struct dbg *d, const char *args) {
   }
   out_close(d->out);
   if (dbg_frame(d, n, &f)) out_text(d->out, "(more frames follow)\n");
+  else if (dbg_frames_cut(d)) out_text(d->out, "(more frames follow, which are not looked for)\n");
 }
 
 static void select_frame(struct dbg *d, s64 n) {
@@ -449,13 +480,14 @@ static void select_frame(struct dbg *d, s64 n) {
   }
   dbg_select(d, (unsigned)n);
   command_frame(d, (unsigned)n, &f);
-  command_source_line(d, f.pc - f.call);
+  command_source_line(d, frame_at(&f));
 }
 
 void cmd_frame(struct dbg *d, const char *args) {
   u64 n = dbg_selected(d);
   if (*args && !command_value(d, args, &n)) return;
-  select_frame(d, (s64)(n & 0xffff));
+  if (n <= INT32_MAX) select_frame(d, (s64)n);
+  else out_error(d->out, "there is no frame %s", args);
 }
 void cmd_up(struct dbg *d, const char *args) {
   u64 n;

@@ -12,7 +12,7 @@
 
 static bool restarted(struct dbg *d) {
   char err[512];
-  if (!dbg_restart(d, err, sizeof err)) return true;
+  if (!dbg_restart(d, err, sizeof err)) return d->commands->tell_mode = false, true; /* nothing has crossed a ring */
   out_error(d->out, "%s", err);
   return false;
 }
@@ -78,7 +78,21 @@ static void run_to(struct dbg *d, const char *args, bool frame) {
   }
   if (command_place(d, args, true, &addr)) dbg_until(d, addr, frame);
 }
-void cmd_until(struct dbg *d, const char *args) { run_to(d, args, true); }
+
+/* As `next`, but where a loop jumps back on through it to the line behind. */
+static void until_next(struct dbg *d) {
+  struct sym f, now;
+  u64 pc = dbg_pc(d), rsp = d->cpu->gpr[RSP];
+  bool named = sym_at(d->syms, pc, &f);
+  do dbg_step_line(d, 1, false);
+  while (named && d->alive && d->stop.why == STOP_STEPPED && dbg_pc(d) <= pc && d->cpu->gpr[RSP] == rsp &&
+         sym_at(d->syms, dbg_pc(d), &now) && now.addr == f.addr);
+}
+
+void cmd_until(struct dbg *d, const char *args) {
+  if (*args) run_to(d, args, true);
+  else until_next(d);
+}
 void cmd_advance(struct dbg *d, const char *args) { run_to(d, args, false); }
 
 void cmd_signal(struct dbg *d, const char *args) {
@@ -126,12 +140,38 @@ static bool good_condition(struct dbg *d, const char *condition) {
   return false;
 }
 
+/* "0x401136 <main+4>: a.c:12" */
+static void tell_code(struct dbg *d, u64 addr, const char *name) {
+  struct sym_line line;
+  command_address(d, addr, name);
+  if (!sym_line_at(d->syms, addr, &line)) return;
+  out_str(d->out, "file", line.file, ": %s");
+  out_num(d->out, "line", line.line, ":%llu");
+}
+
+static void tell_places(struct dbg *d, const struct point *p) {
+  out_open_list(d->out, "places");
+  for (unsigned k = 0; k < p->places; k++) {
+    char number[32];
+    snprintf(number, sizeof number, "%u.%u", p->number, k + 1);
+    out_open(d->out, NULL);
+    out_str(d->out, "number", number, "%-23s");
+    out_bool(d->out, "enabled", !p->place[k].off, NULL);
+    out_text(d->out, "%-4s ", p->place[k].off ? "no" : "yes");
+    tell_code(d, p->place[k].addr, "place");
+    out_text(d->out, "\n");
+    out_close(d->out);
+  }
+  out_close(d->out);
+}
+
 static void tell_point(struct dbg *d, const struct point *p, const char *what) {
   out_num(d->out, "number", p->number, NULL);
   out_text(d->out, "%s%c%s %u", p->temporary ? "Temporary " : "", p->temporary ? tolower(*what) : *what, what + 1, p->number);
   if (p->kind == POINT_BREAK) {
     out_text(d->out, " at ");
-    command_address(d, p->addr, "place");
+    tell_code(d, p->addr, "place");
+    if (p->places) out_text(d->out, ", and %u more places", p->places - 1);
   } else {
     out_str(d->out, "what", p->text, ": %s");
   }
@@ -145,18 +185,21 @@ static void add(struct dbg *d, const struct point *like, const char *what) {
 }
 
 static void set_break(struct dbg *d, const char *args, bool temporary) {
-  enum { PLACES = 16 };
-  u64 addr[PLACES];
+  u64 addr[SYM_PLACES];
+  struct point_place at[SYM_PLACES] = {{0, false}};
   const char *condition;
   char err[256], *place = split_condition(args, &condition);
   if (!place || !good_condition(d, condition)) {
     free(place);
     return;
   }
-  int n = dbg_place(d, place, true, addr, PLACES, err, sizeof err);
+  int n = dbg_place(d, place, true, addr, SYM_PLACES, err, sizeof err);
   if (n < 0) out_error(d->out, "%s", err);
-  for (int k = 0; k < n && k < PLACES; k++)
-    add(d, &(struct point){.kind = POINT_BREAK, .enabled = true, .temporary = temporary, .addr = addr[k],
+  if (n > SYM_PLACES) n = SYM_PLACES;
+  for (int k = 0; k < n; k++) at[k].addr = addr[k];
+  if (n > 0)
+    add(d, &(struct point){.kind = POINT_BREAK, .enabled = true, .temporary = temporary, .addr = addr[0],
+                           .place = at, .places = n > 1 ? (unsigned)n : 0,
                            .text = *place ? place : (char[]){"here"}, .condition = (char *)(uintptr_t)condition}, "Breakpoint");
   free(place);
 }
@@ -187,6 +230,7 @@ static bool watched(struct dbg *d, const char *text, enum point_kind kind, struc
     out_error(d->out, "only memory can be watched for reads: u32[ADDR], *ADDR, or a variable");
     return false;
   }
+  if (v.constant) return out_error(d->out, "%s is always %#" PRIx64 "; for memory there, u32[%s]", text, v.v, text), false;
   p->kind = POINT_EXPRESSION;
   p->old_value = v.v;
   return true;
@@ -248,6 +292,7 @@ static bool catch_exception(struct dbg *d, const char *args, struct point *p) {
     const char *m = vector_rows[k].mnemonic;
     if (m && (!strcasecmp(word, m) || !strcasecmp(word, m + 1))) return p->number_of = (int)k, true;
   }
+  if (isalpha((unsigned char)*word)) return out_error(d->out, "no exception is called '%s'; a vector, or a name such as PF, UD, GP", word), false;
   if (!command_value(d, word, &v)) return false;
   if (v > 255) return out_error(d->out, "vectors are 0 to 255"), false;
   p->number_of = (int)v;
@@ -266,19 +311,32 @@ static bool transition_kind(const char *word, struct point *p) {
   return false;
 }
 
+static bool one_ring(char c, int *ring) {
+  if (c != '*' && (c < '0' || c > '3')) return false;
+  *ring = c == '*' ? -1 : c - '0';
+  return true;
+}
+
 static bool catch_transition(struct dbg *d, const char *args, struct point *p) {
   char word[64];
   p->kind = POINT_TRANSITION;
-  p->from_cpl = p->to_cpl = -1;
+  p->from_cpl = p->to_cpl = p->number_of = -1;
   while (command_word(&args, word, sizeof word)) {
     const char *arrow = strstr(word, "->");
-    if (arrow && (arrow - word) <= 1 && strlen(arrow + 2) <= 1) {
-      if (arrow > word && word[0] != '*') p->from_cpl = word[0] - '0';
-      if (arrow[2] && arrow[2] != '*') p->to_cpl = arrow[2] - '0';
-      if (p->from_cpl <= 3 && p->to_cpl <= 3 && p->from_cpl >= -1 && p->to_cpl >= -1) continue;
-      out_error(d->out, "'%s': rings are 0 to 3", word);
+    if (arrow) {
+      if (arrow - word == 1 && strlen(arrow) == 3 && one_ring(word[0], &p->from_cpl) && one_ring(arrow[2], &p->to_cpl)) continue;
+      out_error(d->out, "'%s': a ring, '->' and a ring: 3->0; rings are 0 to 3, or *", word);
       return false;
     }
+    if (p->kinds && isdigit((unsigned char)*word)) {
+      u64 vector;
+      if (!command_value(d, word, &vector)) return false;
+      if (vector > 255 || (p->kinds & ~(1u << TR_INT | 1u << TR_EXCEPTION | 1u << TR_INTERRUPT)))
+        return out_error(d->out, vector > 255 ? "vectors are 0 to 255" : "only int, exception and interrupt have vectors"), false;
+      p->number_of = (int)vector;
+      continue;
+    }
+    if (p->kinds) return out_error(d->out, "'%s' is too much: kinds are separated by | without blanks", word), false;
     if (!strcmp(word, "via") && !command_word(&args, word, sizeof word)) return out_error(d->out, "via what?"), false;
     for (char *next, *one = word; one; one = next) {
       next = strpbrk(one, "|,");
@@ -334,14 +392,33 @@ void cmd_modebp(struct dbg *d, const char *args) {
 
 /* ---- changing them ---- */
 
-/* The point that args begin with; moves on. */
-static struct point *named_point(struct dbg *d, const char **args) {
+/* The point that args begin with; moves on. place: of "1.2", counted from 1, else 0; NULL: such is refused. */
+static struct point *named_place(struct dbg *d, const char **args, unsigned *place) {
   char word[32], *end;
   if (!command_word(args, word, sizeof word)) return out_error(d->out, "which one? its number"), NULL;
-  unsigned long n = strtoul(word, &end, 10);
-  struct point *p = *end ? NULL : dbg_point(d, (unsigned)n);
-  if (!p) out_error(d->out, "there is no breakpoint %s", word);
+  unsigned long n = strtoul(word, &end, 10), k = 0;
+  if (place && *end == '.' && isdigit((unsigned char)end[1])) k = strtoul(end + 1, &end, 10);
+  struct point *p = *end || n > UINT32_MAX ? NULL : dbg_point(d, (unsigned)n);
+  if (!p || k > p->places) {
+    out_error(d->out, "there is no breakpoint %s", word);
+    return NULL;
+  }
+  if (place) *place = (unsigned)k;
   return p;
+}
+static struct point *named_point(struct dbg *d, const char **args) { return named_place(d, args, NULL); }
+
+/* "3-6": moves on. False: args do not begin with a range. */
+static bool number_range(const char **args, unsigned *first, unsigned *last) {
+  char word[32], *end;
+  const char *at = *args;
+  if (!command_word(&at, word, sizeof word) || !isdigit((unsigned char)*word)) return false;
+  *first = (unsigned)strtoul(word, &end, 10);
+  if (*end != '-' || !isdigit((unsigned char)end[1])) return false;
+  *last = (unsigned)strtoul(end + 1, &end, 10);
+  if (*end) return false;
+  *args = at;
+  return true;
 }
 
 void cmd_condition(struct dbg *d, const char *args) {
@@ -359,7 +436,7 @@ void cmd_ignore(struct dbg *d, const char *args) {
     out_error(d->out, "how often?");
     return;
   }
-  if (!command_value(d, args, &n)) return;
+  if (!command_count(d, args, &n)) return;
   p->ignore = n;
   out_num(d->out, "ignore", n, "Passes it the next %llu times\n");
 }
@@ -387,6 +464,14 @@ void cmd_delete(struct dbg *d, const char *args) {
   if (!*args)
     while (dbg_points(d)) dbg_delete_point(d, dbg_points(d));
   while (*args) {
+    unsigned first, last;
+    if (number_range(&args, &first, &last)) {
+      for (struct point *p = dbg_points(d), *next; p; p = next) {
+        next = p->next;
+        if (p->number >= first && p->number <= last) dbg_delete_point(d, p);
+      }
+      continue;
+    }
     struct point *p = named_point(d, &args);
     if (!p) return;
     dbg_delete_point(d, p);
@@ -399,7 +484,7 @@ void cmd_clear(struct dbg *d, const char *args) {
   if (!command_place(d, args, true, &addr)) return;
   for (struct point *p = dbg_points(d), *next; p; p = next) {
     next = p->next;
-    if (p->kind != POINT_BREAK || p->addr != addr) continue;
+    if (p->kind != POINT_BREAK || (p->addr != addr && !dbg_point_is_at(p, addr))) continue;
     out_text(d->out, n++ ? " %u" : "Deleted breakpoint %u", p->number);
     dbg_delete_point(d, p);
   }
@@ -427,8 +512,18 @@ static void set_enabled(struct dbg *d, const char *args, bool on) {
   if (!*args)
     for (struct point *p = dbg_points(d); p; p = p->next) p->enabled = on;
   while (*args) {
-    struct point *p = named_point(d, &args);
+    unsigned first, last, place;
+    if (number_range(&args, &first, &last)) {
+      for (struct point *p = dbg_points(d); p; p = p->next)
+        if (p->number >= first && p->number <= last) p->enabled = on;
+      continue;
+    }
+    struct point *p = named_place(d, &args, &place);
     if (!p) break;
+    if (place) {
+      p->place[place - 1].off = !on;
+      continue;
+    }
     p->enabled = on;
     p->once = once;
     if (temporary) p->temporary = true;
@@ -558,11 +653,13 @@ void topic_breakpoints(struct dbg *d, const char *args) {
     out_bool(d->out, "temporary", p->temporary, NULL);
     out_bool(d->out, "enabled", p->enabled, NULL);
     out_str(d->out, "what", p->text ? p->text : "", p->kind == POINT_BREAK ? NULL : "%s");
-    if (p->kind == POINT_BREAK) command_address(d, p->addr, "place");
+    if (p->places) out_text(d->out, "%u places of %s", p->places, p->text);
+    else if (p->kind == POINT_BREAK) tell_code(d, p->addr, "place");
     if (p->condition) out_str(d->out, "condition", p->condition, "  if %s");
     out_num(d->out, "hits", p->hits, !p->hits ? NULL : p->hits == 1 ? "  (%llu hit)" : "  (%llu hits)");
     if (p->ignore) out_num(d->out, "ignore", p->ignore, "  passes %llu more");
     out_text(d->out, "\n");
+    if (p->places) tell_places(d, p);
     for (char **c = p->commands; c && *c; c++) out_text(d->out, "         %s\n", *c);
     out_close(d->out);
   }

@@ -32,8 +32,8 @@ static bool apply(struct dbg *d, const char *name, const char *value) {
   struct commands *c = d->commands;
   bool on = !strcmp(value, "on"), off = !strcmp(value, "off") || !strcmp(value, "auto");
   if (!strcmp(name, "disassembly-flavor")) {
+    if (strcmp(value, "intel") && strcmp(value, "att")) return false;
     c->intel = !strcmp(value, "intel");
-    if (!c->intel && strcmp(value, "att")) return false;
     disasm_set_intel(d->disasm, c->intel);
     return true;
   }
@@ -71,11 +71,29 @@ void cmd_set(struct dbg *d, const char *args) {
   if (!command_value(d, args, &v)) return;
 }
 
+static void show_all(struct dbg *d) {
+  static const char *const shown[] = {"disassembly-flavor", "listsize", "json", "record"};
+  for (unsigned k = 0; k < ARRAY_SIZE(shown); k++) {
+    out_open(d->out, NULL);
+    out_str(d->out, "setting", shown[k], "%s: ");
+    cmd_show(d, shown[k]);
+    out_close(d->out);
+  }
+}
+
 void cmd_show(struct dbg *d, const char *args) {
   struct commands *c = d->commands;
+  if (!*args) {
+    out_open_list(d->out, "settings");
+    show_all(d);
+    out_close(d->out);
+    return;
+  }
   if (!strcmp(args, "disassembly-flavor")) out_str(d->out, "value", c->intel ? "intel" : "att", "%s\n");
   else if (!strcmp(args, "listsize")) out_num(d->out, "value", c->list_size, "%llu\n");
-  else if (!strcmp(args, "json")) out_bool(d->out, "value", out_json(d->out), "on\n");
+  else if (!strcmp(args, "json")) out_str(d->out, "value", out_json(d->out) ? "on" : "off", "%s\n");
+  else if (!strcmp(args, "confirm") || !strcmp(args, "pagination")) out_str(d->out, "value", "off", "%s: nothing asks, nothing pages\n");
+  else if (!strcmp(args, "width") || !strcmp(args, "height")) out_str(d->out, "value", "unlimited", "%s\n");
   else if (!strcmp(args, "record")) out_str(d->out, "value", d->record_always ? "on" : "auto", "%s\n");
   else if (!strcmp(args, "version")) out_str(d->out, "value", "ringwalk", "%s\n");
   else out_error(d->out, "'%s' is no setting; see help set", args);
@@ -151,7 +169,8 @@ int dbg_source(struct dbg *d, const char *path, bool *go_on) {
   *go_on = true;
   if (!f) return -1;
   d->commands->depth++;
-  while (*go_on && getline(&line, &room, f) >= 0) {
+  d->commands->failed = false;
+  while (*go_on && !d->commands->failed && getline(&line, &room, f) >= 0) {
     line[strcspn(line, "\r\n")] = 0;
     *go_on = dbg_command(d, line);
   }
@@ -163,6 +182,7 @@ int dbg_source(struct dbg *d, const char *path, bool *go_on) {
 
 void cmd_source(struct dbg *d, const char *args) {
   bool go_on;
+  if (!command_may_read_files(d)) return;
   if (!*args) out_error(d->out, "which file?");
   else if (dbg_source(d, args, &go_on)) out_error(d->out, "%s: %s", args, errno ? strerror(errno) : "too deep");
   else if (!go_on) d->commands->quit = true;
@@ -236,6 +256,10 @@ void cmd_printf(struct dbg *d, const char *args) {
       out_error(d->out, "%s", *values == ',' ? err : "there are too few values");
       return;
     }
+    if (strtoul(at + 1 + strspn(at + 1, "-+ #0"), NULL, 10) > 100) {
+      out_error(d->out, "a field is at most 100 wide");
+      return;
+    }
     char format[64];
     snprintf(format, sizeof format, "%.*sll%c", (int)(n < 32 ? n : 32), at, how);
     if (how == 's') print_string(d, v.v);
@@ -260,6 +284,7 @@ void cmd_printf(struct dbg *d, const char *args) {
 void cmd_symbol_file(struct dbg *d, const char *args) {
   char path[512], err[512];
   u64 bias = 0;
+  if (!command_may_read_files(d)) return;
   if (!command_word(&args, path, sizeof path)) {
     out_error(d->out, "which file?");
     return;
@@ -269,6 +294,7 @@ void cmd_symbol_file(struct dbg *d, const char *args) {
 }
 
 void cmd_directory(struct dbg *d, const char *args) {
+  if (!command_may_read_files(d)) return;
   if (*args) sym_add_directory(d->syms, args);
   else out_error(d->out, "which directory?");
 }

@@ -56,7 +56,9 @@ bool command_place(struct dbg *d, const char *args, bool prologue, u64 *addr) {
 bool command_count(struct dbg *d, const char *args, u64 *n) {
   *n = 1;
   if (!*args) return true;
-  return command_value(d, args, n);
+  if (!command_value(d, args, n)) return false;
+  if (*n >> 63) out_error(d->out, "'%s' is no count", args);
+  return !(*n >> 63);
 }
 
 struct view command_view(struct dbg *d) { return (struct view){d->out, d->cpu, dbg_before(d), d->syms}; }
@@ -77,12 +79,17 @@ static int match(const char *names, const char *word, size_t n) {
 const struct command *command_find(const char *name, size_t n, char *err, size_t size) {
   const struct command *found = NULL;
   unsigned many = 0;
+  if (!n) {
+    snprintf(err, size, "'%.80s' is no command; 'print %.40s' shows a value", name, name);
+    return NULL;
+  }
   for (unsigned k = 0; k < command_row_count; k++) {
     int m = match(command_rows[k].names, name, n);
     if (m == 2) return &command_rows[k];
     if (m == 1 && many++ == 0) found = &command_rows[k];
   }
   if (many == 1) return found;
+  if (!n) many = 0, n = strcspn(name, " \t");
   snprintf(err, size, many ? "'%.*s' could be more than one command; see help" : "'%.*s' is no command; see help", (int)n, name);
   return NULL;
 }
@@ -131,6 +138,28 @@ static void body_ends(struct dbg *d) {
   c->collecting = COLLECT_NOTHING;
 }
 
+/* gdb's commands with bodies that are not here: their lines are passed over, and not done. */
+static bool has_body(const char *word) {
+  static const char *const words[] = {"if", "while", "document", "python", "guile", "compile"};
+  for (unsigned k = 0; k < ARRAY_SIZE(words); k++)
+    if (!strcmp(word, words[k])) return true;
+  return false;
+}
+
+static bool dropped(struct dbg *d, const char *line) {
+  char word[16];
+  const char *at = line;
+  if (!command_word(&at, word, sizeof word) || !has_body(word)) return false;
+  if (strcmp(word, "document")) {
+    out_begin(d->out, "error");
+    out_error(d->out, "'%s' is not known here; its lines up to 'end' are passed over", word);
+    out_end(d->out);
+    d->commands->failed = true;
+  }
+  d->commands->collecting = COLLECT_DROP;
+  return true;
+}
+
 static void collect(struct dbg *d, const char *line) {
   struct commands *c = d->commands;
   char word[16];
@@ -140,7 +169,7 @@ static void collect(struct dbg *d, const char *line) {
     body_ends(d);
     return;
   }
-  if (!strcmp(word, "commands") || !strcmp(word, "define")) c->nested++;
+  if (!strcmp(word, "commands") || !strcmp(word, "define") || has_body(word)) c->nested++;
   if (!strcmp(word, "end")) c->nested--;
   char **more = realloc(c->line, (c->lines + 1) * sizeof *more);
   if (!more) return;
@@ -182,7 +211,8 @@ static bool run_user(struct dbg *d, struct user_command *u, const char *args) {
   }
   c->depth++;
   bool go_on = true;
-  for (unsigned k = 0; k < u->lines && go_on; k++) {
+  c->failed = false;
+  for (unsigned k = 0; k < u->lines && go_on && !c->failed; k++) {
     expand(u->line[k], args, line, sizeof line);
     go_on = dbg_command(d, line);
   }
@@ -226,6 +256,7 @@ static void execute(struct dbg *d, const struct command *c, const char *args) {
     out_begin(d->out, "error");
     out_error(d->out, "the target has ended; 'run' starts it over");
     out_end(d->out);
+    d->commands->failed = true;
     return;
   }
   if (c->flags & COMMAND_RESUMES) {
@@ -235,6 +266,7 @@ static void execute(struct dbg *d, const struct command *c, const char *args) {
     bool failed = out_failed(d->out);
     out_end(d->out);
     d->commands->resumed = true;
+    d->commands->failed = failed;
     if (failed || before == d->runs) return;
     if (!is_silent(d)) dbg_tell_stop(d);
     after_stop(d);
@@ -244,6 +276,7 @@ static void execute(struct dbg *d, const struct command *c, const char *args) {
   snprintf(event, sizeof event, "%.*s", (int)strcspn(c->names, " "), c->names);
   out_begin(d->out, event);
   c->run(d, args);
+  d->commands->failed |= out_failed(d->out);
   out_end(d->out);
 }
 
@@ -256,6 +289,8 @@ bool dbg_command(struct dbg *d, const char *line) {
   }
   line = command_skip(line);
   if (!*line || *line == '#') return true;
+  c->failed = false;
+  if (dropped(d, line)) return true;
   char *copy = strdup(line);
   if (!copy) return true;
   for (size_t n = strlen(copy); n && isspace((unsigned char)copy[n - 1]);) copy[--n] = 0;
@@ -272,13 +307,26 @@ bool dbg_command(struct dbg *d, const char *line) {
     out_begin(d->out, "error");
     out_error(d->out, "%s", err);
     out_end(d->out);
+    c->failed = true;
   }
   free(copy);
   return go_on;
 }
 
+void dbg_forbid_files(struct dbg *d, bool on) { d->commands->no_files = on; }
+bool command_may_read_files(struct dbg *d) {
+  if (d->commands->no_files) out_error(d->out, "a client of the stub may read no files: do this with -x or -ex");
+  return !d->commands->no_files;
+}
+
 int dbg_status(const struct dbg *d) { return d->status; }
+bool dbg_failed(const struct dbg *d) { return d->commands->failed; }
 bool dbg_collecting(const struct dbg *d) { return d->commands->collecting; }
+void dbg_drop_body(struct dbg *d) {
+  forget_lines(d->commands);
+  d->commands->collecting = COLLECT_NOTHING;
+  d->commands->nested = 0;
+}
 
 bool dbg_repeats(const char *line) {
   char err[160];
@@ -347,6 +395,12 @@ static const char *complete_symbol(struct dbg *d, const char *start, size_t len,
 }
 
 static const char *complete_register(const char *start, size_t len, unsigned n, char *buf, size_t size) {
+  static const char *const also[] = {"pc", "sp", "fp", "ip", "eflags", "icount"};
+  for (unsigned k = 0; k < ARRAY_SIZE(also); k++)
+    if (!strncmp(also[k], start + 1, len - 1) && n-- == 0) {
+      snprintf(buf, size, "$%s", also[k]);
+      return buf;
+    }
   for (unsigned k = 0; regname_at(k); k++)
     if (!strncmp(regname_at(k), start + 1, len - 1) && n-- == 0) {
       snprintf(buf, size, "$%s", regname_at(k));
@@ -386,7 +440,8 @@ int commands_create(struct dbg *d) {
   d->commands->list_size = 10;
   d->commands->x_format = 'x';
   d->commands->x_size = 'w';
-  return 0;
+  /* Of the fault that `catch exception` looks at: known to conditions before there is one. */
+  return variables_set(d, "_vector", 0) || variables_set(d, "_error", 0) || variables_set(d, "_address", 0) ? -1 : 0;
 }
 
 void commands_free(struct dbg *d) {

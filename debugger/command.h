@@ -38,7 +38,7 @@ struct user_command {
 };
 struct commands {
   struct user_command *user;
-  enum { COLLECT_NOTHING, COLLECT_POINT, COLLECT_DEFINE } collecting;
+  enum { COLLECT_NOTHING, COLLECT_POINT, COLLECT_DEFINE, COLLECT_DROP } collecting;
   unsigned point;
   char name[64];
   char **line;
@@ -55,7 +55,8 @@ struct commands {
   bool tell_mode;       /* the last stop was told at this CPL and mode: for the note when either changes */
   u8 told_cpl;
   struct { u64 function; unsigned line; } told; /* by the last stop */
-  bool confirm, intel, quit, resumed;
+  bool confirm, intel, quit, resumed, no_files;
+  bool failed;          /* the last command */
   unsigned list_size;
 };
 
@@ -64,6 +65,8 @@ const struct command *command_find(const char *name, size_t n, char *err, size_t
 
 /* Does the commands in a file. -1: it cannot be read. */
 MUST_CHECK int dbg_source(struct dbg *d, const char *path, bool *go_on);
+/* False: files are forbidden; said. */
+MUST_CHECK bool command_may_read_files(struct dbg *d);
 /* An expression in args, or an error said. */
 MUST_CHECK bool command_value(struct dbg *d, const char *args, u64 *v);
 /* One place in args. */

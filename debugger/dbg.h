@@ -4,7 +4,7 @@
 
 #include "debugger/session.h"
 
-enum { SIGNALS = 65, CROSSINGS = 64, FAULTS = 4, WANTS = 8 };
+enum { SIGNALS = 65, CROSSINGS = 64, WANTS = 8 };
 
 /* A way into ring N that has not been left again: what a backtrace goes back through. */
 struct crossing {
@@ -12,6 +12,13 @@ struct crossing {
   struct transition t;
   u64 gpr[16]; /* before it */
   u16 unknown; /* bit n: gpr[n] is lost: SYSCALL's RCX and R11 */
+};
+
+/* What a run keeps of its transitions. */
+enum listening {
+  LISTEN_NOT,   /* they are noted by the processor (struct trail): a run at full speed */
+  LISTEN_HEAR,  /* noted, and looked at: something may stop there */
+  LISTEN_ALL,   /* each with its record and registers */
 };
 
 /* A place where a step in progress ends: before the instruction at addr, when RSP is at least `rsp` (0: any). */
@@ -27,7 +34,8 @@ struct dbg {
   struct point *points;
   unsigned next_number;
   bool points_dirty;
-  u32 kinds;             /* while not dirty: a bit for each kind of which one is enabled */
+  u32 kinds;             /* while not dirty: a bit for each kind of which one is enabled, */
+  enum listening needed; /* and what they need */
   bool alive;
   struct stop stop;
   struct cpu *before;
@@ -46,19 +54,26 @@ struct dbg {
   struct point *caught;  /* by a hook */
   bool caught_by_kernel, caught_transition, held_fault;
   struct point *done_temporary;
+  bool told_debug_fault; /* a #DB that is a fault, not a trap, is being delivered */
   unsigned fault_depth;  /* of the last fault: while so many others were delivered */
   struct { bool on; u64 rip; u8 vector; unsigned depth; } let; /* the fault that shall be delivered now */
   int replace_signal;    /* -1: no */
+  int sent_signal;       /* by a command, and not to be asked about; 0: none */
 
-  bool record_always, recording;
+  bool record_always;
+  enum listening listening;
   struct recorder recorder;
+  struct trail *trail;
+  u64 trail_seen;        /* of its entries, those that are in `past` */
   struct past *past;     /* HISTORY of them */
   u64 past_count;
   struct crossing crossing[CROSSINGS];
   unsigned crossings;
-  struct past *fault;    /* FAULTS of them: `r` and `cpu` alone count */
-  u64 fault_count;
+  struct past fault;     /* the last one: number 0: none */
   char *text[2];         /* of dbg_why_text(), dbg_why_json() */
+
+  /* While a condition is judged at a place where the registers are not yet, or no more, what it is about: */
+  struct { bool regs; u64 gpr[16], rip; const struct fault *fault; } under;
 
   unsigned selected;
   struct frame *frames;  /* since the stop */
@@ -90,6 +105,10 @@ size_t dbg_cpu_bytes(void); /* of struct cpu, without its caches */
 /* history.c */
 void history_transition(struct dbg *d, struct cpu *cpu, const struct transition *t);
 void history_fault(struct dbg *d, struct cpu *cpu, const struct recorder *r);
+/* p was only noted; this is what it was, and its steps. */
+void history_derived(struct dbg *d, struct past *p, const struct transition *t, const struct recorder *r);
+/* What the trail has since it was last looked at. */
+void history_import(struct dbg *d);
 void history_clear(struct dbg *d);
 
 /* expr.c */
@@ -106,9 +125,20 @@ struct value {
   unsigned bytes;    /* MEMORY */
   unsigned id;       /* REGISTER: of cpu/regname.h */
   unsigned shift, width; /* REGISTER: the part that was named */
+  u64 bias;          /* REGISTER: what is added to it: $pc is linear */
+  int segment;       /* REGISTER: one of seg[], which is loaded; else -1 */
+  bool constant;     /* nothing of it can change */
   char name[64];     /* VARIABLE */
 };
 MUST_CHECK int dbg_eval_value(struct dbg *d, const char *text, struct value *out, const char **end, char *err, size_t n);
+
+/* regpart.c */
+/* A field by its name: "cs.dpl", "cr0.pe", "efer.lma": the register that it is in, and which of its bits. */
+struct register_field { int id; u8 shift, width; };
+bool register_field(const char *name, struct register_field *out);
+int register_segment(const char *name);
+/* Where SEL:0 is; in 64-bit mode 0. -1: no such descriptor. */
+MUST_CHECK int segment_base(struct dbg *d, u16 sel, u64 *base);
 
 /* command.c */
 MUST_CHECK int commands_create(struct dbg *d);

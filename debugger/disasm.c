@@ -72,6 +72,15 @@ static void read_code(const struct disasm *d, struct code *c, struct cpu *cpu, u
     c->len = c->insn.len;
 }
 
+unsigned disasm_length(const struct cpu *cpu, unsigned bits_, const u8 *bytes, unsigned n) {
+  static const u32 modes[CODE_WIDTHS] = {MODE_CODE16, MODE_CODE32, MODE_CODE64};
+  struct insn insn;
+  const struct oprow *row;
+  enum decode_status how = decode_insn(cpu->vm->decoder, cpu->model, (cpu->mode & ~(u32)MODE_CODE_MASK) | modes[width_of(bits_)],
+                                       cpu->rip, bytes, n, &insn, &row);
+  return how == DECODE_OK ? insn.len : how == DECODE_MORE ? 0 : n;
+}
+
 /* ---- names ---- */
 
 static void append_name(const struct symbols *syms, u64 la, char *text, size_t n, const char *format) {

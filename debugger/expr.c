@@ -1,12 +1,14 @@
 /* Expressions: C's operators over unsigned 64-bit numbers, with registers, memory and symbols. gdb's names where it has
  * any. */
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "cpu/event.h"
 #include "cpu/regname.h"
 #include "debugger/dbg.h"
 
@@ -20,6 +22,7 @@ struct parser {
   struct dbg *d;
   const char *text, *at;
   bool failed;
+  bool live; /* it reads what may change */
   unsigned depth;
   char *err;
   size_t n;
@@ -126,10 +129,16 @@ static bool register_part(struct dbg *d, const char *name, const char **whole, u
 
 static u64 mask(unsigned width) { return width >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << width) - 1; }
 
-/* A general register or RIP of the selected frame. */
+/* A general register or RIP of the selected frame; in a condition on a system call, of the program that makes it. */
 static bool frame_register(struct dbg *d, const char *whole, u64 *v) {
   struct frame f;
-  if (!d->selected || !dbg_frame(d, d->selected, &f)) return false;
+  if (d->under.regs) {
+    memcpy(f.regs.gpr, d->under.gpr, sizeof f.regs.gpr);
+    f.regs.rip = d->under.rip;
+    f.regs.known = 0x1ffff;
+  } else if (!d->selected || !dbg_frame(d, d->selected, &f)) {
+    return false;
+  }
   for (unsigned k = 0; k < 16; k++)
     if (!strcmp(whole, regname_at(k)) && (f.regs.known >> k & 1)) return *v = f.regs.gpr[k], true;
   if (strcmp(whole, "rip") || !(f.regs.known >> 16 & 1)) return false;
@@ -137,24 +146,15 @@ static bool frame_register(struct dbg *d, const char *whole, u64 *v) {
   return true;
 }
 
-static bool is_lower_case_of(const char *lower, const char *upper) {
-  while (*upper && *lower == tolower((unsigned char)*upper)) lower++, upper++;
-  return !*upper && !*lower;
-}
-
 static bool register_value(struct parser *p, const char *name, struct value *out) {
   const char *whole = name;
   unsigned shift = 0, width = 64;
   struct dbg *d = p->d;
-  for (unsigned k = 0; k < FLAG_ROWS; k++) {
-    const char *dot = strchr(name, '.');
-    bool of_flags = dot && (!strncmp(name, "eflags.", 7) || !strncmp(name, "rflags.", 7) || !strncmp(name, "flags.", 6));
-    if (!of_flags || !is_lower_case_of(dot + 1, flag_rows[k].name)) continue;
-    int id = regname_find("rflags");
-    if (id < 0) return false;
-    unsigned bit = (unsigned)__builtin_ctz(flag_rows[k].mask), wide = (unsigned)__builtin_popcount(flag_rows[k].mask);
-    u64 flags = regname_get(d->cpu, (unsigned)id);
-    *out = (struct value){flags >> bit & mask(wide), VALUE_REGISTER, 0, 0, (unsigned)id, bit, wide, ""};
+  struct register_field part;
+  if (register_field(name, &part)) {
+    u64 v = regname_get(d->cpu, (unsigned)part.id);
+    *out = (struct value){.v = v >> part.shift & mask(part.width), .kind = VALUE_REGISTER, .id = (unsigned)part.id,
+                          .shift = part.shift, .width = part.width, .segment = -1};
     return true;
   }
   if (!register_part(d, name, &whole, &shift, &width)) {
@@ -165,14 +165,17 @@ static bool register_value(struct parser *p, const char *name, struct value *out
   if (!strcmp(name, "pc")) {
     struct frame f;
     u64 pc = d->selected && dbg_frame(d, d->selected, &f) ? f.pc : dbg_pc(d);
-    *out = (struct value){.v = pc, .kind = VALUE_REGISTER, .id = (unsigned)regname_find("rip"), .width = 64};
+    *out = (struct value){.v = pc, .kind = VALUE_REGISTER, .id = (unsigned)regname_find("rip"), .width = 64,
+                          .bias = dbg_linear(d->cpu, CS, 0), .segment = -1};
     return true;
   }
   int id = regname_find(whole);
   if (id < 0) return false;
   u64 v;
-  if (!frame_register(d, whole, &v)) v = regname_get(d->cpu, (unsigned)id);
-  *out = (struct value){v >> shift & mask(width), VALUE_REGISTER, 0, 0, (unsigned)id, shift, width, ""};
+  if (d->under.fault && d->under.fault->vector == VEC_PF && !strcmp(whole, "cr2")) v = d->under.fault->cr2;
+  else if (!frame_register(d, whole, &v)) v = regname_get(d->cpu, (unsigned)id);
+  *out = (struct value){.v = v >> shift & mask(width), .kind = VALUE_REGISTER, .id = (unsigned)id, .shift = shift, .width = width,
+                        .segment = register_segment(name)};
   return true;
 }
 
@@ -181,6 +184,7 @@ static bool register_value(struct parser *p, const char *name, struct value *out
 static struct value memory(struct parser *p, u64 addr, unsigned bytes) {
   u64 v = 0;
   if (p->failed) return plain(0);
+  p->live = true;
   if (dbg_peek(p->d, addr, &v, bytes) != bytes) return fail(p, "no memory can be read at %#" PRIx64, addr);
   return (struct value){.v = v, .kind = VALUE_MEMORY, .addr = addr, .bytes = bytes};
 }
@@ -211,6 +215,7 @@ static struct value number(struct parser *p) {
   char *end;
   size_t n = word_length(p->at, "");
   u64 v;
+  errno = 0;
   if (n > 1 && (p->at[n - 1] == 'h' || p->at[n - 1] == 'H') && strspn(p->at, "0123456789abcdefABCDEF") == n - 1) {
     v = strtoull(p->at, &end, 16);
     end++;
@@ -220,6 +225,7 @@ static struct value number(struct parser *p) {
     v = strtoull(p->at, &end, 0);
   }
   if (end != p->at + n) return fail(p, "'%.*s' is not a number", (int)n, p->at);
+  if (errno == ERANGE) return fail(p, "%.*s has more than 64 bits", (int)n, p->at);
   p->at = end;
   return plain(v);
 }
@@ -240,7 +246,16 @@ static struct value dollar(struct parser *p) {
   struct value v;
   char lower[64];
   for (size_t k = 0; k <= n; k++) lower[k] = (char)tolower((unsigned char)name[k]);
-  if (register_value(p, lower, &v)) return v;
+  if (!strcmp(lower, "icount")) return p->live = true, plain(dbg_icount(d));
+  if (register_value(p, lower, &v)) return p->live = true, v;
+  if (strchr(lower, '.')) { /* of no register; no variable has a dot */
+    char *dot = strchr(lower, '.');
+    *dot = 0;
+    if (register_value(p, lower, &v))
+      return fail(p, "$%s has no part '%s'; segments have base limit attr type s dpl p avl l d g, control registers their bits", lower, dot + 1);
+    return fail(p, "$%s is no register", name);
+  }
+  p->live = true;
   const struct variable *var = variable(d, name);
   v = (struct value){.v = var ? var->v : 0, .kind = VALUE_VARIABLE};
   memcpy(v.name, name, n + 1);
@@ -263,7 +278,7 @@ static struct value word(struct parser *p) {
   snprintf(name, sizeof name, "%.*s", (int)n, start);
   if (sym_named(p->d->syms, name, &s)) return plain(s.addr);
   struct value v;
-  if (register_value(p, name, &v)) return v; /* the manuals' bare names: rax, cs.base, STAR */
+  if (register_value(p, name, &v)) return p->live = true, v; /* the manuals' bare names: rax, cs.base, STAR */
   return fail(p, "'%s' is no symbol and no register", name);
 }
 
@@ -325,7 +340,9 @@ static u64 compute(struct parser *p, const char *op, u64 a, u64 b) {
     case '^': return a ^ b;
     case '=': return a == b;
     case '!': return a != b;
-    case '<': return op[1] == '<' ? (b < 64 ? a << b : 0) : op[1] ? a <= b : a < b;
+    case '<':
+      if (op[1] == '<' && b > 63) return fail(p, "shifted by %" PRIu64 ": values have 64 bits", b).v;
+      return op[1] == '<' ? a << b : op[1] ? a <= b : a < b;
     case '>': return op[1] == '>' ? (b < 64 ? a >> b : 0) : op[1] ? a >= b : a > b;
     case '+': return a + b;
     case '-': return a - b;
@@ -356,6 +373,17 @@ static struct value binary(struct parser *p, unsigned level) {
   }
 }
 
+/* A register's part, or one of the units whose registers are no numbers of 64 bits: a $variable would seem to be it. */
+static bool looks_like_register(const char *name) {
+  static const char *const units[] = {"xmm", "ymm", "zmm", "st", "mm", "k"};
+  if (strchr(name, '.')) return true;
+  for (unsigned k = 0; k < ARRAY_SIZE(units); k++) {
+    size_t n = strlen(units[k]), digits = strspn(name + strnlen(name, n), "0123456789");
+    if (!strncasecmp(name, units[k], n) && digits && !name[n + digits]) return true;
+  }
+  return false;
+}
+
 static void assign(struct parser *p, const struct value *to, u64 v) {
   struct dbg *d = p->d;
   switch (to->kind) {
@@ -368,12 +396,25 @@ static void assign(struct parser *p, const struct value *to, u64 v) {
         (void)fail(p, "$%s belongs to frame 0; select that to set it", regname_at(to->id));
         break;
       }
+      if (to->segment >= 0) { /* with its hidden part, as a load does; $ds.sel, $ds.base ... alone */
+        if (regname_load_segment(d->cpu, (enum sreg)to->segment, (u16)v))
+          (void)fail(p, "selector %#" PRIx64 " is beyond its table; $%s.sel sets the selector alone", v, regname_at(to->id));
+        dbg_state_changed(d);
+        break;
+      }
       u64 old = regname_get(d->cpu, to->id), m = mask(to->width) << to->shift;
+      v -= to->bias;
+      if (to->bias) v = (u32)v;
       regname_set(d->cpu, to->id, (old & ~m) | (v << to->shift & m));
+      if (!strcmp(regname_at(to->id), "rip")) d->cpu->halted = false; /* it goes on there */
       dbg_state_changed(d);
       break;
     }
     case VALUE_VARIABLE:
+      if (looks_like_register(to->name)) {
+        (void)fail(p, "$%s is no register that can be set, and no $variable's name", to->name);
+        break;
+      }
       if (variables_set(d, to->name, v)) (void)fail(p, "out of memory");
       break;
     default: (void)fail(p, "only registers, memory and $variables can be set");
@@ -405,6 +446,7 @@ int dbg_eval_value(struct dbg *d, const char *text, struct value *out, const cha
   skip(&p);
   if (!p.failed && !end && *p.at) (void)fail(&p, "'%s' is too much", p.at);
   if (end) *end = p.at;
+  out->constant = !p.live;
   return p.failed ? -1 : 0;
 }
 
@@ -435,12 +477,33 @@ static int line_addresses(struct dbg *d, const char *file, const char *number, b
   return -1;
 }
 
+/* "0x7c0:0x60", "cs:0x10", "$ss:$rsp": 0 and the linear address; 1: it is none of these; -1 and one line. */
+int dbg_segment_offset(struct dbg *d, const char *text, u64 *la, char *err, size_t n) {
+  char left[64];
+  u64 sel, off, base;
+  const char *colon = strchr(text, ':');
+  size_t len = colon ? (size_t)(colon - text) : 0;
+  if (!len || len >= sizeof left) return 1;
+  snprintf(left, sizeof left, "%.*s", (int)len, text + (*text == '$'));
+  if (*text == '$') left[len - 1] = 0;
+  int s = register_segment(left);
+  if (s < 0 && (!isdigit((unsigned char)*text) || strspn(left, "0123456789abcdefABCDEFxXhH") != strlen(left))) return 1;
+  if (s < 0 && dbg_eval(d, left, &sel, err, n)) return -1;
+  if (dbg_eval(d, colon + 1, &off, err, n)) return -1;
+  if (s >= 0) return *la = dbg_linear(d->cpu, (enum sreg)s, off), 0;
+  if (sel > 0xffff || segment_base(d, (u16)sel, &base)) return snprintf(err, n, "%s is no selector of a segment here", left), -1;
+  *la = (base + off) & d->cpu->lamask;
+  return 0;
+}
+
 int dbg_place(struct dbg *d, const char *text, bool prologue, u64 *addr, unsigned max, char *err, size_t n) {
   struct sym s;
   while (isspace((unsigned char)*text)) text++;
   const char *colon = strrchr(text, ':');
   if (!max) return 0;
   if (!*text) return addr[0] = dbg_pc(d), 1;
+  int segmented = dbg_segment_offset(d, text + (*text == '*'), &addr[0], err, n);
+  if (segmented <= 0) return segmented ? -1 : 1;
   if (*text == '*') return dbg_eval(d, text + 1, &addr[0], err, n) ? -1 : 1;
   if (colon && colon != text && isdigit((unsigned char)colon[1])) {
     char file[512];
@@ -449,6 +512,16 @@ int dbg_place(struct dbg *d, const char *text, bool prologue, u64 *addr, unsigne
   }
   if (isdigit((unsigned char)*text) && strspn(text, "0123456789") == strlen(text))
     return line_addresses(d, NULL, text, prologue, addr, max, err, n);
+  if (colon && colon != text && colon[1] && word_length(colon + 1, ".@$") == strlen(colon + 1) && colon[-1] != ':') {
+    char file[512];
+    snprintf(file, sizeof file, "%.*s", (int)(colon - text), text);
+    unsigned places = sym_function_places(d->syms, file, colon + 1, prologue, addr, max);
+    if (places) return (int)places;
+    snprintf(err, n, "no function '%s' is known in %s; was it compiled with -g?", colon + 1, file);
+    return -1;
+  }
+  unsigned places = sym_function_places(d->syms, NULL, text, prologue, addr, max);
+  if (places) return (int)places;
   if (sym_named(d->syms, text, &s)) {
     addr[0] = prologue && s.function ? sym_after_prologue(d->syms, &s) : s.addr;
     return 1;

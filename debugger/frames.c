@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "debugger/dbg.h"
+#include "explain/explain.h"
 
-enum { FRAMES = 512 };
+enum { FRAMES = 8192 };
 
 void frames_forget(struct dbg *d) {
   d->frames_known = 0;
@@ -13,9 +14,8 @@ void frames_forget(struct dbg *d) {
 
 static unsigned read_memory(void *opaque, u64 addr, void *buf, unsigned n) { return dbg_peek(opaque, addr, buf, n); }
 
-static u64 code_address(const struct dbg *d, const struct frame *f) {
-  (void)d;
-  return f->regs.bits == 64 ? f->regs.rip : f->regs.bits == 32 ? (u32)f->regs.rip : 0;
+static u64 code_address(const struct frame *f) {
+  return f->regs.bits == 64 ? f->regs.rip : (u32)(f->regs.cs_base + f->regs.rip);
 }
 
 static struct frame innermost(const struct dbg *d) {
@@ -25,6 +25,7 @@ static struct frame innermost(const struct dbg *d) {
   f.regs.rip = cpu->rip;
   f.regs.known = 0x1ffff;
   f.regs.bits = (u8)dbg_bits(d);
+  if (f.regs.bits != 64) f.regs.cs_base = cpu->seg[CS].base, f.regs.ss_base = cpu->seg[SS].base;
   return f;
 }
 
@@ -45,7 +46,10 @@ static struct frame from_crossing(const struct dbg *d, const struct crossing *c)
   f.regs.rip = c->t.from.rip;
   f.regs.known = 0x1ffffu & ~(u32)c->unknown;
   f.regs.bits = c->t.from.code_bits;
-  f.pc = f.regs.bits == 64 ? f.regs.rip : (u32)f.regs.rip; /* of flat segments; others: their base is not kept */
+  f.regs.cs_base = c->t.from.cs_base;
+  f.regs.ss_base = c->t.from.ss_base;
+  f.pc = code_address(&f);
+  f.behind = tr_behind(&c->t);
   return f;
 }
 
@@ -55,6 +59,7 @@ static bool from_under(struct dbg *d, struct frame *f) {
   if (!d->target.under || !d->target.under(d->target.opaque, f->regs.gpr, &rip, &f->cs)) return false;
   f->regs.rip = f->pc = rip;
   f->regs.known = 0x1ffff;
+  f->regs.cs_base = f->regs.ss_base = 0;
   f->regs.bits = (f->cs & ~3u) == 0x20 ? 32 : 64; /* Linux's selectors: __USER32_CS */
   f->cpl = f->cs & 3;
   return true;
@@ -66,9 +71,9 @@ static bool above(struct dbg *d, const struct frame *f, unsigned *used, struct f
   *out = *f;
   out->in = NULL;
   bool ours = c && c->t.to.cpl == f->cpl;
-  out->how = ours && f->pc == dbg_linear(d->cpu, CS, c->t.to.rip) ? FRAME_NONE
-                                                                 : sym_unwind(d->syms, &out->regs, f->call, &out->signal,
-                                                                              read_memory, d);
+  bool entered = ours && f->pc == tr_linear(&c->t.to);
+  out->behind = false;
+  out->how = entered ? FRAME_NONE : sym_unwind(d->syms, &out->regs, f->call, &out->signal, read_memory, d);
   bool beyond = out->how == FRAME_NONE || (ours && out->regs.gpr[RSP] > c->t.to.rsp);
   if (beyond && ours) {
     *out = from_crossing(d, c);
@@ -77,7 +82,7 @@ static bool above(struct dbg *d, const struct frame *f, unsigned *used, struct f
   }
   if (out->how == FRAME_NONE) return f->cpl == 0 && !d->target.machine && from_under(d, out);
   out->call = !out->signal;
-  out->pc = code_address(d, out);
+  out->pc = code_address(out);
   u8 byte;
   return d->target.machine || dbg_peek(d, out->pc, &byte, 1) == 1; /* what is no code is beyond the outermost */
 }
@@ -103,6 +108,13 @@ bool dbg_frame(struct dbg *d, unsigned n, struct frame *f) {
   return true;
 }
 
+/* SDM 3B 20.1.1 (Address Translation in Real-Address Mode), 20.2 (Virtual-8086 Mode) */
+void dbg_slot_selector(const struct past *in, u16 sel, char *buf, size_t n) {
+  bool real = in->recorded && !(in->cpu->cr0 & CR0_PE), v86 = in->t.from.rflags & EF_VM;
+  if (real || v86) snprintf(buf, n, "%s segment, base %Xh", v86 ? "virtual-8086" : "real-mode", sel << 4);
+  else explain_selector(buf, n, sel);
+}
+
 unsigned dbg_program_bits(struct dbg *d) {
   struct frame f;
   if (d->target.machine || d->cpu->cpl == 3) return dbg_bits(d);
@@ -119,3 +131,4 @@ unsigned dbg_code_bits(struct dbg *d, u64 la) {
 
 unsigned dbg_selected(const struct dbg *d) { return d->selected; }
 void dbg_select(struct dbg *d, unsigned n) { d->selected = n; }
+bool dbg_frames_cut(const struct dbg *d) { return d->frames_known == FRAMES && !d->frames_end; }

@@ -227,11 +227,49 @@ static void end_session(struct gdbstub *g, enum gdb_end how, bool reply) {
   else g->reply_none = true;
 }
 
+static void kill_program(struct gdbstub *g, bool reply) {
+  if (!g->extended) {
+    end_session(g, GDB_KILLED, reply);
+    return;
+  }
+  g->killed = true;
+  if (reply) gdb_put(g, "OK");
+  else g->reply_none = true;
+}
+
+/* Run;FILE[;ARGUMENT...], in hexadecimal: the program of our command line, and its arguments if there are none here. */
+static void run_program(struct gdbstub *g, struct gdb_text *t) {
+  char file[4096], *real = NULL, *args = (char *)g->packet; /* decoded in place, behind what is read */
+  const char *argv[GDB_ARGS];
+  unsigned argc = 0;
+  size_t n = gdb_hex_bytes(t, (u8 *)file, sizeof file - 1);
+  struct dbg_target *target = dbg_target(g->d);
+  file[n] = 0;
+  if (n && g->path) real = realpath(file, NULL);
+  bool ours = !n || !g->path || (real && !strcmp(real, g->path));
+  free(real);
+  while (ours && argc < GDB_ARGS && gdb_char(t, ';')) {
+    argv[argc++] = args;
+    args += gdb_hex_bytes(t, (u8 *)args, gdb_left(t));
+    *args++ = 0;
+  }
+  if (!ours || gdb_left(t) || (argc && (!target->arguments || target->arguments(target->opaque, argc, argv)))) {
+    static const char text[] = "ringwalk runs the program that it was started with\n";
+    if (!ours) gdb_console(g, text, sizeof text - 1);
+    gdb_error(g, GDB_E_BAD);
+  } else if (gdb_restart(g)) {
+    gdb_put_stop(g);
+  } else {
+    gdb_error(g, GDB_E_GONE);
+  }
+}
+
 static void v_packet(struct gdbstub *g, struct gdb_text *t) {
   if (gdb_word(t, "Cont?")) gdb_put(g, "vCont;c;C;s;S;r");
   else if (gdb_word(t, "Cont;")) gdb_vcont(g, t);
   else if (gdb_word(t, "File:")) gdb_file_packet(g, t);
-  else if (gdb_word(t, "Kill;") || gdb_word(t, "Kill")) end_session(g, GDB_KILLED, true);
+  else if (gdb_word(t, "Kill;") || gdb_word(t, "Kill")) kill_program(g, true);
+  else if (gdb_word(t, "Run;")) run_program(g, t);
 }
 
 /* Registers and memory, which end with the target. */
@@ -277,7 +315,15 @@ static void packet(struct gdbstub *g, struct gdb_text *t) {
       else gdb_error(g, GDB_E_GONE);
       break;
     case 'D': end_session(g, GDB_DETACHED, true); break;
-    case 'k': end_session(g, GDB_KILLED, false); break;
+    case 'k': kill_program(g, false); break;
+    case '!':
+      g->extended = true;
+      gdb_put(g, "OK");
+      break;
+    case 'R':
+      (void)gdb_restart(g);
+      g->reply_none = true;
+      break;
     default: break;
   }
 }
@@ -311,8 +357,9 @@ static void take(struct gdbstub *g, u8 c) {
   switch (g->state) {
     case GDB_IDLE:
       if (c == '$') begin_packet(g);
+      else if (c == GDB_INTERRUPT) g->interrupt = true;
       else if (c == '-' && !g->no_ack && g->frame_n) g->io.send(g->io.opaque, g->frame, g->frame_n);
-      break; /* '+'; 03h when nothing runs; noise */
+      break; /* '+', noise */
     case GDB_BODY:
       if (c == '$') { /* the last one was cut off */
         begin_packet(g);
@@ -351,14 +398,15 @@ static void stop_for_signals(struct gdbstub *g) {
 void gdbstub_connected(struct gdbstub *g) {
   g->state = GDB_IDLE;
   g->end = GDB_GOES_ON;
-  g->no_ack = g->multiprocess = g->swbreak = g->hwbreak = false;
+  g->no_ack = g->multiprocess = g->swbreak = g->hwbreak = g->extended = g->interrupt = false;
   g->frame_n = 0;
   stop_for_signals(g);
 }
 
-void gdbstub_disconnected(struct gdbstub *g) {
+bool gdbstub_disconnected(struct gdbstub *g) {
   gdb_points_free(g);
   gdb_files_close(g);
+  return g->killed;
 }
 
 static bool is_wide(struct dbg *d) { return dbg_target(d)->machine || dbg_bits(d) == 64; }
@@ -370,6 +418,7 @@ struct gdbstub *gdbstub_create(struct dbg *d, const struct gdb_io *io) {
   if (!g) return NULL;
   g->d = d;
   g->io = *io;
+  dbg_forbid_files(d, true);
   g->wide = is_wide(d);
   /* The target may change its directory later. */
   if (!t->machine && t->module && t->module(t->opaque, 0, &m) && m.path) g->path = realpath(m.path, NULL);
@@ -383,7 +432,8 @@ struct gdbstub *gdbstub_create(struct dbg *d, const struct gdb_io *io) {
 
 void gdbstub_destroy(struct gdbstub *g) {
   if (!g) return;
-  gdbstub_disconnected(g);
+  (void)gdbstub_disconnected(g);
+  dbg_forbid_files(g->d, false);
   free(g->path);
   free(g->xml);
   free(g);

@@ -40,8 +40,8 @@ MUST_CHECK struct gdbstub *gdbstub_create(struct dbg *d, const struct gdb_io *io
 void gdbstub_destroy(struct gdbstub *g);
 /* Another client: acknowledgements are on, nothing is agreed. */
 void gdbstub_connected(struct gdbstub *g);
-/* Its end: the breakpoints are gone. */
-void gdbstub_disconnected(struct gdbstub *g);
+/* Its end: the breakpoints are gone. True: it has killed the target, and not run it again. */
+bool gdbstub_disconnected(struct gdbstub *g);
 /* Bytes from the client, as they come. Returns behind the bytes, or at once when the session with gdb is over. */
 enum gdb_end gdbstub_feed(struct gdbstub *g, const void *bytes, size_t n);
 

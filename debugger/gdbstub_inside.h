@@ -10,9 +10,12 @@
 enum {
   GDB_PACKET = 0x4000,             /* longest packet from the client, and in replies longest part of a larger object */
   GDB_REPLY = 2 * GDB_PACKET + 64,
-  GDB_REGS = 160,
+  GDB_REGS = 256,
+  GDB_WIDEST = 32, /* bytes of a register */
   GDB_FILES = 8,
   GDB_POINTS = 1 << 16,
+  GDB_ARGS = 1024,
+  GDB_INTERRUPT = 3, /* the client's Ctrl-C */
 };
 /* Error numbers, of errno(3) where there is one. */
 enum { GDB_E_GONE = 3, GDB_E_MEMORY = 14, GDB_E_BAD = 22, GDB_E_LONG = 36 };
@@ -62,6 +65,10 @@ struct gdbstub {
 
   /* What the client can. */
   bool multiprocess, swbreak, hwbreak;
+  bool extended;   /* the end of the program is not that of the session */
+
+  bool killed;     /* in an extended session, until it is run again */
+  bool interrupt;  /* 03h came while nothing ran */
 
   bool wide;       /* the x86_64 layout */
   struct gdb_reg reg[GDB_REGS];
@@ -111,6 +118,7 @@ void gdb_put_expedited(struct gdbstub *g);
 
 /* gdbstub_run.c */
 void gdb_resume(struct gdbstub *g, bool step, int signal);
+bool gdb_restart(struct gdbstub *g);
 void gdb_resume_packet(struct gdbstub *g, char how, struct gdb_text *t); /* c C s S */
 void gdb_vcont(struct gdbstub *g, struct gdb_text *t);
 void gdb_put_stop(struct gdbstub *g);

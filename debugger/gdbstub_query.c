@@ -57,8 +57,9 @@ static void put_threads(struct gdbstub *g, u64 offset, u64 length) {
   char text[256], id[32];
   if (g->multiprocess) snprintf(id, sizeof id, "p%x.%x", (unsigned)t->pid, (unsigned)t->tid);
   else snprintf(id, sizeof id, "%x", (unsigned)t->tid);
-  int n = snprintf(text, sizeof text,
-                   "<?xml version=\"1.0\"?>\n<threads>\n<thread id=\"%s\" core=\"0\"/>\n</threads>\n", id);
+  char thread[64] = "";
+  if (!gdb_gone(g)) snprintf(thread, sizeof thread, "<thread id=\"%s\" core=\"0\"/>\n", id);
+  int n = snprintf(text, sizeof text, "<?xml version=\"1.0\"?>\n<threads>\n%s</threads>\n", thread);
   put_part(g, text, (size_t)n, offset, length);
 }
 
@@ -158,8 +159,8 @@ void gdb_query(struct gdbstub *g, struct gdb_text *t) {
   } else if (gdb_word(t, "Rcmd,")) {
     monitor(g, t);
   } else if (gdb_word(t, "fThreadInfo")) {
-    gdb_put(g, "m");
-    gdb_put_thread(g);
+    gdb_put(g, "%s", gdb_gone(g) ? "l" : "m");
+    if (!gdb_gone(g)) gdb_put_thread(g);
   } else if (gdb_word(t, "sThreadInfo")) {
     gdb_put(g, "l");
   } else if (gdb_word(t, "ThreadExtraInfo,")) {
@@ -172,7 +173,7 @@ void gdb_query(struct gdbstub *g, struct gdb_text *t) {
     offsets(g);
   } else if (gdb_word(t, "Symbol:")) {
     gdb_put(g, "OK");
-  } else if (gdb_word(t, "C") && !gdb_left(t)) {
+  } else if (gdb_word(t, "C") && !gdb_left(t) && !gdb_gone(g)) {
     gdb_put(g, "QC");
     gdb_put_thread(g);
   }

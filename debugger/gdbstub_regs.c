@@ -7,9 +7,9 @@
 #include "cpu/regname.h"
 #include "debugger/gdbstub_inside.h"
 
-enum { CORE, SSE, AVX, LINUX, SEGMENTS, SYSTEM, FEATURES };
+enum { CORE, SSE, AVX, AVX512, LINUX, SEGMENTS, SYSTEM, FEATURES };
 static const char *const feature_names[FEATURES] = {
-    "org.gnu.gdb.i386.core", "org.gnu.gdb.i386.sse", "org.gnu.gdb.i386.avx",
+    "org.gnu.gdb.i386.core", "org.gnu.gdb.i386.sse", "org.gnu.gdb.i386.avx", "org.gnu.gdb.i386.avx512",
     "org.gnu.gdb.i386.linux", "org.gnu.gdb.i386.segments", "org.ringwalk.system",
 };
 
@@ -23,6 +23,7 @@ enum {
   BY_TAGS,    /* two bits a register, where the processor has one */
   BY_XMM,
   BY_YMMH,
+  BY_ZMMH,
   BY_CALL,    /* the number of the system call in progress */
   BY_RO,      /* BY_ID, and not to be written */
 };
@@ -90,9 +91,30 @@ static void add_vectors(struct gdbstub *g) {
     add(g, SSE, name, 16, BY_XMM, k, "vec128");
   }
   add_id(g, SSE, "mxcsr", 4, "mxcsr", "i386_mxcsr");
-  for (unsigned k = 0; k < n && dbg_cpu(g->d)->model->has[FEAT_AVX]; k++) {
+  for (unsigned k = 0; k < n && model_has(dbg_cpu(g->d)->model, FEAT_AVX); k++) {
     snprintf(name, sizeof name, "ymm%uh", k);
     add(g, AVX, name, 16, BY_YMMH, k, "uint128");
+  }
+}
+
+static void add_avx512(struct gdbstub *g) {
+  char name[8];
+  unsigned n = g->wide ? 32 : 8;
+  for (unsigned k = 0; k < 8; k++) {
+    snprintf(name, sizeof name, "k%u", k);
+    add_id(g, AVX512, name, 8, name, "uint64");
+  }
+  for (unsigned k = 0; k < n; k++) {
+    snprintf(name, sizeof name, "zmm%uh", k);
+    add(g, AVX512, name, 32, BY_ZMMH, k, "v2ui128");
+  }
+  for (unsigned k = 16; k < n; k++) {
+    snprintf(name, sizeof name, "xmm%u", k);
+    add(g, AVX512, name, 16, BY_XMM, k, "vec128");
+  }
+  for (unsigned k = 16; k < n; k++) {
+    snprintf(name, sizeof name, "ymm%uh", k);
+    add(g, AVX512, name, 16, BY_YMMH, k, "uint128");
   }
 }
 
@@ -148,20 +170,29 @@ static void describe_eflags(FILE *f) {
   FLAGS(f, "i386_eflags", 4, rows);
 }
 
-static void describe_vectors(FILE *f) {
+static void describe_vec128(FILE *f) {
   static const struct { const char *name, *type; unsigned n; } lanes[] = {
       {"v4_float", "ieee_single", 4}, {"v2_double", "ieee_double", 2}, {"v16_int8", "int8", 16},
       {"v8_int16", "int16", 8}, {"v4_int32", "int32", 4}, {"v2_int64", "int64", 2}};
-  static const struct bit_row mxcsr[] = {
-      {"IE", 0}, {"DE", 1}, {"ZE", 2}, {"OE", 3}, {"UE", 4}, {"PE", 5}, {"DAZ", 6}, {"IM", 7}, {"DM", 8}, {"ZM", 9},
-      {"OM", 10}, {"UM", 11}, {"PM", 12}, {"FZ", 15}};
   for (unsigned k = 0; k < ARRAY_SIZE(lanes); k++)
     fprintf(f, "<vector id=\"%s\" type=\"%s\" count=\"%u\"/>\n", lanes[k].name, lanes[k].type, lanes[k].n);
   fputs("<union id=\"vec128\">", f);
   for (unsigned k = 0; k < ARRAY_SIZE(lanes); k++)
     fprintf(f, "<field name=\"%s\" type=\"%s\"/>", lanes[k].name, lanes[k].name);
   fputs("<field name=\"uint128\" type=\"uint128\"/></union>\n", f);
+}
+
+static void describe_sse(FILE *f) {
+  static const struct bit_row mxcsr[] = {
+      {"IE", 0}, {"DE", 1}, {"ZE", 2}, {"OE", 3}, {"UE", 4}, {"PE", 5}, {"DAZ", 6}, {"IM", 7}, {"DM", 8}, {"ZM", 9},
+      {"OM", 10}, {"UM", 11}, {"PM", 12}, {"FZ", 15}};
+  describe_vec128(f);
   FLAGS(f, "i386_mxcsr", 4, mxcsr);
+}
+
+static void describe_avx512(FILE *f) { /* a type belongs to its feature */
+  describe_vec128(f);
+  fputs("<vector id=\"v2ui128\" type=\"uint128\" count=\"2\"/>\n", f);
 }
 
 static void describe_system(FILE *f) {
@@ -187,7 +218,7 @@ static void describe_system(FILE *f) {
 
 static void describe_feature(const struct gdbstub *g, FILE *f, unsigned feature) {
   static void (*const types[FEATURES])(FILE *f) = {
-      [CORE] = describe_eflags, [SSE] = describe_vectors, [SYSTEM] = describe_system};
+      [CORE] = describe_eflags, [SSE] = describe_sse, [AVX512] = describe_avx512, [SYSTEM] = describe_system};
   fprintf(f, "<feature name=\"%s\">\n", feature_names[feature]);
   if (types[feature]) types[feature](f);
   for (unsigned k = 0; k < g->regs; k++) {
@@ -209,6 +240,7 @@ static bool has_feature(const struct gdbstub *g, unsigned feature) {
 int gdb_regs_create(struct gdbstub *g) {
   add_core(g);
   add_vectors(g);
+  if (model_has(dbg_cpu(g->d)->model, FEAT_AVX512F)) add_avx512(g);
   bool program = !dbg_target(g->d)->machine;
   if (program && g->wide) add(g, LINUX, "orig_rax", 8, BY_CALL, 0, "int64");
   if (program && !g->wide) add(g, LINUX, "orig_eax", 4, BY_CALL, 0, "int32");
@@ -252,11 +284,11 @@ static u64 call_number(struct gdbstub *g) {
   return UINT64_MAX;
 }
 
-static void get(struct gdbstub *g, const struct gdb_reg *r, u8 to[16]) {
+static void get(struct gdbstub *g, const struct gdb_reg *r, u8 to[GDB_WIDEST]) {
   const struct cpu *cpu = dbg_cpu(g->d);
   char name[16];
   unsigned hi;
-  u64 v[2] = {0, 0};
+  u64 v[GDB_WIDEST / 8] = {0};
   switch (r->how) {
     case BY_PC: v[0] = dbg_pc(g->d); break;
     case BY_GPR32: v[0] = cpu->gpr[r->which]; break;
@@ -265,6 +297,7 @@ static void get(struct gdbstub *g, const struct gdb_reg *r, u8 to[16]) {
     case BY_CALL: v[0] = call_number(g); break;
     case BY_XMM: memcpy(v, &cpu->vec[r->which].q[0], 16); break;
     case BY_YMMH: memcpy(v, &cpu->vec[r->which].q[2], 16); break;
+    case BY_ZMMH: memcpy(v, &cpu->vec[r->which].q[4], 32); break;
     case BY_ST:
       snprintf(name, sizeof name, "st%u", r->which & 7u);
       v[0] = regname_get(cpu, (unsigned)regname_wide(name, &hi));
@@ -299,7 +332,7 @@ void gdb_set_pc(struct gdbstub *g, u64 addr) {
 }
 
 /* As the processor is set between two instructions. False: there can be no such value. */
-static bool put(struct gdbstub *g, const struct gdb_reg *r, const u64 v[2]) {
+static bool put(struct gdbstub *g, const struct gdb_reg *r, const u64 v[GDB_WIDEST / 8]) {
   struct cpu *cpu = dbg_cpu(g->d);
   switch (r->how) {
     case BY_PC: gdb_set_pc(g, v[0]); break;
@@ -309,6 +342,7 @@ static bool put(struct gdbstub *g, const struct gdb_reg *r, const u64 v[2]) {
     case BY_ST: set_st(cpu, r->which, v); break;
     case BY_XMM: memcpy(&cpu->vec[r->which].q[0], v, 16); break;
     case BY_YMMH: memcpy(&cpu->vec[r->which].q[2], v, 16); break;
+    case BY_ZMMH: memcpy(&cpu->vec[r->which].q[4], v, 32); break;
     case BY_CALL:
     case BY_RO: break;
     default: regname_set(cpu, r->which, v[0]);
@@ -319,8 +353,8 @@ static bool put(struct gdbstub *g, const struct gdb_reg *r, const u64 v[2]) {
 
 /* What is the same already is not written: gdb sends all registers back with the one that it changed. */
 static bool put_bytes(struct gdbstub *g, const struct gdb_reg *r, const u8 *bytes) {
-  u8 now[16];
-  u64 v[2] = {0, 0};
+  u8 now[GDB_WIDEST];
+  u64 v[GDB_WIDEST / 8] = {0};
   get(g, r, now);
   if (!memcmp(now, bytes, r->bytes)) return true;
   memcpy(v, bytes, r->bytes);
@@ -328,7 +362,7 @@ static bool put_bytes(struct gdbstub *g, const struct gdb_reg *r, const u8 *byte
 }
 
 void gdb_read_all(struct gdbstub *g) {
-  u8 v[16];
+  u8 v[GDB_WIDEST];
   for (unsigned k = 0; k < g->regs; k++) {
     get(g, &g->reg[k], v);
     gdb_put_hex(g, v, g->reg[k].bytes);
@@ -336,7 +370,7 @@ void gdb_read_all(struct gdbstub *g) {
 }
 
 void gdb_write_all(struct gdbstub *g, struct gdb_text *t) {
-  u8 v[16];
+  u8 v[GDB_WIDEST];
   bool good = true;
   unsigned k = 0;
   for (; k < g->regs && gdb_hex_bytes(t, v, g->reg[k].bytes) == g->reg[k].bytes; k++)
@@ -346,7 +380,7 @@ void gdb_write_all(struct gdbstub *g, struct gdb_text *t) {
 }
 
 void gdb_read_one(struct gdbstub *g, struct gdb_text *t) {
-  u8 v[16];
+  u8 v[GDB_WIDEST];
   u64 n;
   if (!gdb_hex(t, &n) || n >= g->regs) {
     gdb_error(g, GDB_E_BAD);
@@ -357,7 +391,7 @@ void gdb_read_one(struct gdbstub *g, struct gdb_text *t) {
 }
 
 void gdb_write_one(struct gdbstub *g, struct gdb_text *t) {
-  u8 v[16];
+  u8 v[GDB_WIDEST];
   u64 n;
   bool good = gdb_hex(t, &n) && n < g->regs && gdb_char(t, '=') &&
               gdb_hex_bytes(t, v, g->reg[n].bytes) == g->reg[n].bytes && !gdb_left(t) &&
@@ -367,7 +401,7 @@ void gdb_write_one(struct gdbstub *g, struct gdb_text *t) {
 }
 
 void gdb_put_expedited(struct gdbstub *g) {
-  u8 v[16];
+  u8 v[GDB_WIDEST];
   for (unsigned k = 0; k < ARRAY_SIZE(g->first_expedited); k++) {
     unsigned n = g->first_expedited[k];
     get(g, &g->reg[n], v);

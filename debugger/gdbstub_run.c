@@ -9,7 +9,7 @@
 /* ---- signals ---- */
 
 /* gdb's numbers of Linux's first 31 signals. GDB manual, E.3: "GDB_SIGNAL_*", as gdb/signals.def numbers them. */
-enum { GDB_SIGTRAP = 5, GDB_SIGABRT = 6, GDB_SIGINT = 2, GDB_SIGNAL_UNKNOWN = 143 };
+enum { GDB_SIGTRAP = 5, GDB_SIGABRT = 6, GDB_SIGKILL = 9, GDB_SIGINT = 2, GDB_SIGNAL_UNKNOWN = 143 };
 static const u8 gdb_number[32] = {
     [SIGHUP] = 1, [SIGINT] = 2, [SIGQUIT] = 3, [SIGILL] = 4, [SIGTRAP] = 5, [SIGABRT] = 6, [SIGFPE] = 8, [SIGKILL] = 9,
     [SIGBUS] = 10, [SIGSEGV] = 11, [SIGSYS] = 12, [SIGPIPE] = 13, [SIGALRM] = 14, [SIGTERM] = 15, [SIGURG] = 16,
@@ -47,6 +47,7 @@ void gdb_pass_signals(struct gdbstub *g, struct gdb_text *t) {
 /* ---- stops ---- */
 
 bool gdb_gone(const struct gdbstub *g) {
+  if (g->killed) return true;
   enum stop_why why = dbg_stop(g->d)->why;
   return why == STOP_EXITED || why == STOP_KILLED || why == STOP_FAILED;
 }
@@ -119,10 +120,15 @@ static void put_end(struct gdbstub *g, char how, int code) {
 
 void gdb_put_stop(struct gdbstub *g) {
   const struct stop *s = dbg_stop(g->d);
+  if (g->killed) {
+    put_end(g, 'X', GDB_SIGKILL);
+    return;
+  }
   switch (s->why) {
     case STOP_EXITED: put_end(g, 'W', s->code); break;
     case STOP_KILLED: put_end(g, 'X', gdb_signal(s->code)); break;
     case STOP_FAILED: put_end(g, 'X', GDB_SIGABRT); break;
+    case STOP_RESET:
     case STOP_SHUTDOWN: put_trap(g, GDB_SIGABRT); break;
     case STOP_INTERRUPTED: put_trap(g, GDB_SIGINT); break;
     case STOP_SIGNAL: put_trap(g, gdb_signal(s->signal.signo)); break;
@@ -139,6 +145,7 @@ static bool needs_words(struct gdbstub *g) {
   switch (s->why) {
     case STOP_HALTED:
     case STOP_SHUTDOWN:
+    case STOP_RESET:
     case STOP_FAILED: return true;
     case STOP_POINT:
       return s->point && !owned(g, s->point->number) && !owns_catch(g, s->point->number) &&
@@ -157,8 +164,27 @@ static void tell_stop(struct gdbstub *g, const void *what) {
 /* Is what stopped us only that a step is done? */
 static bool only_stepped(const struct gdbstub *g) { return dbg_stop(g->d)->why == STOP_STEPPED; }
 
+/* One step of a program as a kernel under gdb would have it: a page that was not there is, and the instruction done; a
+ * signal that is passed on ends at its handler. In a range a call of the kernel is a step too; else it leads to ring 0. */
+static void step_once(struct gdbstub *g, int signal, bool range) {
+  enum { TRIES = 64 };
+  const struct cpu *cpu = dbg_cpu(g->d);
+  bool program = !dbg_target(g->d)->machine;
+  for (unsigned n = 0; n < TRIES; n++) {
+    u8 cpl = dbg_cpu(g->d)->cpl;
+    u64 pc = dbg_pc(g->d);
+    dbg_stepi(g->d, 1);
+    if (!program || !only_stepped(g) || cpu->cpl == 3 || (cpl != 3 && !signal)) return;
+    const struct past *way = dbg_past(g->d, 0);
+    bool fault = cpl == 3 && way && way->t.kind == TR_EXCEPTION;
+    if (!fault && !signal && !range) return;
+    dbg_out_to(g->d, 3);
+    if (!only_stepped(g) || signal || !fault || dbg_pc(g->d) != pc) return;
+  }
+}
+
 static void run(struct gdbstub *g, bool step, int signal, u64 lo, u64 hi) {
-  if (!dbg_alive(g->d)) {
+  if (g->killed || !dbg_alive(g->d)) {
     if (gdb_gone(g)) gdb_put_stop(g);
     else put_end(g, 'X', GDB_SIGABRT);
     return;
@@ -170,20 +196,37 @@ static void run(struct gdbstub *g, bool step, int signal, u64 lo, u64 hi) {
     gdb_put_expedited(g);
     return;
   }
+  if (g->interrupt) { /* it came while nothing ran */
+    g->interrupt = false;
+    put_trap(g, GDB_SIGINT);
+    return;
+  }
   dbg_set_signal(g->d, signal);
   if (g->io.running) g->io.running(g->io.opaque, true);
   if (!step) dbg_continue(g->d);
-  else dbg_stepi(g->d, 1);
+  else step_once(g, signal, hi > lo);
   /* A range: as long as it is not left, without a word each time. */
   while (step && only_stepped(g) && dbg_pc(g->d) >= lo && dbg_pc(g->d) < hi &&
          !(g->io.interrupted && g->io.interrupted(g->io.opaque)))
-    dbg_stepi(g->d, 1);
+    step_once(g, 0, true);
   if (g->io.running) g->io.running(g->io.opaque, false);
   if (needs_words(g)) gdb_tell(g, tell_stop, NULL);
   gdb_put_stop(g);
 }
 
 void gdb_resume(struct gdbstub *g, bool step, int signal) { run(g, step, signal, 0, 0); }
+
+/* The program anew. Breakpoints stay. */
+bool gdb_restart(struct gdbstub *g) {
+  char err[256];
+  if (dbg_restart(g->d, err, sizeof err)) {
+    gdb_console(g, err, strlen(err));
+    gdb_console(g, "\n", 1);
+    return false;
+  }
+  g->killed = g->interrupt = false;
+  return true;
+}
 
 /* c [ADDR], s [ADDR], C SIG[;ADDR], S SIG[;ADDR] */
 void gdb_resume_packet(struct gdbstub *g, char how, struct gdb_text *t) {

@@ -1,5 +1,5 @@
-/* What was recorded: the last transitions and faults, each with the processor's registers; and the ways inward that are
- * still open. */
+/* What happened: the last transitions, each recorded with the processor's registers or only noted by it; the last fault; and
+ * the ways inward that are still open. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,10 +31,10 @@ static void push_crossing(struct dbg *d, const struct cpu *cpu, const struct tra
   }
   struct crossing *c = &d->crossing[d->crossings++];
   *c = (struct crossing){.number = d->past_count, .t = *t};
-  memcpy(c->gpr, cpu->gpr, sizeof c->gpr);
+  if (cpu) memcpy(c->gpr, cpu->gpr, sizeof c->gpr);
   c->gpr[RSP] = t->from.rsp;
   if (t->kind == TR_SYSCALL) c->unknown = 1u << RCX | 1u << R11;
-  if (t->kind == TR_TASK) c->unknown = (u16)~(1u << RSP);
+  if (t->kind == TR_TASK || !cpu) c->unknown = (u16)~(1u << RSP);
 }
 
 /* Out of every ring further in; and of a delivery that changed no ring, when its stack is back. */
@@ -55,79 +55,123 @@ static void pop_crossings(struct dbg *d, const struct transition *t) {
   }
 }
 
-void history_transition(struct dbg *d, struct cpu *cpu, const struct transition *t) {
+/* cpu: its registers behind it; NULL: they are not known. */
+static struct past *add(struct dbg *d, const struct cpu *cpu, const struct transition *t, u64 icount) {
   struct past *p = &d->past[d->past_count++ % HISTORY];
-  if (!copy_cpu(p, cpu)) return;
   p->number = d->past_count;
-  p->icount = cpu_icount(cpu);
+  p->icount = icount;
   p->t = *t;
-  rec_copy(&p->r, cpu->recorder ? cpu->recorder : &d->recorder);
+  p->recorded = p->derived = false;
   if (goes_in(t)) push_crossing(d, cpu, t);
   else pop_crossings(d, t);
+  return p;
+}
+
+void history_transition(struct dbg *d, struct cpu *cpu, const struct transition *t) {
+  struct past *p = add(d, cpu, t, cpu_icount(cpu));
+  if (!cpu->recorder || !copy_cpu(p, cpu)) return;
+  rec_copy(&p->r, cpu->recorder);
+  p->recorded = true;
+}
+
+void history_derived(struct dbg *d, struct past *p, const struct transition *t, const struct recorder *r) {
+  if (!copy_cpu(p, d->cpu)) return;
+  p->t = *t;
+  rec_copy(&p->r, r);
+  p->recorded = p->derived = true;
 }
 
 void history_fault(struct dbg *d, struct cpu *cpu, const struct recorder *r) {
-  struct past *p = &d->fault[d->fault_count++ % FAULTS];
+  struct past *p = &d->fault;
   if (!copy_cpu(p, cpu)) return;
-  p->number = d->fault_count;
+  p->number = 1;
   p->icount = cpu_icount(cpu);
   rec_copy(&p->r, r);
-  p->r.chain = 0; /* those before it are in the ring themselves */
+}
+
+/* ---- what was only noted ---- */
+
+/* A fault that was delivered; not the one that stopped us before, of which more is known. */
+static void noted_fault(struct dbg *d, u64 n) {
+  struct past *p = &d->fault;
+  const struct trail_event *e = &d->trail->event[n % TRAIL];
+  const struct transition t = trail_transition(d->trail, n);
+  if (p->number && p->icount == e->icount && p->r.fault.vector == t.vector && p->r.fault_rip == t.from.rip) return;
+  if (!copy_cpu(p, d->cpu)) return;
+  p->number = 1;
+  p->icount = e->icount;
+  p->r = (struct recorder){.invert = -1, .faulted = true, .fault_rip = t.from.rip, .fault_cs = t.from.cs,
+                           .fault = {.vector = t.vector, .has_error = t.has_error, .error = t.error, .cr2 = e->cr2}};
+}
+
+void history_import(struct dbg *d) {
+  struct trail *l = d->trail;
+  bool fault = false;
+  u64 last = 0;
+  const u64 kept = TRAIL - 1; /* one may be begun */
+  if (l->n - d->trail_seen > kept) {
+    d->past_count += l->n - d->trail_seen - kept;
+    d->trail_seen = l->n - kept;
+    d->crossings = 0;
+  }
+  while (d->trail_seen < l->n) {
+    u64 n = d->trail_seen++;
+    const struct trail_event *e = &l->event[n % TRAIL];
+    struct transition t = trail_transition(l, n);
+    /* Linux's kernel has one code segment, that of SYSCALL. */
+    if (!t.from.cpl) t.from.cs = (u16)bits(d->cpu->msr[MSR_STAR], 47, 32);
+    if (!t.to.cpl) t.to.cs = (u16)bits(d->cpu->msr[MSR_STAR], 47, 32);
+    add(d, NULL, &t, t.kind <= TR_INTERRUPT ? e->icount : 0)->cr2 = e->cr2;
+    if (t.kind != TR_EXCEPTION) continue;
+    fault = true;
+    last = n;
+  }
+  if (fault) noted_fault(d, last);
+  /* The kernel's stub keeps the program's registers. */
+  struct crossing *c = d->crossings ? &d->crossing[d->crossings - 1] : NULL;
+  u64 gpr[16], rip;
+  u16 cs;
+  if (!c || c->unknown != (u16)~(1u << RSP) || !d->target.under || !d->target.under(d->target.opaque, gpr, &rip, &cs) ||
+      gpr[RSP] != c->t.from.rsp || (rip != c->t.from.rip && rip + 2 != c->t.from.rip)) /* a call that shall be made again */
+    return;
+  memcpy(c->gpr, gpr, sizeof c->gpr);
+  c->unknown = c->t.kind == TR_SYSCALL ? 1u << RCX | 1u << R11 : 0;
 }
 
 void history_clear(struct dbg *d) {
   for (unsigned k = 0; k < HISTORY; k++) {
     free(d->past[k].cpu);
-    d->past[k].cpu = NULL;
+    d->past[k] = (struct past){0};
   }
-  for (unsigned k = 0; k < FAULTS; k++) {
-    free(d->fault[k].cpu);
-    d->fault[k].cpu = NULL;
-  }
-  d->past_count = d->fault_count = 0;
+  free(d->fault.cpu);
+  d->fault.cpu = NULL;
+  d->fault.number = 0;
+  d->past_count = 0;
   d->crossings = 0;
+  d->trail_seen = d->trail->n;
 }
 
 const struct past *dbg_past(const struct dbg *d, unsigned n) {
   if (n >= d->past_count || n >= HISTORY) return NULL;
   const struct past *p = &d->past[(d->past_count - 1 - n) % HISTORY];
-  return p->cpu ? p : NULL;
+  return p->number == d->past_count - n ? p : NULL;
 }
 
 u64 dbg_past_count(const struct dbg *d) { return d->past_count; }
 
 /* ---- why ---- */
 
-static const struct past *past_fault(const struct dbg *d, unsigned n) {
-  if (n >= d->fault_count || n >= FAULTS) return NULL;
-  const struct past *p = &d->fault[(d->fault_count - 1 - n) % FAULTS];
-  return p->cpu ? p : NULL;
-}
-
-/* Faults while faults are delivered: of one instruction, and each but the first met in the midst of an event. */
-unsigned dbg_why_count(const struct dbg *d) {
-  const struct past *p = past_fault(d, 0), *last = p;
-  unsigned n = 0;
-  for (; p && p->icount == last->icount; p = past_fault(d, n)) {
-    n++;
-    if (p->cpu->event_class == EVENT_NONE) break;
-  }
-  return n;
-}
-
-static const char *why(const struct dbg *d, unsigned back, unsigned which,
-                       void (*tell)(FILE *, const struct cpu *, const struct recorder *)) {
+static const char *why(const struct dbg *d, unsigned which, void (*tell)(FILE *, const struct cpu *, const struct recorder *)) {
   struct dbg *m = (struct dbg *)(uintptr_t)d;
-  const struct past *p = past_fault(d, back);
   size_t n;
   free(m->text[which]);
   m->text[which] = NULL;
-  if (!p) return "";
+  if (!d->fault.number) return "";
   FILE *f = open_memstream(&m->text[which], &n);
   if (!f) return "";
-  tell(f, p->cpu, &p->r);
+  tell(f, d->fault.cpu, &d->fault.r);
   return fclose(f) || !m->text[which] ? "" : m->text[which];
 }
 
-const char *dbg_why_text(const struct dbg *d, unsigned n) { return why(d, n, 0, explain_why); }
-const char *dbg_why_json(const struct dbg *d, unsigned n) { return why(d, n, 1, explain_why_json); }
+const char *dbg_why_text(const struct dbg *d) { return why(d, 0, explain_why); }
+const char *dbg_why_json(const struct dbg *d) { return why(d, 1, explain_why_json); }

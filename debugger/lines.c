@@ -196,8 +196,7 @@ bool sym_line_at(struct symbols *s, u64 addr, struct sym_line *out) {
   return false;
 }
 
-/* Is `name` the file, by its last parts? */
-static bool is_file(const char *file, const char *name) {
+bool sym_is_file(const char *file, const char *name) {
   size_t n = strlen(file), k = strlen(name);
   return k <= n && !strcmp(file + n - k, name) && (k == n || file[n - k - 1] == '/' || name[0] == '/');
 }
@@ -206,7 +205,7 @@ static bool is_file(const char *file, const char *name) {
 static bool *meant_files(const struct sym_module *m, const char *name) {
   bool *meant = calloc(m->files + 1, sizeof *meant), any = false;
   for (u32 i = 0; meant && i < m->files; i++)
-    any |= meant[i] = is_file(m->file[i], name);
+    any |= meant[i] = sym_is_file(m->file[i], name);
   if (any) return meant;
   free(meant);
   return NULL;
@@ -222,20 +221,28 @@ static u32 line_with_code(const struct sym_module *m, const bool *meant, u32 lin
   return best;
 }
 
-/* The n-th place of exactly this line, each function's first alone; otherwise *n less those passed over. */
-static bool place(struct symbols *s, const struct sym_module *m, const bool *meant, u32 line, unsigned *n, u64 *addr) {
-  u64 function = 0, end = 0;
-  bool in_function = false;
-  for (u32 i = 0; i < m->rows; i++) {
+/* What tells places of one line apart: the block they are in, or without its like the function, or that the one before
+ * reaches here. */
+static u64 block_of(struct symbols *s, struct sym_module *m, const struct sym_row *r, u64 before, u64 end) {
+  struct sym f;
+  u32 scope = sym_scope_at(m, r->addr);
+  if (scope) return scope;
+  if (sym_at(s, r->addr, &f) && f.function) return f.addr;
+  return r->addr == end ? before : r->addr;
+}
+
+/* The n-th place of exactly this line, each block's first alone, as gdb has them; otherwise *n less those passed over. */
+static bool place(struct symbols *s, struct sym_module *m, const bool *meant, u32 line, unsigned *n, u64 *addr) {
+  u64 block[SYM_PLACES], end = 0;
+  unsigned blocks = 0, k;
+  for (u32 i = 0; i < m->rows && blocks < SYM_PLACES; i++) {
     const struct sym_row *r = &m->row[i];
     if (!r->is_stmt || r->line != line || !meant[r->file]) continue;
-    struct sym f;
-    bool named = sym_at(s, r->addr, &f) && f.function;
-    bool again = named ? in_function && f.addr == function : r->addr == end;
-    in_function = named;
-    function = named ? f.addr : 0;
+    u64 in = block_of(s, m, r, blocks ? block[blocks - 1] : 0, end);
     end = r->end;
-    if (again) continue;
+    for (k = 0; k < blocks && block[k] != in; k++) {}
+    if (k < blocks) continue;
+    block[blocks++] = in;
     if ((*n)-- == 0) {
       *addr = r->addr;
       return true;

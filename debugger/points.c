@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu/event.h"
+#include "cpu/mem.h"
 #include "cpu/stops.h"
 #include "debugger/dbg.h"
 
@@ -17,9 +19,12 @@ struct point *dbg_add_point(struct dbg *d, const struct point *like) {
   p->text = copy(like->text);
   p->condition = copy(like->condition);
   p->commands = NULL;
-  if ((like->text && !p->text) || (like->condition && !p->condition)) {
+  p->place = like->places ? calloc(like->places, sizeof *p->place) : NULL;
+  if (p->place) memcpy(p->place, like->place, like->places * sizeof *p->place);
+  if ((like->places && !p->place) || (like->text && !p->text) || (like->condition && !p->condition)) {
     free(p->text);
     free(p->condition);
+    free(p->place);
     free(p);
     return NULL;
   }
@@ -43,6 +48,7 @@ static void free_point(struct point *p) {
   free(p->commands);
   free(p->condition);
   free(p->text);
+  free(p->place);
   free(p);
 }
 
@@ -77,13 +83,26 @@ static bool watches_memory(const struct point *p) {
   return p->kind == POINT_WATCH || p->kind == POINT_RWATCH || p->kind == POINT_AWATCH;
 }
 
+bool dbg_point_is_at(const struct point *p, u64 addr) {
+  if (p->kind != POINT_BREAK) return false;
+  for (unsigned k = 0; k < p->places; k++)
+    if (p->place[k].addr == addr) return !p->place[k].off;
+  return !p->places && p->addr == addr;
+}
+
 /* ---- to the processor ---- */
+
+static unsigned places_of(const struct point *p) { return p->places ? p->places : 1; }
 
 /* Addresses of code: breakpoints, the ends of a step in progress, and the kernel's system calls. */
 static unsigned gather_code(struct dbg *d, u64 *code, unsigned room) {
   unsigned n = 0;
-  for (struct point *p = d->points; p; p = p->next)
-    if (p->kind == POINT_BREAK && p->enabled && n < room) code[n++] = p->addr;
+  for (struct point *p = d->points; p; p = p->next) {
+    if (p->kind != POINT_BREAK || !p->enabled) continue;
+    if (!p->places && n < room) code[n++] = p->addr;
+    for (unsigned k = 0; k < p->places; k++)
+      if (!p->place[k].off && n < room) code[n++] = p->place[k].addr;
+  }
   for (unsigned k = 0; k < d->wants && n < room; k++) code[n++] = d->want[k].addr;
   u64 at, behind;
   for (unsigned k = 0; points_of_kind(d, POINT_SYSCALL) && d->target.syscall_site && n + 2 <= room &&
@@ -105,10 +124,31 @@ static unsigned gather_ranges(struct dbg *d, struct stop_range *range) {
   return n;
 }
 
+static bool in_kernel(const struct point *p) {
+  bool any = p->addr >> 63;
+  for (unsigned k = 0; k < p->places; k++) any |= p->place[k].addr >> 63;
+  return any;
+}
+
+/* What must be known of transitions for the sake of a point. A breakpoint in the kernel wants the way there. A fault is told
+ * of in any case (vm->hooks.fault), but traps, and INT3 and its like, are transitions alone. */
+static enum listening point_needs(const struct dbg *d, const struct point *p) {
+  switch (p->kind) {
+    case POINT_TRANSITION: return LISTEN_ALL;
+    case POINT_BREAK: return !d->target.machine && in_kernel(p) ? LISTEN_ALL : LISTEN_NOT;
+    case POINT_WATCH: return LISTEN_HEAR;
+    case POINT_EXCEPTION: {
+      bool untold = p->number_of < 0 || (p->number_of >= VEC_DB && p->number_of <= VEC_OF); /* #DB, NMI, #BP, #OF */
+      return untold || p->number_of >= EXCEPTION_VECTORS ? LISTEN_HEAR : LISTEN_NOT;
+    }
+    default: return LISTEN_NOT;
+  }
+}
+
 int points_apply(struct dbg *d) {
   if (!d->points_dirty) return 0;
   unsigned all = 0;
-  for (struct point *p = d->points; p; p = p->next) all++;
+  for (struct point *p = d->points; p; p = p->next) all += places_of(p);
   enum { SITES = 16 };
   u64 *code = calloc(all + WANTS + SITES, sizeof *code);
   struct stop_range *range = calloc(all + 1, sizeof *range);
@@ -121,8 +161,13 @@ int points_apply(struct dbg *d) {
   free(range);
   if (bad) return -1;
   d->kinds = 0;
-  for (const struct point *p = d->points; p; p = p->next)
-    if (p->enabled) d->kinds |= 1u << p->kind;
+  d->needed = LISTEN_NOT;
+  for (const struct point *p = d->points; p; p = p->next) {
+    if (!p->enabled) continue;
+    enum listening needed = point_needs(d, p);
+    d->kinds |= 1u << p->kind;
+    if (needed > d->needed) d->needed = needed;
+  }
   stops_on_mode(d->cpu, points_of_kind(d, POINT_MODE) != NULL);
   d->points_dirty = false;
   return 0;
@@ -155,6 +200,15 @@ bool point_hit(struct dbg *d, struct point *p) {
   return false;
 }
 
+/* A condition on a system call is about the program's registers: its arguments, and in RAX the call's number or what it
+ * returns. Those of the processor are the kernel stub's. */
+static void look_under(struct dbg *d, bool returns, unsigned number, bool i386) {
+  u16 cs;
+  d->under.regs = d->target.under && d->target.under(d->target.opaque, d->under.gpr, &d->under.rip, &cs);
+  if (!returns) d->under.gpr[RAX] = number;
+  for (unsigned k = 0; i386 && k < 16; k++) d->under.gpr[k] = (u32)d->under.gpr[k];
+}
+
 /* The system call that is about to be done here, or has been. */
 static struct point *at_syscall(struct dbg *d, u64 pc, struct stop *s) {
   u64 at, behind;
@@ -165,10 +219,16 @@ static struct point *at_syscall(struct dbg *d, u64 pc, struct stop *s) {
     if (pc != at && pc != behind) continue;
     s->syscall_return = pc == behind;
     if (!d->target.syscall(d->target.opaque, s->syscall_return, &number, &i386, s->syscall, sizeof s->syscall)) return NULL;
+    look_under(d, s->syscall_return, number, i386);
+    struct point *hit = NULL;
     for (struct point *p = d->points; p; p = p->next)
       if (p->kind == POINT_SYSCALL && p->enabled && (p->number_of < 0 || ((unsigned)p->number_of == number && p->i386 == i386)) &&
-          point_hit(d, p))
-        return p;
+          point_hit(d, p)) {
+        hit = p;
+        break;
+      }
+    d->under.regs = false;
+    return hit;
   }
   return NULL;
 }
@@ -176,7 +236,7 @@ static struct point *at_syscall(struct dbg *d, u64 pc, struct stop *s) {
 struct point *points_at_code(struct dbg *d, u64 pc, struct stop *s) {
   struct point *first = NULL;
   for (struct point *p = d->points; p; p = p->next)
-    if (p->kind == POINT_BREAK && p->enabled && p->addr == pc && point_hit(d, p) && !first) first = p;
+    if (p->enabled && dbg_point_is_at(p, pc) && point_hit(d, p) && !first) first = p;
   return first ? first : at_syscall(d, pc, s);
 }
 
@@ -186,17 +246,30 @@ static u64 first_word(const struct point *p, const u8 *bytes) {
   return v;
 }
 
+/* The 8 bytes around `at` of what is watched; of 8 or less, all. */
+static u64 word_at(const struct point *p, const u8 *bytes, unsigned at) {
+  u64 v = 0;
+  if (p->len <= sizeof v) return first_word(p, bytes);
+  at -= at % sizeof v;
+  memcpy(&v, bytes + at, p->len - at < sizeof v ? p->len - at : sizeof v);
+  return v;
+}
+
 /* Bytes that a write watchpoint compares. */
 static unsigned compared(const struct point *p) {
   return p->len < sizeof p->old_bytes ? (unsigned)p->len : (unsigned)sizeof p->old_bytes;
 }
 
+/* At each return from the kernel: so by the page tables first, which is fast. */
 static bool memory_changed(struct dbg *d, struct point *p, struct stop *s) {
   u8 now[sizeof p->old_bytes] = {0};
-  if (dbg_peek(d, p->addr, now, compared(p)) != compared(p)) return false;
+  unsigned n = compared(p);
+  if (mem_peek(d->cpu, p->addr, now, n) != n && dbg_peek(d, p->addr, now, n) != n) return false;
   if (!memcmp(now, p->old_bytes, compared(p))) return p->len > sizeof p->old_bytes;
-  s->old_value = first_word(p, p->old_bytes);
-  s->new_value = first_word(p, now);
+  unsigned at = 0;
+  while (now[at] == p->old_bytes[at]) at++;
+  s->old_value = word_at(p, p->old_bytes, at);
+  s->new_value = word_at(p, now, at);
   memcpy(p->old_bytes, now, compared(p));
   return true;
 }
@@ -255,6 +328,25 @@ void points_remember(struct dbg *d) {
   }
 }
 
+/* The instruction before this point is one byte, not INT n: it stands for its exception. SDM 2A INT n/INTO/INT3/INT1 */
+static bool by_its_own_instruction(struct dbg *d, const struct transition *t) {
+  static const u8 opcode[] = {[VEC_DB] = 0xf1, [VEC_BP] = 0xcc, [VEC_OF] = 0xce};
+  u8 byte = 0;
+  if (t->vector >= ARRAY_SIZE(opcode) || !opcode[t->vector]) return false;
+  return dbg_peek(d, tr_linear(&t->from) - 1, &byte, 1) == 1 && byte == opcode[t->vector];
+}
+
+/* An exception of which no fault has told: a trap, a NMI, INT3 and its like. INT n of an exception's number is none; from
+ * 32 on the vector is all there is. SDM 3A 6.4 (Sources of Exceptions) */
+static bool is_untold_exception(struct dbg *d, const struct transition *t) {
+  switch (t->kind == TR_TASK ? t->cause : t->kind) {
+    case TR_EXCEPTION: return t->vector == VEC_DB && !d->told_debug_fault;
+    case TR_INTERRUPT: return t->vector == VEC_NMI || t->vector >= EXCEPTION_VECTORS;
+    case TR_INT: return t->vector >= EXCEPTION_VECTORS || by_its_own_instruction(d, t);
+    default: return false;
+  }
+}
+
 static bool is_call_gate(const struct dbg *d) {
   const struct recorder *r = d->cpu->recorder;
   for (unsigned k = 0; r && k < r->now.n; k++)
@@ -266,20 +358,31 @@ struct point *points_at_transition(struct dbg *d, const struct transition *t) {
   if (!has_kind(d, POINT_TRANSITION) && !has_kind(d, POINT_EXCEPTION)) return NULL;
   for (struct point *p = d->points; p; p = p->next) {
     if (!p->enabled) continue;
-    bool software = t->kind == TR_INT || t->kind == TR_INTERRUPT;
-    bool event = p->kind == POINT_EXCEPTION && software && p->number_of == t->vector;
+    bool event = p->kind == POINT_EXCEPTION &&
+                 (p->number_of < 0 ? t->vector < EXCEPTION_VECTORS : p->number_of == t->vector) && is_untold_exception(d, t);
     bool crossing = p->kind == POINT_TRANSITION && (p->from_cpl < 0 || p->from_cpl == t->from.cpl) &&
-                    (p->to_cpl < 0 || p->to_cpl == t->to.cpl) && (!p->kinds || (p->kinds >> t->kind & 1)) &&
+                    (p->to_cpl < 0 || p->to_cpl == t->to.cpl) && (!p->kinds || (p->kinds >> t->kind & 1)) && (p->number_of < 0 || p->number_of == t->vector) &&
                     (!p->call_gate || is_call_gate(d));
     if ((event || crossing) && point_hit(d, p)) return p;
   }
   return NULL;
 }
 
+/* Before delivery CR2 is still that of the fault before, and the error code nowhere. */
+static bool fault_hit(struct dbg *d, struct point *p, const struct fault *f) {
+  d->under.fault = f;
+  (void)!variables_set(d, "_vector", f->vector);
+  (void)!variables_set(d, "_error", f->has_error ? f->error : 0);
+  (void)!variables_set(d, "_address", f->vector == VEC_PF ? f->cr2 : 0);
+  bool hit = point_hit(d, p);
+  d->under.fault = NULL;
+  return hit;
+}
+
 struct point *points_at_exception(struct dbg *d, const struct fault *f) {
   if (!has_kind(d, POINT_EXCEPTION)) return NULL;
   for (struct point *p = d->points; p; p = p->next)
-    if (p->kind == POINT_EXCEPTION && p->enabled && (p->number_of < 0 || p->number_of == f->vector) && point_hit(d, p)) return p;
+    if (p->kind == POINT_EXCEPTION && p->enabled && (p->number_of < 0 || p->number_of == f->vector) && fault_hit(d, p, f)) return p;
   return NULL;
 }
 

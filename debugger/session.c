@@ -1,6 +1,7 @@
 /* The session: runs the target between stops, and finds out what a stop was for. */
 #include "debugger/session.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,7 +69,7 @@ static void caught(struct dbg *d, struct point *p) {
 static void on_transition(void *watcher, struct cpu *cpu, const struct transition *t) {
   struct dbg *d = watcher;
   if (d->single && (t->kind == TR_EXCEPTION || t->kind == TR_INTERRUPT)) cpu_end_run(cpu); /* that was the step */
-  history_transition(d, cpu, t);
+  if (d->listening == LISTEN_ALL) history_transition(d, cpu, t);
   struct point *p = points_at_transition(d, t);
   if (p) {
     d->caught_transition = true;
@@ -78,6 +79,7 @@ static void on_transition(void *watcher, struct cpu *cpu, const struct transitio
     d->caught_by_kernel = true;
     caught(d, p);
   }
+  d->told_debug_fault = false;
   bool ring = t->from.cpl != t->to.cpl;
   if ((d->want_ring && ring) || (d->want_cpl >= 0 && ring && t->to.cpl >= d->want_cpl)) {
     d->wanted = true;
@@ -85,9 +87,14 @@ static void on_transition(void *watcher, struct cpu *cpu, const struct transitio
   }
 }
 
+/* One that does not stop. In JSON a line of its own, before that of the command in progress. */
 static void print_signal(struct dbg *d, int signo) {
   const char *name = d->target.signal_name ? d->target.signal_name(signo) : NULL;
-  out_text(d->out, "Program receives signal %s\n", name ? name : "?");
+  if (!out_json(d->out)) {
+    out_text(d->out, "Program receives signal %s\n", name ? name : "?");
+    return;
+  }
+  fprintf(out_file(d->out), "{\"event\":\"signal\",\"signal\":\"%s\",\"rip\":\"0x%" PRIx64 "\"}\n", name ? name : "?", d->cpu->rip);
 }
 
 /* The program gets a signal from this fault. True: we stop for it; false: it is on its way. */
@@ -105,6 +112,7 @@ static bool stops_for_signal(struct dbg *d, const struct fault *f) {
 
 static bool on_fault(void *watcher, struct cpu *cpu, const struct fault *f) {
   struct dbg *d = watcher;
+  d->told_debug_fault = f->vector == VEC_DB;
   if (cpu->recorder) history_fault(d, cpu, cpu->recorder);
   d->fault_depth = cpu->event_class == EVENT_NONE ? 0 : d->fault_depth + 1;
   bool let = d->let.on && d->let.rip == cpu->rip;
@@ -124,17 +132,21 @@ static bool on_fault(void *watcher, struct cpu *cpu, const struct fault *f) {
   return true;
 }
 
-/* Nothing listens while the target runs and nothing but its end, a signal or a person could stop it: then it is as fast
- * as without a debugger. A machine is always recorded, for the day it shuts down. */
+/* Steps, and stops at transitions, keep all of each transition; so does a machine, for the day it shuts down. Else the
+ * processor notes the last ones by itself, and a program is as fast as without a debugger. */
+static enum listening must_listen(const struct dbg *d, bool stepping) {
+  bool outward = d->want_ring || d->want_cpl >= 0;
+  return stepping || d->record_always || d->target.machine || outward ? LISTEN_ALL : d->needed;
+}
+
 static void listen(struct dbg *d, bool stepping) {
-  bool on = stepping || d->record_always || d->target.machine || d->kinds || d->wants || d->want_ring || d->want_cpl >= 0;
   struct vm_hooks *h = &d->cpu->vm->hooks;
-  if (!on && d->recording) history_clear(d);
-  d->recording = on;
+  d->listening = must_listen(d, stepping);
   h->watcher = d;
-  h->transition = on ? on_transition : NULL;
+  h->transition = d->listening == LISTEN_NOT ? NULL : on_transition;
   h->fault = on_fault;
-  d->cpu->recorder = on ? &d->recorder : NULL;
+  d->cpu->recorder = d->listening == LISTEN_ALL ? &d->recorder : NULL;
+  d->cpu->trail = d->listening == LISTEN_ALL ? NULL : d->trail;
 }
 
 /* ---- what a run ended for ---- */
@@ -157,7 +169,7 @@ static bool stopped_for_point(struct dbg *d, struct point *p) {
 static bool ended(struct dbg *d, const struct dbg_ended *e) {
   static const enum stop_why why[] = {
       [END_EXITED] = STOP_EXITED, [END_KILLED] = STOP_KILLED, [END_HALTED] = STOP_HALTED,
-      [END_SHUTDOWN] = STOP_SHUTDOWN, [END_FAILED] = STOP_FAILED,
+      [END_SHUTDOWN] = STOP_SHUTDOWN, [END_RESET] = STOP_RESET, [END_FAILED] = STOP_FAILED,
   };
   d->alive = e->how == END_HALTED;
   d->stop.code = e->code;
@@ -169,13 +181,18 @@ static bool ended(struct dbg *d, const struct dbg_ended *e) {
 
 /* A signal waits. True: we stop for it. */
 static bool signal_waits(struct dbg *d) {
-  struct dbg_signal *s = &d->stop.signal;
+  struct dbg_signal s;
   const struct signal_policy *policy;
-  if (!d->target.signal(d->target.opaque, s) || !(policy = dbg_signal_policy(d, s->signo))) return false;
-  struct point *p = points_at_signal(d, s->signo);
+  if (!d->target.signal(d->target.opaque, &s) || !(policy = dbg_signal_policy(d, s.signo))) return false;
+  if (s.signo == d->sent_signal) {
+    d->sent_signal = 0;
+    return false;
+  }
+  struct point *p = points_at_signal(d, s.signo);
+  if (p || policy->stop) d->stop.signal = s;
   if (p) return stopped_for_point(d, p);
   if (policy->stop) return stopped_for(d, STOP_SIGNAL);
-  if (policy->print) print_signal(d, s->signo);
+  if (policy->print) print_signal(d, s.signo);
   if (!policy->pass) d->target.set_signal(d->target.opaque, 0);
   return false;
 }
@@ -194,9 +211,9 @@ static bool at_code(struct dbg *d) {
   return false;
 }
 
-/* The fault that is held back has no record if nothing listened; a dry run of its instruction gives one. */
+/* The fault that is held back has no record if nobody listened; a dry run of its instruction gives one. */
 static void record_held_fault(struct dbg *d) {
-  struct whatif *w = d->recording ? NULL : malloc(sizeof *w);
+  struct whatif *w = d->listening == LISTEN_ALL ? NULL : malloc(sizeof *w);
   stops_pass(d->cpu);
   if (w && !cpu_whatif(d->cpu, NULL, 0, w) && w->outcome == WHATIF_FAULT) history_fault(d, d->cpu, &w->recorder);
   free(w);
@@ -222,7 +239,7 @@ static bool stopped(struct dbg *d) {
   return false;
 }
 
-/* Stopped in the kernel's stub with nothing known of how it got there: on to where the program goes on. */
+/* Stopped in the kernel's stub by nothing that it did: on to where the program goes on. */
 static void leave_stub(struct dbg *d) {
   enum { STEPS = 4096 };
   struct dbg_ended e;
@@ -254,7 +271,7 @@ bool dbg_run(struct dbg *d, u64 limit) {
     bool steps = points_need_steps(d);
     u64 done = cpu_icount(d->cpu) - start, part = steps ? 1 : limit ? limit - done : 0;
     d->caught = NULL;
-    d->caught_by_kernel = d->caught_transition = d->held_fault = d->wanted = false;
+    d->caught_by_kernel = d->caught_transition = d->held_fault = d->wanted = d->told_debug_fault = false;
     if (points_apply(d)) {
       snprintf(d->stop.text, sizeof d->stop.text, "out of memory");
       return stopped_for(d, STOP_FAILED);
@@ -264,8 +281,9 @@ bool dbg_run(struct dbg *d, u64 limit) {
     d->single = part == 1;
     const struct progress before = progress_of(d);
     d->target.run(d->target.opaque, part, &e);
+    history_import(d);
     if (e.how == END_SIGNAL ? signal_waits(d) : e.how != END_STOPPED ? ended(d, &e) : stopped(d)) {
-      if (d->stop.why == STOP_INTERRUPTED && !d->recording) leave_stub(d);
+      if (d->stop.why == STOP_INTERRUPTED && d->listening != LISTEN_ALL) leave_stub(d);
       return true;
     }
     if (part && e.how == END_STOPPED && d->cpu->vm->stops && stops_here(d->cpu) && at_code(d)) return true; /* stepped to */
@@ -301,6 +319,7 @@ bool dbg_begin(struct dbg *d) {
   } else if (last.signal.signo && !sync && !passes) {
     d->target.set_signal(d->target.opaque, d->replace_signal < 0 ? 0 : d->replace_signal);
   } else if (d->replace_signal > 0 && !passes && d->target.send_signal) {
+    d->sent_signal = d->replace_signal;
     d->target.send_signal(d->target.opaque, d->replace_signal);
   }
   d->replace_signal = -1;
@@ -312,6 +331,7 @@ bool dbg_begin(struct dbg *d) {
 }
 
 void dbg_done(struct dbg *d, enum stop_why why) {
+  if (d->alive) (void)dbg_past_steps(d, 0);
   if (d->stop.why == STOP_NOTHING) d->stop.why = why;
   d->selected = 0;
   frames_forget(d);
@@ -337,9 +357,10 @@ static void default_policy(struct dbg *d) {
 static bool make_room(struct dbg *d) {
   d->before = malloc(dbg_cpu_bytes());
   d->past = calloc(HISTORY, sizeof *d->past);
-  d->fault = calloc(FAULTS, sizeof *d->fault);
+  d->trail = aligned_alloc(alignof(struct trail), sizeof *d->trail);
   d->names = calloc(1, sizeof *d->names);
-  return d->before && d->past && d->fault && d->names;
+  if (d->trail) memset(d->trail, 0, sizeof *d->trail);
+  return d->before && d->past && d->trail && d->names;
 }
 
 struct dbg *dbg_create(const struct dbg_target *t, FILE *out, bool json, char *err, size_t n) {
@@ -373,9 +394,9 @@ void dbg_destroy(struct dbg *d) {
   if (!d) return;
   points_free(d);
   commands_free(d);
-  if (d->past && d->fault) history_clear(d);
+  if (d->past && d->trail) history_clear(d);
   free(d->past);
-  free(d->fault);
+  free(d->trail);
   free(d->before);
   free(d->names);
   free(d->frames);
@@ -392,9 +413,9 @@ void dbg_destroy(struct dbg *d) {
 
 int dbg_restart(struct dbg *d, char *err, size_t n) {
   history_clear(d);
-  d->crossings = 0;
-  d->recording = d->has_before = d->alive = false;
+  d->has_before = d->alive = false;
   d->replace_signal = -1;
+  d->sent_signal = 0;
   d->stop = (struct stop){0};
   frames_forget(d);
   if (d->target.restart(d->target.opaque, &d->target, err, n)) return -1;

@@ -33,7 +33,9 @@ struct point {
   char *condition;      /* an expression, or NULL */
   u64 hits, ignore;
   char **commands;      /* lines, NULL-terminated, or NULL */
-  u64 addr, len;        /* BREAK; WATCH, RWATCH, AWATCH */
+  u64 addr, len;        /* BREAK, the first place; WATCH, RWATCH, AWATCH */
+  struct point_place { u64 addr; bool off; } *place; /* BREAK: all of them, by address; NULL: addr alone */
+  unsigned places;
   u64 old_value;        /* EXPRESSION */
   u8 old_bytes[64];     /* WATCH: the first bytes */
   int from_cpl, to_cpl; /* TRANSITION; -1: any */
@@ -55,6 +57,7 @@ enum stop_why {
   STOP_KILLED,
   STOP_HALTED,
   STOP_SHUTDOWN,
+  STOP_RESET,
   STOP_FAILED,
 };
 
@@ -73,14 +76,17 @@ struct stop {
   bool syscall_return;      /* POINT_SYSCALL: behind the call, */
   char syscall[256];        /* and its line */
   int code;                 /* EXITED, KILLED */
-  char text[256];           /* HALTED, SHUTDOWN, FAILED */
+  char text[256];           /* HALTED, SHUTDOWN, RESET, FAILED */
 };
 
-/* A transition that was recorded, with the processor's registers right behind it (not beyond struct cpu's `tlbs`). */
+/* A transition: noted, or recorded with the processor's registers right behind it (not beyond struct cpu's `tlbs`). */
 struct past {
   u64 number;               /* from 1 */
-  u64 icount;
+  u64 icount;               /* 0: not kept */
   struct transition t;
+  u64 cr2;                  /* of #PF */
+  bool recorded;            /* else r and cpu say nothing, nor do registers of `t` in ring 0 */
+  bool derived;             /* recorded behind the event, by a dry run from the same state */
   struct recorder r;
   struct cpu *cpu;
 };
@@ -128,6 +134,8 @@ void dbg_step_line(struct dbg *d, u64 n, bool into);
 MUST_CHECK int dbg_finish(struct dbg *d, unsigned frame);
 /* To addr, or out of the current frame (frame: that too ends it). */
 void dbg_until(struct dbg *d, u64 addr, bool frame);
+/* Out to ring `cpl`. */
+void dbg_out_to(struct dbg *d, u8 cpl);
 /* To the next change of CPL. */
 void dbg_ring(struct dbg *d);
 /* Ends any of these soon; from a signal handler too. */
@@ -142,12 +150,14 @@ void dbg_set_signal(struct dbg *d, int signo);
 
 /* ---- points ---- */
 
-/* Adds one, with the fields of `like`; its strings are copied. NULL: out of memory. */
+/* Adds one, with the fields of `like`; its strings and places are copied. NULL: out of memory. */
 struct point *dbg_add_point(struct dbg *d, const struct point *like);
 struct point *dbg_point(struct dbg *d, unsigned number);
 struct point *dbg_points(struct dbg *d); /* the first */
 void dbg_delete_point(struct dbg *d, struct point *p);
-/* After changing enabled, addr, kind or len of one. */
+/* Is addr a place of this breakpoint, that is on? */
+bool dbg_point_is_at(const struct point *p, u64 addr);
+/* After changing enabled, addr, place, kind or len of one. */
 void dbg_points_changed(struct dbg *d);
 int dbg_set_condition(struct dbg *d, struct point *p, const char *condition);
 
@@ -155,16 +165,16 @@ int dbg_set_condition(struct dbg *d, struct point *p, const char *condition);
 
 /* The n-th last transition, 0 the latest; NULL beyond what is kept. */
 const struct past *dbg_past(const struct dbg *d, unsigned n);
+/* The same; if it was only noted, its steps are derived if they can be. While the target stands. */
+const struct past *dbg_past_steps(struct dbg *d, unsigned n);
 /* How many happened since the start. */
 u64 dbg_past_count(const struct dbg *d);
-/* The last fault, and those before it that were being delivered when it came: how many. 0: none was recorded. */
-unsigned dbg_why_count(const struct dbg *d);
-/* Why the n-th last fault was raised, 0 the latest, as text; "" if it was not recorded. In JSON, one object. */
-const char *dbg_why_text(const struct dbg *d, unsigned n);
-const char *dbg_why_json(const struct dbg *d, unsigned n);
+/* Why the last fault was raised, after those whose delivery it ended, as text; "": none has been. In JSON, one object. */
+const char *dbg_why_text(const struct dbg *d);
+const char *dbg_why_json(const struct dbg *d);
 /* Names for the explanations. */
 const struct explain_names *dbg_names(const struct dbg *d);
-/* Recording: always, or (the default) unless the target runs with nothing that could stop it. */
+/* Recording: always, or (the default) where a transition may stop the target, and in steps. */
 void dbg_record(struct dbg *d, bool always);
 
 /* ---- frames: across rings, from the innermost, 0 ---- */
@@ -174,13 +184,20 @@ struct frame {
   u16 cs;
   u8 cpl;
   u64 pc;                 /* linear address of regs.rip */
-  bool call;              /* pc is a return address */
+  bool call;              /* pc is a return address, */
+  bool behind;            /* or behind the instruction that left it by a gate or system call */
   bool signal;            /* a signal handler's frame is below it */
   const struct past *in;  /* how the ring of the frame below was entered from here; NULL: by a call */
   enum frame_how how;     /* how it was found */
 };
+/* An address of the instruction that a frame is in: its name and line are the frame's. */
+static inline u64 frame_at(const struct frame *f) { return f->pc - (f->call || f->behind); }
+/* What a selector that a transition pushed means: of the mode it came from. */
+void dbg_slot_selector(const struct past *in, u16 sel, char *buf, size_t n);
 /* False: beyond the outermost. */
 bool dbg_frame(struct dbg *d, unsigned n, struct frame *f);
+/* There may be more than are looked for. Behind a dbg_frame() that was false. */
+bool dbg_frames_cut(const struct dbg *d);
 /* The one that `frame`, `up` and `down` chose; 0 after each stop. */
 unsigned dbg_selected(const struct dbg *d);
 void dbg_select(struct dbg *d, unsigned n);
@@ -191,16 +208,23 @@ void dbg_select(struct dbg *d, unsigned n);
  * the code's width, {u8..u64} ADDR or u8[ADDR]), symbols, $1 and $name (convenience variables), and '=' to set any of
  * these. 0, or -1 and one line with where it went wrong. */
 MUST_CHECK int dbg_eval(struct dbg *d, const char *text, u64 *value, char *err, size_t n);
-/* A place in code: *EXPR, SYMBOL, SYMBOL+N, FILE:LINE, LINE; "" is here. prologue: behind a function's. More than one
+/* A place in code: *EXPR, SYMBOL, SYMBOL+N, FILE:LINE, FILE:FUNCTION, LINE; "" is here. prologue: behind a function's. More than one
  * address may be found: the first `max` are put into addr, how many there are is returned; -1 and one line. */
+int dbg_segment_offset(struct dbg *d, const char *text, u64 *la, char *err, size_t n);
 MUST_CHECK int dbg_place(struct dbg *d, const char *text, bool prologue, u64 *addr, unsigned max, char *err, size_t n);
 
 /* ---- commands: debugger/command.c ---- */
 
 /* One command line, by whichever face. False: the session is over (`quit`). */
 bool dbg_command(struct dbg *d, const char *line);
+/* Commands that read files of the host are refused: they come from a client that may read none. */
+void dbg_forbid_files(struct dbg *d, bool on);
+/* Did the last one fail? */
+bool dbg_failed(const struct dbg *d);
 /* Is a body being read (`commands`, `define`)? Then the prompt is another. */
 bool dbg_collecting(const struct dbg *d);
+/* Forgets that body. */
+void dbg_drop_body(struct dbg *d);
 /* Does an empty line behind this one do it again? */
 bool dbg_repeats(const char *line);
 /* What that is: of commands that go on where they ended, such as `x`, without their address. "": nothing. */

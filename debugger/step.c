@@ -36,6 +36,14 @@ void dbg_ring(struct dbg *d) {
   dbg_done(d, STOP_STEPPED);
 }
 
+void dbg_out_to(struct dbg *d, u8 cpl) {
+  if (!dbg_begin(d)) return;
+  d->want_cpl = cpl;
+  while (!dbg_run(d, 0) && !d->wanted) {}
+  want_nothing(d);
+  dbg_done(d, STOP_STEPPED);
+}
+
 /* Runs until a want is met. True: stopped for something else. */
 static bool run_to_want(struct dbg *d) {
   bool stopped = false;
@@ -58,6 +66,27 @@ static bool come_back(struct dbg *d, u64 pc, u64 next, u64 rsp, u8 cpl) {
   return run_to_want(d);
 }
 
+/* An interrupt, or an exception, that came within the ring; NULL: none did. before: d->past_count then. */
+static const struct transition *interruption(const struct dbg *d, u64 before) {
+  const struct past *p = d->past_count != before ? dbg_past(d, 0) : NULL;
+  if (!p || p->t.from.cpl != p->t.to.cpl) return NULL;
+  enum transition_kind cause = p->t.kind == TR_TASK ? p->t.cause : p->t.kind;
+  return cause == TR_INTERRUPT || cause == TR_EXCEPTION ? &p->t : NULL;
+}
+
+/* Through its handler, back to what it interrupted: the instruction at pc, whose RIP is rip, or what follows. True: stopped
+ * for something else. */
+static bool pass_handler(struct dbg *d, const struct transition *t, u64 pc, u64 rip, u64 rsp) {
+  bool first = t->from.rip == rip;
+  u64 back = first ? pc : tr_linear(&t->from), skipped = pc + 1; /* a handler may mend a fault by going on behind it */
+  unsigned len;
+  if (first && t->kind == TR_EXCEPTION && disasm_class(d->disasm, d->cpu, pc, rip, t->from.code_bits, &len) != INSN_RET)
+    skipped = pc + len;
+  want(d, back, first ? rsp : t->from.rsp);
+  if (skipped != pc + 1) want(d, skipped, rsp);
+  return run_to_want(d);
+}
+
 /* One `nexti`. True: stopped for something else. */
 static bool next_one(struct dbg *d) {
   enum { TRIES = 1 << 20 };
@@ -69,7 +98,11 @@ static bool next_one(struct dbg *d) {
   for (unsigned n = 0; n < TRIES; n++) {
     u64 deliveries = d->past_count;
     if (dbg_run(d, 1)) return true;
+    const struct transition *came = interruption(d, deliveries);
+    if (came && pass_handler(d, came, pc, rip, rsp)) return true;
     u64 now = dbg_pc(d);
+    if (came && (now != pc || d->cpu->gpr[RSP] != rsp)) return false;
+    if (came) continue;
     if (class_ == INSN_REP && now == pc) continue;
     bool called = (class_ == INSN_CALL || class_ == INSN_TRAP) && now != next && d->cpu->gpr[RSP] < rsp;
     if (d->cpu->cpl < cpl || (called && d->cpu->cpl == cpl) ||
@@ -122,7 +155,11 @@ static bool line_one(struct dbg *d, bool into) {
     unsigned len;
     enum insn_class class_ = disasm_class(d->disasm, d->cpu, pc, d->cpu->rip, dbg_bits(d), &len);
     if (class_ == INSN_CALL && into && cpl == d->cpu->cpl) {
+      u64 deliveries = d->past_count, rip = d->cpu->rip;
       if (dbg_run(d, 1)) return true;
+      const struct transition *came = interruption(d, deliveries);
+      if (came && pass_handler(d, came, pc, rip, rsp)) return true;
+      if (came) continue;
       struct sym callee;
       u64 at = dbg_pc(d);
       if (at != pc + len && sym_line_at(d->syms, at, &now) && sym_at(d->syms, at, &callee)) {

@@ -34,6 +34,17 @@ struct sym_row {
   bool plain;    /* compiled without optimisation: its function's code is in the order of its lines */
 };
 
+/* Code of a function, of an inlined copy of one, or of a block within. */
+struct sym_scope {
+  u64 lo, hi;       /* one of its ranges, linear */
+  const char *name; /* of functions; else NULL. It and file are scope_dwarf's */
+  const char *file; /* where it is declared, or NULL */
+  u32 id;           /* the same for all ranges of one scope; not 0 */
+  u16 depth;        /* the inner the greater */
+  bool inlined;
+  bool entry;       /* its first range: where it is entered */
+};
+
 struct sym_module {
   char *name;
   u64 bias, lo, hi;     /* linear addresses [lo, hi) */
@@ -50,6 +61,11 @@ struct sym_module {
   u32 rows;
   char **file;
   u32 files;
+
+  bool scopes_read;     /* and then: */
+  struct sym_scope *scope;
+  u32 scopes;
+  struct Dwarf *scope_dwarf;
 
   bool cfi_read;
   struct Dwarf *dwarf;
@@ -79,6 +95,12 @@ bool sym_executable(const struct sym_module *m, u64 addr);
 /* Fills row and file. */
 void sym_read_lines(struct sym_module *m);
 void sym_free_lines(struct sym_module *m);
+void sym_read_scopes(struct sym_module *m);
+void sym_free_scopes(struct sym_module *m);
+/* The innermost scope's id; 0: none is known. */
+u32 sym_scope_at(struct sym_module *m, u64 addr);
+/* Is `name` the file, by its last parts? */
+bool sym_is_file(const char *file, const char *name);
 void sym_free_cfi(struct sym_module *m);
 void sym_free_source(struct symbols *s);
 enum cfi_result {

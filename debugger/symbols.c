@@ -22,6 +22,7 @@
 static void free_module(struct sym_module *m) {
   if (!m) return;
   sym_free_lines(m);
+  sym_free_scopes(m);
   sym_free_cfi(m);
   sym_free_elf(m);
   free(m->bytes);
@@ -216,6 +217,12 @@ struct sym_module *sym_module_at(const struct symbols *s, u64 addr) {
   return NULL;
 }
 
+bool sym_module_range(const struct symbols *s, const char *name, u64 *lo, u64 *hi) {
+  for (u32 i = 0; i < s->modules; i++)
+    if (!strcmp(s->module[i]->name, name)) return *lo = s->module[i]->lo, *hi = s->module[i]->hi, true;
+  return false;
+}
+
 bool sym_executable(const struct sym_module *m, u64 addr) {
   for (unsigned i = 0; i < m->execs; i++)
     if (addr >= m->exec[i].lo && addr < m->exec[i].hi) return true;
@@ -226,6 +233,7 @@ bool sym_executable(const struct sym_module *m, u64 addr) {
 
 static void tell(const struct symbols *s, const struct sym_entry *e, struct sym *out) {
   *out = (struct sym){.name = e->name, .addr = e->addr, .size = e->size, .function = e->function, .weak = e->weak,
+                      .global = e->rank & 3,
                       .module = s->module[e->module]->name};
 }
 
@@ -255,17 +263,20 @@ bool sym_at(const struct symbols *s, u64 addr, struct sym *out) {
   return best != NULL;
 }
 
-void sym_name(const struct symbols *s, u64 addr, char *buf, size_t n) {
+static void name_by(const struct symbols *s, u64 in, u64 addr, char *buf, size_t n) {
   struct sym f;
   if (!n) return;
   buf[0] = 0;
-  if (!s || !sym_at(s, addr, &f)) return;
+  if (!s || !sym_at(s, in, &f)) return;
   bool kernel = f.module[0] == '[';
   if (addr == f.addr) snprintf(buf, n, "%s%s%s", kernel ? f.module : "", kernel ? " " : "", f.name);
   else
     snprintf(buf, n, "%s%s%s+%llu", kernel ? f.module : "", kernel ? " " : "", f.name,
              (unsigned long long)(addr - f.addr));
 }
+
+void sym_name(const struct symbols *s, u64 addr, char *buf, size_t n) { name_by(s, addr, addr, buf, n); }
+void sym_name_behind(const struct symbols *s, u64 addr, char *buf, size_t n) { name_by(s, addr - 1, addr, buf, n); }
 
 /* The first place in by_name whose name is not below the n bytes at name. */
 static u32 first_named(const struct symbols *s, const char *name, size_t n) {
@@ -296,6 +307,13 @@ bool sym_named(const struct symbols *s, const char *name, struct sym *out) {
     return true;
   }
   return false;
+}
+
+bool sym_each_named(const struct symbols *s, const char *name, unsigned n, struct sym *out) {
+  u64 i = (u64)first_named(s, name, strlen(name)) + n;
+  if (i >= s->entries || strcmp(s->entry[s->by_name[i]].name, name)) return false;
+  tell(s, &s->entry[s->by_name[i]], out);
+  return true;
 }
 
 bool sym_prefix(const struct symbols *s, const char *prefix, unsigned n, struct sym *out) {

@@ -13,13 +13,14 @@ enum dbg_end {
   END_KILLED,    /* code: the signal */
   END_HALTED,    /* HLT with nothing to wake it */
   END_SHUTDOWN,  /* triple fault */
+  END_RESET,     /* the guest asked for a reset */
   END_FAILED,    /* the emulator cannot go on */
 };
 
 struct dbg_ended {
   enum dbg_end how;
   int code;
-  char why[256]; /* of HALTED, SHUTDOWN, FAILED: one line */
+  char why[256]; /* of HALTED, SHUTDOWN, RESET, FAILED: one line */
 };
 
 /* Something with symbols in the guest's memory. */
@@ -62,6 +63,8 @@ struct dbg_target {
   void (*stop)(void *opaque);
   /* Starts over. 0, or -1 and one line; then there is no processor any more. cpu may have changed. */
   int (*restart)(void *opaque, struct dbg_target *t, char *err, size_t n);
+  /* The arguments behind the program's name, from the next start on. 0, or -1: out of memory. NULL: a machine. */
+  int (*arguments)(void *opaque, unsigned argc, const char *const *argv);
 
   /* The program's own memory, at linear addresses, whether its pages have been touched yet or may be written: how many bytes
    * were done. NULL: a machine, whose memory is what the page tables show. */
@@ -74,6 +77,9 @@ struct dbg_target {
   bool (*mapping)(void *opaque, unsigned n, struct dbg_mapping *m);
   /* The auxiliary vector, as the program got it: pairs of words of its width. Bytes. NULL: a machine. */
   unsigned (*auxv)(void *opaque, void *buf, unsigned n);
+
+  /* Line n of what its devices' state is; false beyond the last. NULL: a program. */
+  bool (*device)(void *opaque, unsigned n, char *text, size_t size);
 
   /* NULL for a machine: */
   /* Would this fault of the program, about to be delivered, become a signal? False: the kernel serves it. */

@@ -43,7 +43,7 @@ void command_frame(struct dbg *d, unsigned n, const struct frame *f) {
   char place[160] = "";
   struct sym s;
   struct sym_line line;
-  u64 at = f->pc - (f->call ? 1 : 0); /* a return address belongs to the call before it */
+  u64 at = frame_at(f); /* a return address belongs to the call before it */
   sym_name(d->syms, f->pc, place, sizeof place);
   bool named = sym_at(d->syms, at, &s);
   out_text(d->out, "#%-2u ", n);
@@ -89,7 +89,10 @@ static const char *mode_name(const struct dbg *d) {
 }
 
 static void tell_watch(struct dbg *d, const struct stop *s, const struct point *p) {
-  if (p->kind == POINT_EXPRESSION || p->kind == POINT_WATCH || s->old_value != s->new_value) {
+  bool large = p->len > sizeof s->old_value && s->old_value == s->new_value; /* it changed further behind */
+  if (p->kind == POINT_WATCH && large) {
+    out_bool(d->out, "large", true, NULL);
+  } else if (p->kind == POINT_EXPRESSION || p->kind == POINT_WATCH || s->old_value != s->new_value) {
     out_hex(d->out, "old", s->old_value, "  old 0x%llx");
     out_hex(d->out, "new", s->new_value, "  new 0x%llx");
   } else {
@@ -138,6 +141,8 @@ static void tell_point(struct dbg *d, const struct stop *s) {
   if (p->kind != POINT_BREAK) out_text(d->out, " (%s)", p->text ? p->text : "");
   if (p->kind == POINT_WATCH || p->kind == POINT_RWATCH || p->kind == POINT_AWATCH || p->kind == POINT_EXPRESSION)
     tell_watch(d, s, p);
+  if (p->kind == POINT_SIGNAL && d->target.signal_name && d->target.signal_name(s->signal.signo))
+    out_str(d->out, "signal", d->target.signal_name(s->signal.signo), ", %s");
   if (p->kind == POINT_SYSCALL) {
     out_bool(d->out, "returned", s->syscall_return, NULL);
     out_str(d->out, "call", s->syscall, s->syscall_return ? ", returned: %s" : ", call: %s");
@@ -172,6 +177,7 @@ static void tell_why(struct dbg *d, const struct stop *s) {
       break;
     case STOP_HALTED: out_str(d->out, "text", s->text, "Halted: %s\n"); break;
     case STOP_SHUTDOWN: out_str(d->out, "text", s->text, "Shutdown: %s; 'why' tells more\n"); break;
+    case STOP_RESET: out_str(d->out, "text", s->text, "Reset: %s; 'run' starts the machine over\n"); break;
     case STOP_FAILED: out_str(d->out, "text", s->text, "The emulator cannot go on: %s\n"); break;
     default: break;
   }
@@ -215,7 +221,7 @@ void dbg_tell_stop(struct dbg *d) {
   static const char *const why[] = {
       [STOP_NOTHING] = "not run",   [STOP_STEPPED] = "stepped",   [STOP_POINT] = "breakpoint", [STOP_SIGNAL] = "signal",
       [STOP_INTERRUPTED] = "interrupted", [STOP_EXITED] = "exited", [STOP_KILLED] = "killed",  [STOP_HALTED] = "halted",
-      [STOP_SHUTDOWN] = "shutdown", [STOP_FAILED] = "failed",
+      [STOP_SHUTDOWN] = "shutdown", [STOP_RESET] = "reset", [STOP_FAILED] = "failed",
   };
   out_begin(d->out, "stopped");
   out_str(d->out, "why", why[d->stop.why], NULL);

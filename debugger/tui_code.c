@@ -41,7 +41,7 @@ static bool before(struct tui *t, const struct code *c, struct listing *l) {
 
 static char mark_of(struct tui *t, u64 la) {
   for (const struct point *p = dbg_points(t->d); p; p = p->next)
-    if (p->kind == POINT_BREAK && p->addr == la) return p->enabled ? 'B' : 'b';
+    if (dbg_point_is_at(p, la)) return p->enabled ? 'B' : 'b';
   return ' ';
 }
 

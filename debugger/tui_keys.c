@@ -93,7 +93,7 @@ static void toggle_breakpoint(struct tui *t) {
   u64 la = dbg_pc(t->d);
   bool there = false;
   (void)chosen(t, PANE_CODE, &la);
-  for (const struct point *p = dbg_points(t->d); p; p = p->next) there |= p->kind == POINT_BREAK && p->addr == la;
+  for (const struct point *p = dbg_points(t->d); p; p = p->next) there |= dbg_point_is_at(p, la);
   command_at(t, there ? "clear" : "break");
 }
 
@@ -211,7 +211,7 @@ void tui_key(struct tui *t, int key) {
   if (t->control_x) control_x_key(t, key);
   else if (common_key(t, key) || scroll_key(t, key, t->typing)) return;
   else if (!t->typing) single_key(t, key);
-  else if (key == 27 && t->zoom != PANE_NONE && !t->length) zoom(t, PANE_NONE);
+  else if (key == 27 && t->zoom != PANE_NONE && !t->length) zoom(t, PANE_NONE), prompt_key(t, key);
   else if (key == '\t' && !t->length) other_pane(t, 1);
   else prompt_key(t, key);
 }

@@ -242,7 +242,7 @@ static void state_words(const struct tui *t, char *buf, size_t n) {
   static const char *const words[] = {
       [STOP_NOTHING] = "at its start", [STOP_STEPPED] = "stopped", [STOP_POINT] = "stopped", [STOP_SIGNAL] = "signal",
       [STOP_INTERRUPTED] = "interrupted", [STOP_EXITED] = "exited", [STOP_KILLED] = "killed", [STOP_HALTED] = "halted",
-      [STOP_SHUTDOWN] = "shutdown", [STOP_FAILED] = "cannot go on"};
+      [STOP_SHUTDOWN] = "shutdown", [STOP_RESET] = "reset", [STOP_FAILED] = "cannot go on"};
   const struct stop *s = dbg_stop(t->d);
   if (t->busy) snprintf(buf, n, "RUNNING: Ctrl-C stops it");
   else if (s->why == STOP_EXITED) snprintf(buf, n, "exited, status %d", s->code);

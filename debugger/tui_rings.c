@@ -30,6 +30,7 @@ void transition_title(char *buf, size_t n, const struct transition *t) {
 struct verdict {
   unsigned passed, failed;
   const char *rule; /* of the first that failed */
+  bool unknown;     /* they were not recorded */
 };
 
 static void judge(const struct rec_log *l, struct verdict *v) {
@@ -44,20 +45,24 @@ static void judge(const struct rec_log *l, struct verdict *v) {
 /* A fault's cause comes first: its checks are why it was raised. */
 static struct verdict verdict_of(const struct past *p) {
   struct verdict v = {0};
+  v.unknown = !p->recorded;
+  if (v.unknown) return v;
   if (p->r.faulted) judge(&p->r.cause, &v);
   judge(&p->r.now, &v);
   return v;
 }
 
 static void verdict_words(char *buf, size_t n, const struct verdict *v) {
-  if (v->failed) snprintf(buf, n, S_GOOD "%u ok " S_BAD "%u FAILED %s", v->passed, v->failed, v->rule ? v->rule : "");
+  if (v->unknown) snprintf(buf, n, S_DIM "not recorded");
+  else if (v->failed) snprintf(buf, n, S_GOOD "%u ok " S_BAD "%u FAILED %s", v->passed, v->failed, v->rule ? v->rule : "");
   else snprintf(buf, n, S_GOOD "%u ok", v->passed);
 }
 
 /* "0033:401007 _start+7"; brief: "0033 _start+7" if it has a name, and that without its module. */
-static void place_words(const struct tui *t, const struct tr_point *p, bool brief, char *buf, size_t n) {
+static void place_words(const struct tui *t, const struct transition *of, bool to, bool brief, char *buf, size_t n) {
   char name[128], safe[128];
-  sym_name(dbg_symbols(t->d), p->rip, name, sizeof name);
+  const struct tr_point *p = to ? &of->to : &of->from;
+  (!to && tr_behind(of) ? sym_name_behind : sym_name)(dbg_symbols(t->d), tr_linear(p), name, sizeof name);
   const char *module = *name == '[' ? strstr(name, "] ") : NULL;
   if (brief && *name) snprintf(buf, n, "%04x %s", p->cs, tui_text_safe(module ? module + 2 : name, safe, sizeof safe));
   else snprintf(buf, n, "%04x:%llx %s", p->cs, (unsigned long long)p->rip, tui_text_safe(name, safe, sizeof safe));
@@ -102,7 +107,7 @@ static void stacked(struct tui *t, struct pane *p, const struct past *last) {
   for (unsigned ring = RINGS; ring-- > 0;) {
     place[0] = 0;
     bool to = last && last->t.to.cpl == ring, from = last && last->t.from.cpl == ring;
-    if (to || from) place_words(t, to ? &last->t.to : &last->t.from, p->w < 60, place, sizeof place);
+    if (to || from) place_words(t, &last->t, to, p->w < 60, place, sizeof place);
     const char style[2] = {ring == cpl ? ring ? STYLE_RING3 : STYLE_RING0 : STYLE_PLAIN, 0};
     tui_text_add(&p->text, "%s%c%u %s " S_PLAIN "%s", style, ring == cpl ? '*' : ' ', ring, arrow_part(last, ring, arrow), place);
   }
@@ -159,9 +164,9 @@ static void concentric(struct tui *t, struct pane *p, const struct past *last) {
     for (int y = low + 1; y < high; y++) dot(&m, y, ARROW, DRAW_V, STYLE_CHANGED);
     dot(&m, a, ARROW, 'o', STYLE_CHANGED);
     dot(&m, b, ARROW, a == b ? DRAW_LEFT : b > a ? DRAW_DOWN : DRAW_UP, STYLE_CHANGED);
-    place_words(t, &last->t.from, true, place, sizeof place);
+    place_words(t, &last->t, false, true, place, sizeof place);
     if (a != b) words_at(&m, a, ARROW + 2, place, STYLE_PLAIN, m.w - 2 * (int)(RINGS - 1 - from) - 1);
-    place_words(t, &last->t.to, true, place, sizeof place);
+    place_words(t, &last->t, true, true, place, sizeof place);
     words_at(&m, b, ARROW + 2, place, STYLE_STRONG, m.w - 2 * (int)(RINGS - 1 - to) - 1);
   }
   for (int y = 0; y < 12; y++) {
@@ -214,8 +219,8 @@ void fill_log(struct tui *t, struct pane *p) {
     struct verdict v = verdict_of(e);
     transition_title(title, sizeof title, &e->t);
     verdict_words(words, sizeof words, &v);
-    place_words(t, &e->t.from, false, from, sizeof from);
-    place_words(t, &e->t.to, false, to, sizeof to);
+    place_words(t, &e->t, false, false, from, sizeof from);
+    place_words(t, &e->t, true, false, to, sizeof to);
     struct tui_line *line = tui_text_add(&p->text, "%4llu %-22s %s" S_PLAIN, (unsigned long long)e->number, title, words);
     if (!line) return;
     line->tag = e->number;
@@ -224,7 +229,7 @@ void fill_log(struct tui *t, struct pane *p) {
     tui_text_add(&p->text, S_DIM "       %s " "%c" " %s", from, DRAW_RIGHT, to);
   }
   p->has_cursor = p->text.n > 0;
-  if (!p->text.n) tui_text_add(&p->text, S_DIM " (none recorded; 'record on' records all)");
+  if (!p->text.n) tui_text_add(&p->text, S_DIM " (none yet)");
   if (!kept) p->cursor = 0;
   pane_reveal(p, p->cursor, 0);
 }

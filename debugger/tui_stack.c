@@ -32,9 +32,10 @@ static void slot_words(const struct tui *t, const struct past *in, const struct 
   if (wide || word[0] != 'R') snprintf(name, sizeof name, "%s", word);
   else snprintf(name, sizeof name, "%s%s", s->bytes == 4 ? "E" : "", word + 1); /* EIP, IP */
   if (s->word == WORD_FLAGS) explain_flags(more, sizeof more, (u32)s->a);
-  else if (s->word == WORD_CS || s->word == WORD_SS) explain_selector(more, sizeof more, (u16)s->a);
+  else if (s->word == WORD_CS || s->word == WORD_SS) dbg_slot_selector(in, (u16)s->a, more, sizeof more);
   else if (s->word == WORD_ERROR) explain_error(more, sizeof more, in->t.vector, (u32)s->a);
-  else if (s->word == WORD_IP) sym_name(dbg_symbols(t->d), s->a, more, sizeof more);
+  else if (s->word == WORD_IP)
+    (tr_behind(&in->t) ? sym_name_behind : sym_name)(dbg_symbols(t->d), in->t.from.cs_base + s->a, more, sizeof more);
   const char *flags = strchr(more, '[');
   snprintf(buf, n, S_STRONG "%s" S_PLAIN " %s", name, s->word == WORD_FLAGS && flags ? flags : more);
 }

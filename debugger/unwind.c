@@ -21,16 +21,21 @@ struct step {
 
 static bool has(const struct frame_regs *r, unsigned n) { return r->known >> n & 1; }
 
-static u64 narrow(const struct step *t, u64 v) { return t->word == 4 ? (u32)v : v; }
+/* Of the stack: offsets, of 16 bits in 16-bit code. */
+static u64 narrow(const struct step *t, u64 v) { return t->word == 8 ? v : t->word == 4 ? (u32)v : (u16)v; }
+
+/* Of code: linear addresses. */
+static u64 narrow_code(const struct step *t, u64 v) { return t->word == 8 ? v : (u32)v; }
+static u64 code_linear(const struct step *t, u64 rip) { return narrow_code(t, t->r->cs_base + rip); }
 
 static bool word_at(const struct step *t, u64 addr, u64 *v) {
   *v = 0;
-  return t->read(t->opaque, narrow(t, addr), v, t->word) == t->word;
+  return t->read(t->opaque, narrow_code(t, t->r->ss_base + narrow(t, addr)), v, t->word) == t->word;
 }
 
 /* The n bytes at addr; false: they cannot all be read. */
 static bool code_at(const struct step *t, u64 addr, void *buf, unsigned n) {
-  return t->read(t->opaque, narrow(t, addr), buf, n) == n;
+  return t->read(t->opaque, narrow_code(t, addr), buf, n) == n;
 }
 
 static bool is_code(const struct step *t, u64 addr, const char *bytes, unsigned n) {
@@ -48,7 +53,7 @@ static const u8 context32[17] = {11, 10, 9, 8, 7, 6, 5, 4, 0, 0, 0, 0, 0, 0, 0, 
 static bool read_context(const struct step *t, u64 at) {
   unsigned count = t->word == 8 ? 16 : 8;
   const u8 *place = t->word == 8 ? context64 : context32;
-  struct frame_regs out = {.bits = t->r->bits};
+  struct frame_regs out = {.bits = t->r->bits, .cs_base = t->r->cs_base, .ss_base = t->r->ss_base};
   for (unsigned i = 0; i <= 16; i++) {
     if (i >= count && i != RIP) continue;
     u64 v;
@@ -65,7 +70,8 @@ static bool read_context(const struct step *t, u64 at) {
 /* What a handler returns to, at its first instruction: C libraries without tables have these very bytes. The stack
  * pointer is behind the return address; the rest is the layout of Linux's struct rt_sigframe and struct sigframe. */
 static bool trampoline(const struct step *t) {
-  u64 pc = t->r->rip, sp = t->r->gpr[RSP];
+  u64 pc = code_linear(t, t->r->rip), sp = t->r->gpr[RSP];
+  if (t->word == 2) return false;
   if (t->word == 8) {
     return (is_code(t, pc, "\x48\xc7\xc0\x0f\0\0\0\x0f\x05", 9) || is_code(t, pc, "\xb8\x0f\0\0\0\x0f\x05", 7)) &&
            read_context(t, sp + 40);
@@ -84,7 +90,7 @@ static bool return_address(const struct step *t, u64 addr) {
   struct sym f;
   if (!code_at(t, addr, b, 1)) return false;
   if (sym_at(t->s, addr, &f) && f.function && f.addr == addr) return true;
-  if (code_at(t, addr - 5, b, 1) && b[0] == 0xe8) return true;
+  if (code_at(t, addr - (t->word == 2 ? 3 : 5), b, 1) && b[0] == 0xe8) return true;
   for (unsigned i = 0; i < ARRAY_SIZE(lengths); i++)
     if (code_at(t, addr - lengths[i], b, 2) && b[0] == 0xff && (b[1] >> 4 & 3) == 1) return true;
   return false;
@@ -94,7 +100,7 @@ static bool return_address(const struct step *t, u64 addr) {
 static bool caller_at(const struct step *t, u64 at, u64 fp) {
   struct frame_regs out = *t->r;
   u64 ra, saved = 0;
-  if (!word_at(t, at, &ra) || !ra || !return_address(t, ra) || (fp && !word_at(t, fp, &saved))) return false;
+  if (!word_at(t, at, &ra) || !ra || !return_address(t, code_linear(t, ra)) || (fp && !word_at(t, fp, &saved))) return false;
   out.rip = ra;
   out.gpr[RSP] = narrow(t, at + t->word);
   if (fp) out.gpr[RBP] = saved;
@@ -128,7 +134,7 @@ static u64 pushed(const struct step *t, u64 addr, u64 pc) {
     const u8 *op = b + rex;
     if (op[0] >= 0x50 && op[0] <= 0x57) n += t->word, addr += rex + 1;
     else if (op[0] == 0x83 && op[1] == 0xec) n += op[2], addr += rex + 3;
-    else if (op[0] == 0x81 && op[1] == 0xec) n += ld32(op + 2), addr += rex + 6;
+    else if (op[0] == 0x81 && op[1] == 0xec) n += t->word == 2 ? ld16(op + 2) : ld32(op + 2), addr += rex + (t->word == 2 ? 4 : 6);
     else if (b[0] == 0xf3 && b[1] == 0x0f && b[2] == 0x1e) addr += 4;
     else break;
   }
@@ -162,14 +168,15 @@ static bool epilogue(const struct step *t, u64 pc, u64 sp) {
 static bool frameless(const struct step *t, bool call) {
   struct sym f;
   unsigned skip;
-  if (!sym_at(t->s, t->r->rip - call, &f) || !f.function || prologue(t, f.addr, &skip)) return false;
-  return caller_at(t, t->r->gpr[RSP] + pushed(t, f.addr, t->r->rip), 0);
+  u64 pc = code_linear(t, t->r->rip);
+  if (!sym_at(t->s, pc - call, &f) || !f.function || prologue(t, f.addr, &skip)) return false;
+  return caller_at(t, t->r->gpr[RSP] + pushed(t, f.addr, pc), 0);
 }
 
 /* Before the frame pointer is set up, or after it is gone. */
 static bool without_frame(const struct step *t) {
   static const u8 done[] = {0, 4, 1, 5}; /* bytes of ENDBR and PUSH behind us */
-  u64 pc = t->r->rip, sp = t->r->gpr[RSP];
+  u64 pc = code_linear(t, t->r->rip), sp = t->r->gpr[RSP];
   struct sym f;
   unsigned skip;
   if (sym_at(t->s, pc, &f) && f.function && f.addr == pc) return caller_at(t, sp, 0);
@@ -178,7 +185,7 @@ static bool without_frame(const struct step *t) {
     if (done[i] == skip || !done[i]) return caller_at(t, sp, 0);
     if (done[i] == skip + 1) return caller_at(t, sp + t->word, sp);
   }
-  return linkage(t, pc) ? caller_at(t, sp, 0) : epilogue(t, pc, sp);
+  return t->word != 2 && linkage(t, pc) ? caller_at(t, sp, 0) : epilogue(t, pc, sp);
 }
 
 static bool frame_pointer(const struct step *t) {
@@ -199,12 +206,15 @@ enum frame_how sym_unwind(struct symbols *s, struct frame_regs *r, bool call, bo
                           void *opaque) {
   struct step t = {.s = s, .r = r, .read = read, .opaque = opaque, .word = r->bits / 8};
   *signal = false;
-  if ((r->bits != 32 && r->bits != 64) || !has(r, RIP) || !has(r, RSP)) return FRAME_NONE;
-  u64 sp = r->gpr[RSP], pc = narrow(&t, r->rip - call);
+  if ((r->bits != 16 && r->bits != 32 && r->bits != 64) || !has(r, RIP) || !has(r, RSP)) return FRAME_NONE;
+  struct frame_regs whole = *r;
+  if (r->bits == 16) r->gpr[RSP] = (u16)r->gpr[RSP], r->gpr[RBP] = (u16)r->gpr[RBP]; /* the upper halves may be anything */
+  u64 sp = r->gpr[RSP], pc = code_linear(&t, r->rip) - call;
   struct sym_module *m = sym_module_at(s, pc);
   if (!m && entry_point(s, pc)) return FRAME_NONE;
   struct frame_regs old = *r;
-  switch (m && m->bits == r->bits ? sym_cfi_unwind(m, pc, r, signal, read, opaque) : CFI_NONE) {
+  bool flat = !r->cs_base && !r->ss_base; /* the tables know no segments */
+  switch (m && m->bits == r->bits && flat ? sym_cfi_unwind(m, pc, r, signal, read, opaque) : CFI_NONE) {
   case CFI_CALLER:
     if (call && !*signal) { /* a trampoline begins right behind the function whose table this is */
       struct frame_regs caller = *r;
@@ -225,5 +235,7 @@ enum frame_how sym_unwind(struct symbols *s, struct frame_regs *r, bool call, bo
   if (*signal) return FRAME_POINTER;
   if (!call && without_frame(&t)) return FRAME_POINTER;
   if (frameless(&t, call)) return FRAME_POINTER;
-  return frame_pointer(&t) ? FRAME_POINTER : FRAME_NONE;
+  if (frame_pointer(&t)) return FRAME_POINTER;
+  *r = whole;
+  return FRAME_NONE;
 }

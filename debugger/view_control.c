@@ -1,5 +1,5 @@
 /* Control and debug registers, bit by bit. SDM 3A 2.5 (Control Registers), 2.6 (Extended Control Registers), 4.6.2
- * (Protection Keys), 4.5 (CR3 formats); SDM 3B 17.2 (Debug Registers). */
+ * (Protection Keys), 4.5 (4-Level Paging and 5-Level Paging); SDM 3B 17.2 (Debug Registers). */
 #include <string.h>
 
 #include "cpu/event.h"

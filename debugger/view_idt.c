@@ -1,5 +1,5 @@
 /* The interrupt descriptor table, or real mode's vector table, decoded. SDM 3A 6.10 (Interrupt Descriptor Table (IDT)),
- * 6.11 (IDT Descriptors), 6.14.1 (64-Bit Mode IDT), 20.1.4 (Interrupt and Exception Handling in real-address mode). */
+ * 6.11 (IDT Descriptors), 6.14.1 (64-Bit Mode IDT), SDM 3B 20.1.4 (Interrupt and Exception Handling). */
 #include <string.h>
 
 #include "cpu/event.h"

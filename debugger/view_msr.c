@@ -1,5 +1,5 @@
-/* Model-specific registers, decoded. SDM 4 2.1 (Architectural MSRs); SDM 3A 5.8.7, 5.8.8 (Performing Fast Calls to
- * System Procedures), 11.11 (Memory Type Range Registers (MTRRs)), 11.12.2 (IA32_PAT MSR); SDM 2B SYSCALL, SYSRET,
+/* Model-specific registers, decoded. SDM 4 2.1 (Architectural MSRs); SDM 3A 5.8.7, 5.8.8 (Fast System Calls in
+ * 64-Bit Mode), 11.11 (Memory Type Range Registers (MTRRs)), 11.12.2 (IA32_PAT MSR); SDM 2B SYSCALL, SYSRET,
  * SYSENTER, SYSEXIT; APM 2 6.1 (Fast System Call and Return). */
 #include <stdlib.h>
 #include <string.h>

@@ -205,7 +205,10 @@ void view_gdt(const struct view *v, int first, int n) {
   out_begin(v->out, "gdt");
   out_hex(v->out, "base", cpu->gdtr.base, "GDT at 0x%llx");
   out_hex(v->out, "limit", cpu->gdtr.limit, ", limit 0x%llx\n");
-  show_entries(v, false, cpu->gdtr.base, cpu->gdtr.limit, first, n);
+  if (!cpu_protected(cpu)) out_text(v->out, "in this mode segments have no descriptors\n");
+  bool never_loaded = !(cpu->mode & MODE_PE) && !cpu->gdtr.base && cpu->gdtr.limit == 0xffff; /* SDM 3A Table 9-1 */
+  if (never_loaded && first < 0) out_text(v->out, "GDTR is as after a reset: there is no table yet\n");
+  else show_entries(v, false, cpu->gdtr.base, cpu->gdtr.limit, first, n);
   out_end(v->out);
 }
 
@@ -214,7 +217,9 @@ void view_ldt(const struct view *v, int first, int n) {
   out_begin(v->out, "ldt");
   out_hex(v->out, "selector", cpu->ldtr.sel, NULL);
   out_bool(v->out, "loaded", ldt_usable(cpu), NULL);
-  if (ldt_usable(cpu)) {
+  if (!(cpu->mode & MODE_PE)) {
+    out_text(v->out, "there is no LDT in real-address mode\n");
+  } else if (ldt_usable(cpu)) {
     out_text(v->out, "LDTR 0x%04x: ", cpu->ldtr.sel);
     out_hex(v->out, "base", cpu->ldtr.base, "LDT at 0x%llx");
     out_hex(v->out, "limit", cpu->ldtr.limit, ", limit 0x%llx\n");

@@ -111,7 +111,9 @@ static void show_paging(const struct view *v) {
   out_str(v->out, "mode", names[levels], " paging %s");
   out_num(v->out, "levels", levels, NULL);
   if (levels) {
-    out_hex(v->out, "cr3", cpu->cr3, ", cr3 0x%llx,");
+    bool more = cpu->mmu.wp || (cpu->mmu.nxe && levels > 2) || (levels == 2 && cpu->mmu.pse);
+    for (unsigned k = 0; k < ARRAY_SIZE(protections); k++) more |= (cpu->cr4 & protections[k].bit) != 0;
+    out_hex(v->out, "cr3", cpu->cr3, more ? ", cr3 0x%llx," : ", cr3 0x%llx");
     out_bool(v->out, "wp", cpu->mmu.wp, " WP");
     out_bool(v->out, "nxe", cpu->mmu.nxe && levels > 2, " NXE");
     if (levels == 2) out_bool(v->out, "pse", cpu->mmu.pse, " PSE");

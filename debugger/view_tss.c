@@ -1,5 +1,5 @@
 /* The task-state segment field by field, in each of its three formats, and what its I/O permission map opens.
- * SDM 3A 7.2.1 (Task-State Segment (TSS)), Figures 7-2, 7-10 (16-Bit TSS Format), 7-11 (64-Bit TSS Format); SDM 1 18.5.2
+ * SDM 3A 7.2.1 (Task-State Segment (TSS)), Figures 7-2, 7-10 (16-Bit TSS Format), 7-11 (64-Bit TSS Format); SDM 1 19.5.2
  * (I/O Permission Bit Map); SDM 3B 20.3.3 (Class 3: Software Interrupt Handling in Virtual-8086 Mode). */
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +166,7 @@ void view_tss(const struct view *v) {
   out_hex(v->out, "base", tr->base, " at 0x%llx");
   out_hex(v->out, "limit", tr->limit, ", limit 0x%llx\n");
   if (!(cpu->mode & MODE_PE)) out_text(v->out, " (not in use in real-address mode)\n");
+  else if (sel_is_null(tr->sel)) out_text(v->out, " (TR is as after a reset: no LTR yet)\n");
   show_fields(v, format);
   if (format != TSS_16) show_iomap(v);
   else out_text(v->out, " no I/O map: no port is open to rings beyond IOPL %u\n", cpu_iopl(cpu));

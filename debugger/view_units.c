@@ -1,5 +1,6 @@
-/* The x87 and SSE registers. SDM 1 8.1 (x87 FPU Execution Environment), 4.2.2 (Floating-Point Data Types), 8.2.2
- * (Unsupported Double Extended-Precision Floating-Point Encodings), 10.2 (SSE Programming Environment). */
+/* The x87, SSE and AVX registers. SDM 1 8.1 (x87 FPU Execution Environment), 4.2.2 (Floating-Point Data Types), 8.2.2
+ * (Unsupported Double Extended-Precision Floating-Point Encodings), 10.2 (SSE Programming Environment),
+ * 14.1.1 (256-Bit Wide SIMD Register Support), 15.1.2 (32 SIMD Register Support). */
 #include <inttypes.h>
 #include <string.h>
 
@@ -164,5 +165,59 @@ void view_sse(const struct view *v) {
   fields_explain(o, F_MXCSR, mxcsr & ~(u32)(MXCSR_MASKS | MXCSR_RC));
   if (cpu->mode & MODE_SSE_OFF)
     out_text(o, " SSE instructions are #UD now: %s\n", cpu->cr0 & CR0_EM ? "CR0.EM = 1" : "CR4.OSFXSR = 0");
+  out_end(o);
+}
+
+/* ---- AVX, AVX-512 ---- */
+
+/* As 64-bit words, the highest first, as the whole number is written; JSON has them lowest first. */
+static void show_wide(const struct view *v, char letter, unsigned n, unsigned bytes) {
+  const union vec *x = &v->cpu->vec[n];
+  struct out *o = v->out;
+  unsigned words = bytes / 8, top = words;
+  char name[8];
+  snprintf(name, sizeof name, "%cmm%u", letter, n);
+  out_open(o, name);
+  out_changed(o, v->before && memcmp(x->b, v->before->vec[n].b, bytes) != 0);
+  out_text(o, "%-5s ", name);
+  while (top && !x->q[top - 1]) top--;
+  if (!top) out_text(o, "0");
+  else out_text(o, "0x");
+  for (unsigned k = top; k; k--) out_text(o, "%s%016" PRIx64, k < top ? "_" : "", x->q[k - 1]);
+  out_open_list(o, "u64");
+  for (unsigned k = 0; k < words; k++) out_hex(o, NULL, x->q[k], NULL);
+  out_close(o);
+  close_line(v);
+}
+
+static void show_opmask(const struct view *v, unsigned n) {
+  char name[8];
+  snprintf(name, sizeof name, "k%u", n);
+  out_open(v->out, name);
+  out_changed(v->out, v->before && v->cpu->k[n] != v->before->k[n]);
+  out_text(v->out, "%-5s ", name);
+  out_hex(v->out, "value", v->cpu->k[n], "0x%llx");
+  close_line(v);
+}
+
+void view_avx(const struct view *v) {
+  struct cpu *cpu = v->cpu;
+  struct out *o = v->out;
+  bool avx512 = model_has(cpu->model, FEAT_AVX512F), wide = cpu_code64(cpu) || out_json(o);
+  unsigned registers = !wide ? 8 : avx512 ? 32 : 16;
+  simd_leave(cpu);
+  out_begin(o, "avx");
+  if (!model_has(cpu->model, FEAT_AVX)) {
+    out_text(o, " This processor has no AVX.\n");
+    out_end(o);
+    return;
+  }
+  out_open(o, "registers");
+  for (unsigned n = 0; n < registers; n++) show_wide(v, avx512 ? 'z' : 'y', n, avx512 ? 64 : 32);
+  for (unsigned n = 0; avx512 && n < 8; n++) show_opmask(v, n);
+  out_close(o);
+  if (!(cpu->cr4 & CR4_OSXSAVE)) out_text(o, " AVX instructions are #UD now: CR4.OSXSAVE = 0\n");
+  else if ((cpu->xcr0 & XCR0_AVX_ALL) != XCR0_AVX_ALL)
+    out_text(o, " AVX instructions are #UD now: XCR0 0x%" PRIx64 " has not both SSE and AVX\n", cpu->xcr0);
   out_end(o);
 }

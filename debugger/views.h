@@ -36,6 +36,7 @@ void view_tlb(const struct view *v);                   /* what the software TLBs
 void view_cpuid(const struct view *v, s64 leaf);       /* -1: all leaves of the model */
 void view_fpu(const struct view *v);                   /* x87 stack, FCW FSW FTW decoded, pointers */
 void view_sse(const struct view *v);                   /* XMM as integers and floats, MXCSR decoded */
+void view_avx(const struct view *v);                   /* YMM, or ZMM and opmasks: what the model has */
 
 /* Disassembly by Capstone. */
 struct disasm;
@@ -50,6 +51,8 @@ void disasm_set_reader(struct disasm *d, unsigned (*read)(void *opaque, u64 la, 
  * that are addresses get names. */
 unsigned disasm_one(struct disasm *d, struct cpu *cpu, const struct symbols *syms, u64 la, u64 rip, unsigned bits,
                     char *text, size_t n);
+/* How many of n bytes are an instruction, by the processor's decoder; all of one that it refuses; 0: it does not end there. */
+unsigned disasm_length(const struct cpu *cpu, unsigned bits, const u8 *bytes, unsigned n);
 /* Is the instruction a near CALL, a REP string instruction, a far transfer or INT n? For `next`. By the processor's
  * decoder; what its model does not have is INSN_OTHER of length 0. */
 enum insn_class {

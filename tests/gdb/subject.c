@@ -76,6 +76,15 @@ static int trap(void) {
 }
 
 /* Waits in a system call. */
+/* A page that is not there yet, in each line. */
+static volatile char pages[1 << 20];
+__attribute__((noinline)) static int touches(void) {
+  pages[0] = 1;
+  pages[40960] = 2;
+  pages[81920] = pages[163840];
+  return pages[40960];
+}
+
 static int waits(void) {
   char c;
   int fd[2];
@@ -92,6 +101,7 @@ int main(int argc, char **argv) {
   if (!strcmp(what, "segv")) return faults();
   if (!strcmp(what, "usr1")) return raises();
   if (!strcmp(what, "loop")) forever();
+  if (!strcmp(what, "pages")) return touches();
   if (!strcmp(what, "wait")) return waits();
   if (!strcmp(what, "trap")) return trap();
   if (!strcmp(what, "abort")) abort();
