@@ -24,6 +24,8 @@ endif
 # The tree's own rules.
 CHECKS += layers
 CHECK_layers = tools/layers
+CHECKS += citations
+CHECK_citations = tools/citations
 ifeq ($(TAIL_CALLS),1)
 CHECKS += tailcalls
 CHECK_tailcalls = tools/tailcalls $(patsubst %.c,$(OBJ)/%.o,$(wildcard cpu/*.c))
@@ -51,6 +53,8 @@ $(foreach m,$(VEC_MODELS),$(eval CHECK_vectors-$m = $(RINGWALK) check -q -j 2 -c
 CHECKS_LONG += vectors-no-vme vectors-no-syscall
 CHECK_vectors-no-vme = $(RINGWALK) check -q -j 2 -cpu intel,-vme $(VECS)
 CHECK_vectors-no-syscall = $(RINGWALK) check -q -j 2 -cpu amd,-syscall $(VECS)
+CHECKS_LONG += vectors-each-feature
+CHECK_vectors-each-feature = tests/vec/each_feature $(RINGWALK) intel amd -- $(VECS)
 # Each row of cpu/checks.def turned round: some vector must fail.
 CHECKS_LONG += inverted
 CHECK_inverted = $(RINGWALK) check --invert all $(VECS)
@@ -124,7 +128,8 @@ $(OBJ)/bench/modes: tests/bench/modes.c $(LIB) | $(READY)
 bench: $(BENCH) $(RINGWALK) $(OBJ)/bench/modes
 	BUSYBOX64=$(DEBS)/amd64/bin/busybox BUSYBOX32=$(DEBS)/i386/bin/busybox \
 	BASH64=$(DEBS)/amd64/bin/bash-static BASH32=$(DEBS)/i386/bin/bash-static \
-	tests/bench/compare --build $(OBJ)/bench ringwalk="$(RINGWALK) run"
+	tests/bench/compare --build $(OBJ)/bench --only '^(?!avx)' ringwalk="$(RINGWALK) run"
+	tests/bench/compare --build $(OBJ)/bench --only '^avx' ringwalk="$(RINGWALK) run -cpu icelake"
 	$(OBJ)/bench/modes
 	tests/bench/debugger $(RINGWALK) $(OBJ)/bench/64
 

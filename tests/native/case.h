@@ -50,18 +50,24 @@ struct state {
   u64 fs_base, gs_base; /* in 64-bit code; elsewhere the selectors' */
   u16 sel[SREG_COUNT];
   alignas(16) u8 fx[512]; /* FXSAVE64's image */
+  u64 k[8];               /* opmask registers */
+  alignas(64) u8 vec[32][64]; /* vector registers; of the first 16, the low 16 bytes are fx's: state_join() */
 };
 enum { /* places in it. SDM 2A FXSAVE, Table 3-46 (Layout of the 64-bit-mode FXSAVE Map, REX.W = 1) */
   FX_FCW = 0, FX_FSW = 2, FX_TAGS = 4, FX_FOP = 6, FX_FIP = 8, FX_FDP = 16, FX_MXCSR = 24, FX_MASK = 28,
   FX_ST = 32, FX_XMM = 160, FX_END = 416,
 };
 
+/* The XMM registers of fx into vec. */
+void state_join(struct state *s);
+
 struct outcome {
   struct state st;
   u64 cr2;
   u32 error;
   u8 vector;
-  bool stuck; /* emulated: no exception within many instructions, or shutdown; native: none that Linux tells */
+  /* emulated: no exception within many instructions, or shutdown; native: none that Linux tells */
+  bool stuck;
 };
 
 /* Where the operand is. The last five are modifications of a form drawn at random. */
@@ -72,11 +78,19 @@ enum form_kind {
 extern const char *const form_names[FORM_KINDS];
 extern const char *const mode_names[CODE_MODES];
 
-/* A row's variants: each is run the same number of times. */
+/* Elements selected by an opmask: the others are kept, or zeroed. */
+enum mask_kind { MASK_NONE, MASK_MERGE, MASK_ZERO };
+extern const char *const mask_names[];
+
+/* A row's variants. Those of VEX and EVEX rows have AT_REGISTER, or AT_BASE for memory of any form. */
 struct variant {
   enum code_mode mode;
-  bool p66, rexw; /* operand-size prefixes */
+  bool p66, rexw; /* operand-size prefixes; VEX: rexw is W where that is an operand's size */
   enum form_kind form;
+  u8 vl;          /* VEX, EVEX: 0, 1, 2: 128, 256, 512 bits */
+  enum mask_kind mask;
+  bool b;         /* broadcast; with registers rounding. Any mask then */
+  bool left_out;  /* not run this time */
 };
 
 /* An instruction to encode: encoder.c fills bytes and n from the rest. */
@@ -92,6 +106,13 @@ struct encoding {
   u8 base, index, scale; /* scale: log2. 16-bit addressing: base is ModRM.rm */
   s32 disp;      /* AT_RIP: from the next instruction */
   u64 imm[2];    /* in order */
+  /* VEX and EVEX, whose registers go up to 31: fields, not inverted */
+  u8 vl, vvvv, aaa; /* vl: L'L, or the rounding */
+  bool w, z, b;
+  bool two;         /* the two-byte prefix, where it says all */
+  u8 disp8_shift;   /* EVEX: log2 of what an 8-bit displacement is multiplied by */
+  u8 flip[3];       /* bits of the prefix's bytes turned round, and a byte before it: neither is allowed */
+  u8 stray;
   u8 bytes[24];
   unsigned n;
 };

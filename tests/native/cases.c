@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "tests/native/encoder.h"
 #include "tests/native/segments.h"
+#include "tests/native/vex_cases.h"
 
 const struct arena_part arena_parts[ARENA_PARTS] = {
   {CODE_AT, CODE_BYTES, true, true},
@@ -45,10 +46,14 @@ static unsigned add_forms(const struct oprow *row, struct variant v, struct vari
 
 unsigned variants_of(const struct oprow *row, bool ldt, struct variant *out) {
   unsigned n = 0;
-  bool p66 = row->prefix == P_ANY || row->prefix == P_NOREP || row->prefix == P_W3;
+  bool p66 = row->prefix == P_ANY || row->prefix == P_NOREP || row->prefix == P_W3 || row->prefix == P_W2;
   for (unsigned m = 0; m < CODE_MODES; m++) {
     if (!row_in_mode(row, (enum code_mode)m) || (m == CODE16 && !ldt)) continue;
     struct variant v = {.mode = (enum code_mode)m};
+    if (row->enc) {
+      n += vex_variants(row, (enum code_mode)m, out + n);
+      continue;
+    }
     n += add_forms(row, v, out + n);
     if (p66) {
       v.p66 = true;
@@ -61,6 +66,26 @@ unsigned variants_of(const struct oprow *row, bool ldt, struct variant *out) {
     }
   }
   return n;
+}
+
+/* Does the operand size change the instruction? */
+static bool has_width(const struct oprow *row) {
+  struct operand ops[MAX_OPERANDS];
+  unsigned n = operands_of(row, ops);
+  bool sized = n == 0;
+  for (unsigned k = 0; k < n; k++)
+    sized |= ops[k].letter != 'F' && (!ops[k].size || strchr("vzypa", ops[k].size));
+  return sized;
+}
+
+unsigned variant_group(const struct oprow *row, const struct variant *v) {
+  if (row->enc) {
+    unsigned form = (v->form == AT_REGISTER ? 0u : 4u) + (v->b ? 3u : (unsigned)v->mask);
+    return form * 8 + v->vl * 2u + v->rexw;
+  }
+  unsigned width = has_width(row) ? operand_size(row, v->mode, v->p66, v->rexw) / 2 : 0; /* 1 2 4 */
+  unsigned form = v->form == AT_REGISTER ? 0 : v->form < AT_LOCK ? 1 : 2u + (unsigned)(v->form - AT_LOCK);
+  return form * 8 + width;
 }
 
 /* ---- memory ---- */
@@ -155,6 +180,7 @@ static void choose_state(struct test_case *c, struct rng *r) {
   if (one_in(r, 32)) s->eflags |= EF_NT;
   if (one_in(r, 8)) s->eflags |= EF_ID;
   value_fx(r, row_kind(c->row, r), c->row->attrs & (A_X87 | A_MMX | A_WAIT), s->fx);
+  if (c->row->enc || one_in(r, 4)) value_vectors(r, row_kind(c->row, r), s);
   if ((c->row->attrs & A_STACK) || !one_in(r, 4)) choose_stack(c, r);
 }
 
@@ -163,6 +189,10 @@ static void choose_form(struct test_case *c, struct rng *r) {
   struct encoding *e = &c->enc;
   enum form_kind f = c->variant.form;
   bool wide = e->mode == CODE64, modrm = c->row->modrm & 1;
+  if (c->row->enc) {
+    vex_choose_form(c, r);
+    return;
+  }
   e->seg = -1;
   if (f == AT_FS) e->seg = FS;
   else if (f == AT_GS) e->seg = GS;
@@ -186,6 +216,10 @@ static void choose_form(struct test_case *c, struct rng *r) {
 static void choose_registers(struct test_case *c, struct rng *r) {
   struct encoding *e = &c->enc;
   unsigned many = e->mode == CODE64 ? 16 : 8;
+  if (c->row->enc) {
+    vex_choose_registers(c, r);
+    return;
+  }
   e->reg = (u8)rn(r, many);
   e->rm = (u8)rn(r, many);
   if (c->row->modrm & 8) e->reg = (u8)(c->row->modrm >> 4 & 7);
@@ -203,9 +237,10 @@ static void choose_registers(struct test_case *c, struct rng *r) {
 static void choose_idle_prefixes(struct test_case *c, struct rng *r) {
   static const u8 segments[4] = {0x26, 0x2e, 0x36, 0x3e};
   const struct oprow *row = c->row;
-  bool repeats = row->attrs & (A_STR | A_REPOK);
+  bool repeats = row->attrs & (A_STR | A_REPOK), counts = repeats || row->enc || row->map;
+  if (row->enc) vex_flaw(c, r);
   if (c->enc.mode == CODE64 && one_in(r, 12)) c->enc.idle[rn(r, 2)] = segments[rn(r, 4)];
-  if (!row->map && !repeats && !c->enc.lock && row->prefix == P_ANY && !c->memory && one_in(r, 24))
+  if (!counts && !c->enc.lock && row->prefix == P_ANY && !c->memory && one_in(r, 24))
     c->enc.idle[0] = one_in(r, 2) ? 0xf2 : 0xf3;
 }
 
@@ -221,6 +256,10 @@ static enum sreg default_segment(const struct test_case *c) {
   return based && (e->base == RSP || e->base == RBP) ? SS : DS;
 }
 
+static s32 random_disp8(const struct encoding *e, struct rng *r) {
+  return (s32)((u32)(s8)rnd(r) << e->disp8_shift);
+}
+
 /* 16-bit addressing: SDM 2A Table 2-1. Returns false where the target is too far away. */
 static void solve16(struct test_case *c, struct rng *r, u64 off) {
   static const u8 base[8] = {RBX, RBX, RBP, RBP, RSI, RDI, RBP, RBX};
@@ -232,7 +271,7 @@ static void solve16(struct test_case *c, struct rng *r, u64 off) {
   }
   bool sum = e->form == AT_SIB || e->form == AT_INDEX;
   e->base = (u8)(sum ? e->base & 3 : 4 | (e->base & 3));
-  e->disp = e->form == AT_DISP8 ? (s8)rnd(r) : e->form == AT_DISP ? (s16)rnd(r) : 0;
+  e->disp = e->form == AT_DISP8 ? random_disp8(e, r) : e->form == AT_DISP ? (s16)rnd(r) : 0;
   u64 v = off - (u64)(s64)e->disp;
   if (sum) v -= c->in.gpr[index[e->base]];
   u64 *reg = &c->in.gpr[base[e->base]];
@@ -242,6 +281,7 @@ static void solve16(struct test_case *c, struct rng *r, u64 off) {
 static void solve(struct test_case *c, struct rng *r, u64 off) {
   struct encoding *e = &c->enc;
   u64 index;
+  if (vex_address(c, r, off)) return;
   switch (e->form) {
     case AT_ABSOLUTE: case AT_RIP: /* AT_RIP: place_code() subtracts the place */
       e->disp = (s32)off;
@@ -253,9 +293,9 @@ static void solve(struct test_case *c, struct rng *r, u64 off) {
       c->in.gpr[e->index] = with_noise(r, e->mode, index, c->asize);
       return;
     }
-    case AT_DISP8: e->disp = (s8)rnd(r); break;
+    case AT_DISP8: e->disp = random_disp8(e, r); break;
     case AT_DISP: e->disp = (s32)(one_in(r, 2) ? rnd(r) & 0xfff : rnd(r)); break;
-    case AT_SIB: e->disp = one_in(r, 3) ? 0 : one_in(r, 2) ? (s8)rnd(r) : (s32)rnd(r); break;
+    case AT_SIB: e->disp = one_in(r, 3) ? 0 : one_in(r, 2) ? random_disp8(e, r) : (s32)rnd(r); break;
     default: e->disp = 0; break;
   }
   index = e->form == AT_SIB ? c->in.gpr[e->index] << e->scale : 0;
@@ -267,6 +307,7 @@ static void solve(struct test_case *c, struct rng *r, u64 off) {
 static u64 without_wrap(const struct test_case *c, u64 off) {
   u64 last = off + c->size - 1, mask = c->asize == 2 ? 0xffff : 0xffffffff;
   bool parts = c->size > 8 && !(c->size == 16 && c->asize == 4 && (c->row->attrs & A_SSE));
+  if (c->row->enc == ENC_EVEX && c->size > 1) parts = true; /* opmasks and broadcasts */
   return c->asize < 8 && parts && (last & mask) < (off & mask) ? off - c->size : off;
 }
 
@@ -291,12 +332,13 @@ static u64 offset_by_base(struct test_case *c, struct rng *r) {
 static void choose_address(struct test_case *c, struct rng *r) {
   const struct oprow *row = c->row;
   struct encoding *e = &c->enc;
-  c->size = memory_size(row, c->osize);
+  c->size = row->enc ? vex_access_size(row, e) : memory_size(row, c->osize);
   if (!c->target) c->target = case_data(c, r, c->size);
+  if (row->enc && c->target - ARENA < ARENA_BYTES) vex_choose_target(c, r);
   bool atomic = e->lock || !strcmp(row->name, "XCHG");
   if (atomic && (c->target & 63) + c->size > 64)
     c->target &= ~(u64)63; /* split locks are another machine's business */
-  if (c->size >= 28 && !one_in(r, 8)) c->target &= ~(u64)15;
+  if (!row->enc && c->size >= 28 && !one_in(r, 8)) c->target &= ~(u64)15;
   if ((row->attrs & A_NOSEG) && one_in(r, 2)) { /* LEA reads nothing: any registers */
     e->disp = (s32)value_int(r);
     if (c->asize == 2) solve16(c, r, rnd(r));
@@ -317,7 +359,7 @@ static void choose_address(struct test_case *c, struct rng *r) {
 
 static void fill_operand(struct test_case *c, struct rng *r) {
   u8 bytes[512];
-  unsigned n = c->size < 64 ? 64 : c->size;
+  unsigned n = c->size < 64 ? 64 : c->size > sizeof bytes ? sizeof bytes : c->size;
   value_fill(r, row_kind(c->row, r), bytes, n);
   case_poke(c, c->target, bytes, n);
 }
@@ -400,6 +442,7 @@ bool case_make(struct test_case *c, const struct oprow *row, const struct varian
   choose_idle_prefixes(c, r);
   if (!place_code(c, r)) return false;
   if (c->rule->contents) c->rule->contents(c, r);
+  state_join(&c->in);
   c->step = one_in(r, 8);
   c->flush = one_in(r, 8);
   c->warm = one_in(r, 4);

@@ -8,6 +8,10 @@
 enum { MAX_VARIANTS = CODE_MODES * 4 * FORM_KINDS };
 unsigned variants_of(const struct oprow *row, bool ldt, struct variant *out);
 
+/* Variants of the same form (register, memory, LOCK, repetition; opmask, broadcast, rounding) and width. */
+enum { VARIANT_GROUPS = 64 };
+unsigned variant_group(const struct oprow *row, const struct variant *v);
+
 /* Makes a case. False: this draw has no encoding. */
 MUST_CHECK bool case_make(struct test_case *c, const struct oprow *row, const struct variant *v, u64 seed,
                           u8 *arena);

@@ -7,8 +7,11 @@
 #include <inttypes.h>
 
 #include "base/bits.h"
+#include "tests/native/encoder.h"
+#include "tests/native/native.h"
 #include "tests/native/rows.h"
 #include "tests/native/segments.h"
+#include "tests/native/vex_cases.h"
 
 static u32 letters_to_flags(const char *s) {
   static const char letters[] = "OSZAPC";
@@ -62,7 +65,7 @@ static void gprs(const struct comparison *k, struct diff *d) {
   for (unsigned n = 0; n < (wide ? 16u : 8u); n++) {
     u64 a = k->native->st.gpr[n], b = k->emulated->st.gpr[n];
     u64 mask = wide ? ~UINT64_C(0) : 0xffffffff; /* SDM 1 3.4.1.1: behind 32-bit code the rest is undefined */
-    if (k->c->rule->host_gprs >> n & 1) mask &= ~UINT64_C(0xffffffff);
+    if (k->c->rule->host_gprs >> n & 1) mask &= k->c->rule->host_wide ? 0 : ~UINT64_C(0xffffffff);
     if ((a ^ b) & mask) differ(d, "%-4s native %016" PRIx64 "  emulated %016" PRIx64, gpr_names[n], a, b);
   }
 }
@@ -104,7 +107,7 @@ static void control(const struct comparison *k, struct diff *d) {
 
 /* A field of the FXSAVE image, as one number. */
 static void field(struct diff *d, const char *name, const u8 *a, const u8 *b, unsigned at, unsigned n) {
-  char text[2][33];
+  char text[2][129];
   if (!memcmp(a + at, b + at, n)) return;
   for (unsigned side = 0; side < 2; side++)
     for (unsigned k = 0; k < n; k++)
@@ -128,10 +131,21 @@ static void fx(const struct comparison *k, struct diff *d) {
     snprintf(name, sizeof name, "st%u", n);
     field(d, name, a, b, FX_ST + 16 * n, 10);
   }
-  for (unsigned n = 0; n < 16; n++) {
-    snprintf(name, sizeof name, "xmm%u", n);
-    field(d, name, a, b, FX_XMM + 16 * n, 16);
+}
+
+/* Vector and opmask registers, as far as this machine has them. */
+static void vectors(const struct comparison *k, struct diff *d) {
+  static const u8 width[] = {[NATIVE_XMM] = 16, [NATIVE_YMM] = 32, [NATIVE_ZMM] = 64};
+  static const char letter[] = {[NATIVE_XMM] = 'x', [NATIVE_YMM] = 'y', [NATIVE_ZMM] = 'z'};
+  enum native_vectors unit = native_vector_unit();
+  const struct state *a = &k->native->st, *b = &k->emulated->st;
+  char name[16];
+  for (unsigned n = 0; n < (unit == NATIVE_ZMM ? 32u : 16u); n++) {
+    snprintf(name, sizeof name, "%cmm%u", letter[unit], n);
+    field(d, name, a->vec[n], b->vec[n], 0, width[unit]);
   }
+  for (unsigned n = 0; n < 8 && unit == NATIVE_ZMM; n++)
+    if (a->k[n] != b->k[n]) differ(d, "k%u native %016" PRIx64 "  emulated %016" PRIx64, n, a->k[n], b->k[n]);
 }
 
 static void memory(const struct comparison *k, struct diff *d) {
@@ -152,8 +166,9 @@ static unsigned differences(const struct comparison *k, FILE *f) {
   if (!k->c->rule->partial || !refused(k)) {
     gprs(k, &d);
     memory(k, &d);
+    vectors(k, &d);
   }
-  fx(k, &d);
+  if (!k->c->rule->partial_fx || !refused(k)) fx(k, &d);
   return d.n;
 }
 
@@ -174,6 +189,37 @@ static void disassemble(FILE *f, const struct test_case *c) {
   cs_close(&h);
 }
 
+static bool readable(u64 at) {
+  for (unsigned p = 0; p < ARENA_PARTS; p++)
+    if (at - arena_parts[p].at < arena_parts[p].bytes) return true;
+  return false;
+}
+
+/* The registers that the instruction names, and the operand in memory. */
+static void report_vectors(FILE *f, const struct test_case *c) {
+  const struct encoding *e = &c->enc;
+  const u8 named[] = {e->reg, e->vvvv, e->rm, c->row->attrs & A_VSIB ? e->index : e->reg};
+  for (unsigned k = 0; k < ARRAY_SIZE(named); k++) {
+    bool again = false;
+    for (unsigned j = 0; j < k; j++) again |= named[j] == named[k];
+    if (again) continue;
+    fprintf(f, "    zmm%-2u ", named[k]);
+    for (unsigned n = 64; n-- > 0;) fprintf(f, "%02x%s", c->in.vec[named[k] & 31][n], n % 16 ? "" : " ");
+    fputc('\n', f);
+  }
+  if (e->aaa) fprintf(f, "    k%u %016" PRIx64 "\n", e->aaa, c->in.k[e->aaa]);
+  if (c->memory) {
+    fprintf(f, "    memory ");
+    for (unsigned n = c->size < 64 ? c->size : 64; n-- > 0;) {
+      u64 at = c->target + n - ARENA;
+      if (readable(at)) fprintf(f, "%02x%s", c->arena[at], n % 16 ? "" : " ");
+      else fprintf(f, "--%s", n % 16 ? "" : " ");
+    }
+    fputc('\n', f);
+  }
+  fprintf(f, "    mxcsr %04x\n", ld32(c->in.fx + FX_MXCSR));
+}
+
 static void report_state(FILE *f, const struct test_case *c) {
   const struct state *s = &c->in;
   for (unsigned n = 0; n < (c->variant.mode == CODE64 ? 16u : 8u); n++)
@@ -185,6 +231,7 @@ static void report_state(FILE *f, const struct test_case *c) {
   if (c->row->attrs & (A_X87 | A_MMX | A_WAIT))
     fprintf(f, "    fcw %04x  fsw %04x  tags %02x\n", ld16(s->fx + FX_FCW), ld16(s->fx + FX_FSW),
             s->fx[FX_TAGS]);
+  if (c->row->enc) report_vectors(f, c);
   if (!(c->row->attrs & (A_X87 | A_MMX | A_SSE))) return;
   for (unsigned n = 0; n < 8; n++)
     fprintf(f, "    st%u %04x:%016" PRIx64 "  xmm%u %016" PRIx64 "%016" PRIx64 "\n", n,
@@ -195,7 +242,7 @@ static void report_state(FILE *f, const struct test_case *c) {
 
 void compare_show(FILE *f, const struct test_case *c, u64 seed, unsigned long index) {
   fprintf(f, "%s %s, %s code, %s: ", c->row->name, c->row->operands, mode_names[c->variant.mode],
-          form_names[c->variant.form]);
+          c->row->enc ? vex_variant_name(&c->variant, c->row) : form_names[c->variant.form]);
   disassemble(f, c);
   fprintf(f, "\n    bytes");
   for (unsigned n = 0; n < c->enc.n; n++) fprintf(f, " %02x", c->enc.bytes[n]);

@@ -40,7 +40,9 @@ static void choose_model(struct cpu_model *m) {
   for (unsigned k = 0; k < opcode_row_count; k++) {
     int f = opcode_rows[k].feature;
     if (f >= 0 && native_has((enum feature)f)) m->has[f] = 1;
+    if (opcode_rows[k].attrs & A_AVX512) m->has[FEAT_AVX512VL] = native_has(FEAT_AVX512VL);
   }
+  m->has[FEAT_XGETBV1] = native_has(FEAT_XGETBV1);
   m->has[FEAT_ZERO_FCS_FDS] = native_has(FEAT_ZERO_FCS_FDS);
 }
 
@@ -99,6 +101,10 @@ static void set_system(struct cpu *cpu) {
   cpu->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_PG;
   cpu->cr4 =
       CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | (model_has(cpu->model, FEAT_FSGSBASE) ? CR4_FSGSBASE : 0);
+  if (model_has(cpu->model, FEAT_XSAVE)) {
+    cpu->cr4 |= CR4_OSXSAVE;
+    cpu->xcr0 = native_xcr0() & xstate_supported(cpu->model);
+  }
   cpu->cr3 = TABLES + PML4;
   cpu->msr[MSR_EFER] = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
   cpu->msr[MSR_STAR] = (u64)USER32_CS << 48 | (u64)0x10 << 32;
@@ -166,6 +172,8 @@ static void set_state(struct cpu *cpu, const struct state *s) {
   cpu->dr6_pending = 0;
   cpu_set_eflags(cpu, (u32)s->eflags);
   if (fxrstor_image(cpu, s->fx, true, 16)) fprintf(stderr, "native: MXCSR has reserved bits\n");
+  memcpy(cpu->vec, s->vec, sizeof s->vec);
+  memcpy(cpu->k, s->k, sizeof s->k);
   cpu_update_mode(cpu);
 }
 
@@ -188,6 +196,8 @@ static void read_frame(struct emulated *e, struct outcome *out) {
   out->st.gs_base = cpu->seg[GS].base;
   memset(out->st.fx, 0, sizeof out->st.fx);
   (void)fxsave_image(cpu, out->st.fx, true, 16);
+  memcpy(out->st.vec, cpu->vec, sizeof out->st.vec);
+  memcpy(out->st.k, cpu->k, sizeof out->st.k);
 }
 
 void emulated_run(struct emulated *e, const struct test_case *c, struct outcome *out) {

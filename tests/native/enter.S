@@ -44,6 +44,26 @@ load_fs_gs:
         syscall
 5:      ret
 
+/* The vector and opmask registers, as far as native_vectors says that there are any. In: %rbx the state. */
+load_vectors:
+        cmpb    $1, native_vectors(%rip)
+        jb      2f
+        ja      1f
+        .irp    n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+        vmovdqu STATE_VEC + 64 * \n(%rbx), %ymm\n
+        .endr
+        ret
+1:      .irp    n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+        vmovdqu64 STATE_VEC + 64 * \n(%rbx), %zmm\n
+        .endr
+        .irp    n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+        vmovdqu64 STATE_VEC + 64 * \n(%rbx), %zmm\n
+        .endr
+        .irp    n, 0, 1, 2, 3, 4, 5, 6, 7
+        kmovq   STATE_K + 8 * \n(%rbx), %k\n
+        .endr
+2:      ret
+
 /* void native_enter(const struct state *): returns by native_resume(). */
         .globl  native_enter
         .type   native_enter, @function
@@ -66,6 +86,7 @@ native_enter:
         mov     STATE_GS_BASE(%rbx), %rcx
         call    load_fs_gs
         fxrstor64 STATE_FX(%rbx)
+        call    load_vectors
         mov     $ENTRY_STACK, %esp
         movzwl  STATE_SEL + 4(%rbx), %eax
         push    %rax

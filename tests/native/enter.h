@@ -9,6 +9,8 @@
 #define STATE_GS_BASE 152
 #define STATE_SEL 160 /* ES CS SS DS FS GS */
 #define STATE_FX 176
+#define STATE_K 688
+#define STATE_VEC 768 /* 64 bytes each */
 #define ENTRY_STACK 0x2fffe000
 
 #endif

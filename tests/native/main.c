@@ -4,8 +4,6 @@
  * A worker process runs the rows and keeps count in memory shared with the parent; when it dies or hangs, its
  * row has failed, and another goes on behind it. The last line is "N passed, N failed", in rows. */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fnmatch.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -24,38 +22,19 @@
 #include "tests/native/compare.h"
 #include "tests/native/emulated.h"
 #include "tests/native/native.h"
+#include "tests/native/report.h"
 #include "tests/native/segments.h"
 
 enum {
-  CASES_FULL = 512, CASES_SHORT = 24, /* for each variant of each row */
+  CASES_FULL = 2000, CASES_SHORT = 64, /* for each row x form x width */
+  VARIANT_SHARE = 16,                 /* and for each variant at least the so manieth part */
   FAILURES_SHOWN = 3,                 /* of a row */
   SLOW_REFUSED = 8,                   /* LOCK where it is #UD: so many times fewer cases */
+  CASE_NUMBERS = 1000000,             /* for those of one variant */
   OPERAND_MAX = 512,                  /* bytes */
   HANG_SECONDS = 30,
   KILLS_FORGIVEN = 3,
   PATIENCE = 3,                       /* ticks of native_run()'s timer before this machine is taken to loop */
-};
-
-struct options {
-  const char *row; /* names, with * and ?; NULL: all */
-  u64 seed;
-  unsigned cases;
-  long only_case;
-  int mode;
-  bool list_rows, strict;
-};
-
-struct row_result {
-  u64 cases, failures;
-  u64 least;         /* cases of a variant */
-  unsigned variants; /* that were run */
-  bool done;
-};
-struct shared {
-  u64 beat; /* moves while the worker works; 0: it never began */
-  unsigned long index;
-  bool ldt;
-  struct row_result row[];
 };
 
 struct worker {
@@ -65,20 +44,6 @@ struct worker {
   u8 *pattern; /* what the arena holds before each case */
   bool pointers, data_pointer; /* of struct comparison */
 };
-
-/* Why a row is not run here; NULL: it is. */
-static const char *row_skipped(const struct cpu_model *m, const struct oprow *row) {
-  const struct row_rule *rule = rule_of(row);
-  if (rule->skip) return rule->skip;
-  if (row->feature >= 0 && !rule->anyway &&
-      !(native_has((enum feature)row->feature) && model_has(m, row->feature)))
-    return "this machine's processor does not have it";
-  return NULL;
-}
-
-static bool row_wanted(const struct options *o, const struct oprow *row) {
-  return !o->row || !fnmatch(o->row, row->name, FNM_CASEFOLD);
-}
 
 /* ---- the worker ---- */
 
@@ -166,15 +131,21 @@ static bool run_case(const struct worker *w, const struct test_case *c, struct r
   return true;
 }
 
-static void run_variant(const struct worker *w, unsigned n, const struct variant *v, unsigned long first) {
+static void run_variant(const struct worker *w, unsigned n, const struct variant *v, unsigned long first,
+                        unsigned cases) {
   static struct test_case c;
   const struct oprow *row = &opcode_rows[n];
-  unsigned cases = w->o->cases, slow = rule_of(row)->slow;
+  unsigned slow = rule_of(row)->slow;
   if (v->form == AT_LOCK && !(row->attrs & A_LOCK)) slow = SLOW_REFUSED;
-  if (slow) cases = (cases + slow - 1) / slow;
-  for (unsigned k = 0; k < cases; k++) {
+  if (slow && !w->o->list_rows) cases = (cases + slow - 1) / slow;
+  unsigned from = 0;
+  if (w->o->only_case >= 0) {
+    from = (unsigned)((unsigned long)w->o->only_case - first);
+    if (from >= CASE_NUMBERS) return;
+    cases = from + 1;
+  }
+  for (unsigned k = from; k < cases; k++) {
     unsigned long index = first + k;
-    if (w->o->only_case >= 0 && (unsigned long)w->o->only_case != index) continue;
     struct rng r = {w->o->seed * UINT64_C(0x9e3779b97f4a7c15) + ((u64)n << 40) + index};
     u64 seed = rnd(&r);
     w->shared->beat++;
@@ -192,14 +163,27 @@ static void run_row(const struct worker *w, unsigned n) {
   struct row_result *result = &w->shared->row[n];
   bool only64 = rule_of(row)->intel && native_vendor() != VENDOR_INTEL;
   unsigned count = variants_of(row, w->shared->ldt, variants);
+  unsigned group[VARIANT_GROUPS] = {0};
+  u64 done[VARIANT_GROUPS] = {0};
   native_note_mappings();
   for (unsigned v = 0; v < count; v++) {
+    int mode = (int)variants[v].mode;
+    variants[v].left_out = (w->o->mode >= 0 && mode != w->o->mode) || (only64 && mode != CODE64);
+    if (!variants[v].left_out) group[variant_group(row, &variants[v])]++;
+  }
+  for (unsigned v = 0; v < count; v++) {
     u64 before = result->cases;
-    if ((w->o->mode >= 0 && (int)variants[v].mode != w->o->mode) || (only64 && variants[v].mode != CODE64))
-      continue;
-    run_variant(w, n, &variants[v], v * 1000000ul);
-    u64 cases = result->cases - before;
-    if (!result->variants++ || cases < result->least) result->least = cases;
+    unsigned g = variant_group(row, &variants[v]);
+    if (variants[v].left_out) continue;
+    unsigned cases = (w->o->cases + group[g] - 1) / group[g];
+    if (cases < w->o->cases / VARIANT_SHARE) cases = w->o->cases / VARIANT_SHARE;
+    run_variant(w, n, &variants[v], (unsigned long)v * CASE_NUMBERS, cases);
+    done[g] += result->cases - before;
+    result->variants++;
+  }
+  for (unsigned g = 0; g < VARIANT_GROUPS; g++) {
+    if (!group[g]) continue;
+    if (!result->groups++ || done[g] < result->least) result->least = done[g];
   }
 }
 
@@ -278,66 +262,22 @@ static int run_all(const struct options *o, struct shared *s) {
   return 0;
 }
 
-static void row_line(const struct oprow *row, const char *text) {
-  static const char *const maps[] = {"", "0F ", "0F 38 ", "0F 3A "};
-  static const char *const prefixes[] = {
-      [P_66] = "66 ", [P_F3] = "F3 ", [P_F2] = "F2 ", [P_W3] = "F3 ", [P_NOREP] = ""};
-  char opcode[24], group[8] = "";
-  if (row->modrm & 8) snprintf(group, sizeof group, " /%u", row->modrm >> 4 & 7);
-  snprintf(opcode, sizeof opcode, "%s%s%02X%s", prefixes[row->prefix] ? prefixes[row->prefix] : "",
-           maps[row->map & 3], row->opcode, group);
-  printf("%-10s %-12s %-14s %s\n", row->name, opcode, row->operands, text);
-}
-
-static int summarise(const struct options *o, const struct shared *s) {
-  struct cpu_model model = *model_default(native_vendor());
-  unsigned passed = 0, failed = 0, skipped = 0;
-  u64 total = 0, variants = 0, least = ~UINT64_C(0), least_variant = ~UINT64_C(0);
-  const struct oprow *least_row = NULL;
-  memset(model.has, 1, sizeof model.has);
-  for (unsigned n = 0; n < opcode_row_count; n++) {
-    const struct oprow *row = &opcode_rows[n];
-    const struct row_result *r = &s->row[n];
-    const char *why = row_skipped(&model, row);
-    char text[96];
-    if (!row_wanted(o, row)) continue;
-    if (why) {
-      skipped++;
-      snprintf(text, sizeof text, "not compared: %s", why);
-    } else {
-      bool ok = r->cases && !r->failures;
-      *(ok ? &passed : &failed) += 1;
-      total += r->cases;
-      variants += r->variants;
-      if (r->cases < least) least = r->cases, least_row = row;
-      if (r->least < least_variant) least_variant = r->least;
-      snprintf(text, sizeof text, "%8" PRIu64 " cases%s", r->cases, ok ? "" : ", FAILED: ");
-      if (!ok) snprintf(text + strlen(text), sizeof text - strlen(text), "%" PRIu64, r->failures);
-      if (ok && !o->list_rows) continue;
-    }
-    row_line(row, text);
-  }
-  printf("%" PRIu64 " cases; the least in a row: %" PRIu64 " (%s %s); %u rows not compared%s\n", total,
-         least_row ? least : 0, least_row ? least_row->name : "", least_row ? least_row->operands : "",
-         skipped, s->ldt ? "" : "; no LDT here, so no 16-bit code");
-  printf("%" PRIu64 " variants (row, mode, operand size, form); the least in one: %" PRIu64 " cases\n",
-         variants, least_row ? least_variant : 0);
-  printf("%u passed, %u failed\n", passed, failed);
-  return failed || !passed;
-}
-
 static const char usage[] =
-  "usage: native [--short] [--row NAME] [--seed N] [--cases N] [--case N] [--mode 64|32|16] [--strict]\n"
-  "  --short     fewer cases, and no list of all rows\n"
-  "  --row       only rows of this name; * and ? stand for others\n"
-  "  --cases     for each variant of a row (mode, operand size, form)\n"
-  "  --case      only this one, as a failure names it\n"
-  "  --strict    compare undefined flags too\n";
+  "usage: check-native [--short] [--row NAME[,...]] [--feature NAME] [--seed N] [--cases N] [--case N]\n"
+  "                    [--mode 64|32|16] [--strict] [--uncompared FILE]\n"
+  "  --short       fewer cases, and no list of all rows\n"
+  "  --row         only rows of these names; * and ? stand for others\n"
+  "  --feature     only rows of this CPUID feature\n"
+  "  --cases       for each row x form x width\n"
+  "  --case        only this one, as a failure names it\n"
+  "  --strict      compare undefined flags too\n"
+  "  --uncompared  the rows that may have no cases\n";
 
 static int parse(int argc, char **argv, struct options *o) {
   static const struct option longs[] = {
-      {"short", 0, NULL, 's'}, {"row", 1, NULL, 'r'},  {"seed", 1, NULL, 'S'},   {"cases", 1, NULL, 'n'},
-      {"case", 1, NULL, 'c'},  {"mode", 1, NULL, 'm'}, {"strict", 0, NULL, 'x'}, {NULL, 0, NULL, 0}};
+      {"short", 0, NULL, 's'}, {"row", 1, NULL, 'r'},  {"seed", 1, NULL, 'S'},    {"cases", 1, NULL, 'n'},
+      {"case", 1, NULL, 'c'},  {"mode", 1, NULL, 'm'}, {"strict", 0, NULL, 'x'},  {"feature", 1, NULL, 'f'},
+      {"uncompared", 1, NULL, 'u'}, {NULL, 0, NULL, 0}};
   int c;
   while ((c = getopt_long(argc, argv, "", longs, NULL)) >= 0) {
     switch (c) {
@@ -348,16 +288,20 @@ static int parse(int argc, char **argv, struct options *o) {
       case 'c': o->only_case = strtol(optarg, NULL, 0); break;
       case 'm': o->mode = !strcmp(optarg, "64") ? CODE64 : !strcmp(optarg, "32") ? CODE32 : CODE16; break;
       case 'x': o->strict = true; break;
+      case 'u': o->uncompared = optarg; break;
+      case 'f':
+        if ((o->feature = model_feature(optarg)) >= 0) break;
+        fprintf(stderr, "native: no feature %s\n", optarg);
+        return -1;
       default: return -1;
     }
   }
-  if (o->only_case >= 0 && o->cases <= (unsigned long)o->only_case % 1000000)
-    o->cases = (unsigned)(o->only_case % 1000000) + 1;
   return optind == argc ? 0 : -1;
 }
 
 int main(int argc, char **argv) {
-  struct options o = {.seed = 1, .cases = CASES_FULL, .only_case = -1, .mode = -1, .list_rows = true};
+  struct options o = {.seed = 1, .cases = CASES_FULL, .only_case = -1, .mode = -1, .list_rows = true,
+                      .feature = FEAT_NONE};
   if (parse(argc, argv, &o)) {
     fputs(usage, stderr);
     return 2;

@@ -24,4 +24,10 @@ bool native_owns(u64 la, u64 n);
 bool native_has(enum feature f);
 enum vendor native_vendor(void);
 
+/* What vector registers this machine and its kernel have: XMM, YMM, or ZMM0 to ZMM31 with opmasks. */
+enum native_vectors { NATIVE_XMM, NATIVE_YMM, NATIVE_ZMM };
+enum native_vectors native_vector_unit(void);
+/* XCR0; 0: there is none. */
+u64 native_xcr0(void);
+
 #endif

@@ -135,6 +135,12 @@ static void maskmov_registers(struct test_case *c, struct rng *r) {
   case_point(c, r, RDI, seg, c->target, c->asize);
 }
 
+/* The destination lies on a line's boundary most of the time. SDM 2B MOVDIR64B */
+static void line_registers(struct test_case *c, struct rng *r) {
+  u64 at = case_data(c, r, 64);
+  case_point(c, r, (enum reg)c->enc.reg, ES, one_in(r, 8) ? at : at & ~UINT64_C(63), c->asize);
+}
+
 /* ---- stack ---- */
 
 static void enter_registers(struct test_case *c, struct rng *r) {
@@ -229,6 +235,64 @@ static void bound_contents(struct test_case *c, struct rng *r) {
   case_poke_int(c, c->target + c->osize, (u64)(index + (s64)rn(r, 3) - (one_in(r, 4) ? 1 : 0)), c->osize);
 }
 
+/* ---- vector operands that are alike ---- */
+
+static u8 *xmm_of(struct test_case *c, unsigned n) { return c->in.fx + FX_XMM + 16 * n; }
+/* The second operand of an instruction with two: to be filled in by the caller. */
+static void set_source(struct test_case *c, const u8 bytes[16]) {
+  if (c->memory) case_poke(c, c->target, bytes, 16);
+  else memcpy(xmm_of(c, c->enc.rm), bytes, 16);
+}
+
+/* Elements of few kinds, so that some match, with zeros, which end implicit strings. */
+static void string_bytes(struct rng *r, unsigned size, u8 out[16]) {
+  static const u16 alphabet[] = {'a', 'b', 'c', 0x80, 0xff, 0x7f, 0x8000, 0xffff};
+  unsigned many = 2 + rn(r, ARRAY_SIZE(alphabet) - 1), zeros = 2 + rn(r, 40);
+  for (unsigned k = 0; k < 16; k += size) {
+    u16 v = one_in(r, zeros) ? 0 : one_in(r, 12) ? (u16)rnd(r) : alphabet[rn(r, many)];
+    out[k] = (u8)v;
+    if (size == 2) out[k + 1] = (u8)(v >> 8);
+  }
+}
+static u64 string_length(struct rng *r) { return one_in(r, 8) ? value_int(r) : (u64)((s64)rn(r, 40) - 20); }
+static void pcmpstr_registers(struct test_case *c, struct rng *r) {
+  c->enc.imm[0] = rnd(r);
+  c->in.gpr[RAX] = string_length(r);
+  c->in.gpr[RDX] = string_length(r);
+  for (unsigned n = 0; n < 16; n++) string_bytes(r, c->enc.imm[0] & 1 ? 2 : 1, xmm_of(c, n));
+  if (one_in(r, 3)) memcpy(xmm_of(c, c->enc.rm), xmm_of(c, c->enc.reg), 12);
+}
+/* Memory is like the other operand for some elements. */
+static void pcmpstr_contents(struct test_case *c, struct rng *r) {
+  u8 bytes[16];
+  if (!c->memory) return;
+  string_bytes(r, c->enc.imm[0] & 1 ? 2 : 1, bytes);
+  unsigned from = rn(r, 16);
+  if (one_in(r, 2)) memcpy(bytes + from, xmm_of(c, c->enc.reg), 16 - from);
+  case_poke(c, c->target, bytes, sizeof bytes);
+}
+
+/* Equal elements, or upper halves of them. */
+static void compare_contents(struct test_case *c, struct rng *r) {
+  u8 bytes[16];
+  memcpy(bytes, xmm_of(c, c->enc.reg), 16);
+  for (unsigned k = 0; k < 16; k += 4)
+    if (one_in(r, 3)) st32(bytes + k, (u32)value_int(r));
+  if (one_in(r, 2)) set_source(c, bytes);
+}
+/* Nothing in common, or nothing besides. SDM 2 PTEST */
+static void ptest_contents(struct test_case *c, struct rng *r) {
+  u8 bytes[16];
+  bool other = one_in(r, 2), exact = !one_in(r, 3);
+  for (unsigned k = 0; k < 16; k++) {
+    u8 v = xmm_of(c, c->enc.reg)[k];
+    bytes[k] = (u8)((other ? ~v : v) & rnd(r));
+  }
+  if (!exact) bytes[rn(r, 16)] ^= (u8)(1u << rn(r, 8));
+  if (one_in(r, 8)) memset(bytes, 0, 16);
+  if (!one_in(r, 4)) set_source(c, bytes);
+}
+
 /* ---- x87 and SSE state in memory ---- */
 
 static void fxrstor_contents(struct test_case *c, struct rng *r) {
@@ -259,6 +323,69 @@ static void cpuid_registers(struct test_case *c, struct rng *r) {
   c->in.gpr[RAX] = leaves[rn(r, ARRAY_SIZE(leaves))];
 }
 
+/* ---- SSE4.2 strings: SDM 2B PCMPESTRI, PCMPISTRI ---- */
+
+/* Lengths around those of the strings; elements of a small alphabet, with ends. */
+static void strings_registers(struct test_case *c, struct rng *r) {
+  static const u8 letters[8] = {0, 'a', 'b', 'c', 'z', 0x80, 0xff, 'a'};
+  for (unsigned k = 0; k < 2; k++)
+    if (!one_in(r, 6)) {
+      s64 n = (s64)rn(r, 37) - 18;
+      c->in.gpr[k ? RDX : RAX] = c->variant.mode == CODE64 && one_in(r, 2) ? (u64)n : (u32)n;
+    }
+  if (one_in(r, 6)) return;
+  bool words = one_in(r, 2);
+  for (unsigned k = 0; k < 16 * 16; k++) {
+    unsigned letter = rn(r, one_in(r, 3) ? 8 : 4) | !one_in(r, 8);
+    c->in.fx[FX_XMM + k] = words && k % 2 ? 0 : letters[letter];
+  }
+  state_join(&c->in);
+}
+static void strings_contents(struct test_case *c, struct rng *r) {
+  if (c->memory && !one_in(r, 4)) case_poke(c, c->target, c->in.vec[rn(r, 16)], 16);
+}
+
+/* ---- XSAVE: SDM 1 13.4 (XSAVE Area), 13.7 to 13.11 ---- */
+
+enum { XSAVE_BYTES = 2688, XSAVE_HEADER = 512, XSAVE_COMPONENTS = 0xe7 };
+
+/* Everything in use, so that what the host's tracking knows is no matter. */
+static void xsave_registers(struct test_case *c, struct rng *r) {
+  value_fx(r, KIND_F64, true, c->in.fx);
+  value_vectors(r, KIND_INT, &c->in);
+  c->in.k[rn(r, 8)] |= 1;
+  st16(c->in.fx + FX_FSW, ld16(c->in.fx + FX_FSW) & 0x7f00);
+  c->in.gpr[RAX] = one_in(r, 4) ? XSAVE_COMPONENTS : rnd(r) & XSAVE_COMPONENTS;
+  c->in.gpr[RDX] = 0;
+  if (c->enc.base == RAX || c->enc.base == RDX) c->enc.base = RSI; /* they say what, not where */
+  if (c->enc.index == RAX || c->enc.index == RDX) c->enc.index = RDI;
+  c->target = ARENA + DATA_AT + rn(r, DATA_BYTES - XSAVE_BYTES);
+  if (!one_in(r, 8)) c->target = (c->target + 63) & ~UINT64_C(63);
+  if (one_in(r, 16)) c->target += 0xc00;
+}
+static void xsave_contents(struct test_case *c, struct rng *r) {
+  u8 header[64] = {0};
+  if (one_in(r, 2)) case_poke(c, c->target + XSAVE_HEADER, header, sizeof header);
+}
+static void xrstor_contents(struct test_case *c, struct rng *r) {
+  struct { alignas(64) u8 b[XSAVE_BYTES]; } area;
+  u64 bv = one_in(r, 3) ? XSAVE_COMPONENTS : rnd(r) & XSAVE_COMPONENTS, format = 0;
+  value_fill(r, KIND_INT, area.b, sizeof area.b);
+  value_fx(r, KIND_INT, true, area.b);
+  memset(area.b + XSAVE_HEADER, 0, 64);
+  if (one_in(r, 3)) format = BIT(63) | (rnd(r) & XSAVE_COMPONENTS) | (one_in(r, 3) ? 0 : bv);
+  if (one_in(r, 24)) format ^= BIT(rn(r, 64));
+  if (one_in(r, 24)) bv ^= BIT(rn(r, 64));
+  st64(area.b + XSAVE_HEADER, bv);
+  st64(area.b + XSAVE_HEADER + 8, format);
+  if (one_in(r, 24)) area.b[XSAVE_HEADER + 16 + rn(r, 48)] = 1;
+  if (one_in(r, 12)) st32(area.b + FX_MXCSR, (u32)rnd(r));
+  case_poke(c, c->target, area.b, sizeof area.b);
+}
+static void xgetbv_registers(struct test_case *c, struct rng *r) {
+  if (!one_in(r, 8)) c->in.gpr[RCX] = rn(r, 2);
+}
+
 /* In 64-bit code SYSCALL enters the kernel, with a number that none has, and comes back. Linux takes
  * EFLAGS.TF there for a request of its own. */
 static void syscall_registers(struct test_case *c, struct rng *r) {
@@ -275,6 +402,17 @@ static const struct row_rule rules[] = {
   {.names = "RDPKRU WRPKRU", .skip = "protection keys rule the tester's own memory"},
   {.names = "SYSCALL", .host_gprs = 1 << RAX, .intel = true, .registers = syscall_registers},
   {.names = "MONITOR MWAIT", .anyway = true},
+  {.names = "RDRAND RDSEED", .host_gprs = 0xffff, .host_wide = true},
+  {.names = "XGETBV", .host_gprs = 1 << RAX | 1 << RDX, .registers = xgetbv_registers},
+  {.names = "XSAVE XSAVEC XSAVEOPT XSAVES", .registers = xsave_registers, .contents = xsave_contents,
+   .partial = true},
+  {.names = "XRSTOR XRSTORS", .registers = xsave_registers, .contents = xrstor_contents, .partial = true,
+   .partial_fx = true},
+  {.names = "PCMPESTRI PCMPESTRM PCMPISTRI PCMPISTRM VPCMPESTRI VPCMPESTRM VPCMPISTRI VPCMPISTRM",
+   .registers = strings_registers, .contents = strings_contents},
+  {.names = "VGATHERDPS VGATHERDPD VGATHERQPS VGATHERQPD VPGATHERDD VPGATHERDQ VPGATHERQD VPGATHERQQ "
+            "VSCATTERDPS VSCATTERDPD VSCATTERQPS VSCATTERQPD VPSCATTERDD VPSCATTERDQ VPSCATTERQD VPSCATTERQQ",
+   .partial = true},
   {.names = "RDTSC", .host_gprs = 1 << RAX | 1 << RDX},
   {.names = "RDTSCP", .host_gprs = 1 << RAX | 1 << RDX | 1 << RCX},
   {.names = "RDPID", .host_gprs = 0xffff},
@@ -287,7 +425,12 @@ static const struct row_rule rules[] = {
   {.names = "BT BTS BTR BTC", .registers = bt_registers},
   {.names = "MOVS CMPS STOS LODS SCAS INS OUTS", .registers = string_registers, .contents = string_contents},
   {.names = "XLAT", .registers = xlat_registers},
-  {.names = "MASKMOVQ MASKMOVDQU", .registers = maskmov_registers},
+  {.names = "MOVDIR64B", .registers = line_registers},
+  {.names = "MASKMOVQ MASKMOVDQU VMASKMOVDQU", .registers = maskmov_registers},
+  {.names = "PCMPESTRI PCMPESTRM PCMPISTRI PCMPISTRM", .registers = pcmpstr_registers,
+   .contents = pcmpstr_contents},
+  {.names = "PCMPEQQ PCMPGTQ", .operands = "Vx,Wx", .contents = compare_contents},
+  {.names = "PTEST", .contents = ptest_contents},
   {.names = "ENTER", .registers = enter_registers, .partial = true},
   {.names = "LEAVE", .registers = leave_registers},
   {.names = "POPF", .contents = popf_contents},
@@ -312,7 +455,7 @@ static const struct row_rule rules[] = {
   {.names = "BOUND", .contents = bound_contents},
   {.names = "FSTP FBSTP", .operands = "Mt", .partial = true},
   {.names = "FXRSTOR", .contents = fxrstor_contents},
-  {.names = "LDMXCSR", .contents = mxcsr_contents},
+  {.names = "LDMXCSR VLDMXCSR", .contents = mxcsr_contents},
   {.names = "FLDENV FRSTOR FLDCW", .contents = environment_contents},
   {.names = "UD0 UD1 UD2", .slow = 8},
   {.names = NULL},
@@ -339,15 +482,26 @@ static enum value_kind x87_kind(const struct oprow *row, struct rng *r) {
   return strchr(row->operands, 'q') ? KIND_F64 : KIND_F32;
 }
 
-enum value_kind row_kind(const struct oprow *row, struct rng *r) {
-  static const enum value_kind any[] = {KIND_INT, KIND_F32, KIND_F64, KIND_COUNT};
-  size_t n = strlen(row->name);
-  const char *end = row->name + (n > 2 ? n - 2 : 0);
-  if (row->map == 0 && (row->attrs & A_X87)) return x87_kind(row, r);
-  if (!(row->attrs & (A_SSE | A_MMX))) return KIND_INT;
-  if (one_in(r, 4)) return any[rn(r, ARRAY_SIZE(any))];
-  if (strstr(row->name, "CVT")) return one_in(r, 2) ? KIND_F32 : KIND_F64;
+/* By what the names say of vector rows: V before those of VEX and EVEX. */
+static enum value_kind vector_kind(const char *name, struct rng *r) {
+  size_t n = strlen(name);
+  const char *end = name + (n > 2 ? n - 2 : 0);
+  bool v = *name == 'V';
+  if (!strncmp(name + v, "CVT", 3)) {
+    if (strstr(name, "PH2")) return KIND_F16;
+    return one_in(r, 3) ? KIND_INT : one_in(r, 2) ? KIND_F32 : KIND_F64;
+  }
+  if (!strncmp(name + v, "PERM", 4) || !strncmp(name + v, "PCONFLICT", 9))
+    return one_in(r, 2) ? KIND_COUNT : KIND_INT;
+  if (name[v] == 'P') return one_in(r, 4) ? KIND_COUNT : KIND_INT;
   if (!strcmp(end, "PS") || !strcmp(end, "SS")) return KIND_F32;
   if (!strcmp(end, "PD") || !strcmp(end, "SD")) return KIND_F64;
   return one_in(r, 4) ? KIND_COUNT : KIND_INT;
+}
+
+enum value_kind row_kind(const struct oprow *row, struct rng *r) {
+  static const enum value_kind any[] = {KIND_INT, KIND_F32, KIND_F64, KIND_COUNT};
+  if (row->map == 0 && (row->attrs & A_X87)) return x87_kind(row, r);
+  if (!(row->attrs & (A_SSE | A_MMX | A_AVX | A_AVX512))) return KIND_INT;
+  return one_in(r, 4) ? any[rn(r, ARRAY_SIZE(any))] : vector_kind(row->name, r);
 }

@@ -18,7 +18,9 @@ struct row_rule {
   /* Flags left undefined for this input, instead of the row's column. SDM 1 A.1 (EFLAGS and Instructions) */
   u32 (*undefined)(const struct test_case *c, u32 column);
   u32 host_gprs;        /* registers whose low halves say what only this machine can know */
+  bool host_wide;       /* or all of them */
   bool partial; /* a fault may find it half done: how far is not defined, so only the fault is compared */
+  bool partial_fx; /* the x87 and XMM too */
   u8 slow;              /* divide the number of cases: each is expensive */
 };
 

@@ -14,10 +14,10 @@ $(NATIVE): $(NATIVE_OBJS) $(LIB)
 -include $(NATIVE_OBJS:.o=.d)
 
 CHECKS += native
-CHECK_native = $(NATIVE) --short
+CHECK_native = $(NATIVE) --short --uncompared tests/native/uncompared
 CHECKS_LONG += native-full
-CHECK_native-full = $(NATIVE)
+CHECK_native-full = $(NATIVE) --uncompared tests/native/uncompared
 CHECK_NEEDS += $(NATIVE)
 
 check-native: deps $(NATIVE)
-	$(NATIVE)
+	$(NATIVE) --uncompared tests/native/uncompared

@@ -97,6 +97,24 @@ void value_bcd(struct rng *r, u8 out[10]) {
   if (!wild) out[9] &= 0x80;
 }
 
+/* Half precision: edges, and random ones. */
+static u16 value_f16(struct rng *r) {
+  static const u16 edges[] = {0, 0x8000, 0x3c00, 0xbc00, 1, 0x03ff, 0x0400, 0x8001, 0x7bff, 0xfbff,
+                              0x7c00, 0xfc00, 0x7e00, 0xfe01, 0x7c01, 0xfd00, 0x3555, 0x3bff, 0x3c01};
+  return one_in(r, 2) ? edges[rn(r, ARRAY_SIZE(edges))] : (u16)rnd(r);
+}
+
+/* Counts and indices around the sizes of elements and the numbers of them. */
+static void fill_counts(struct rng *r, u8 item[8]) {
+  u64 v = rnd(r);
+  switch (v >> 32 & 3) {
+    case 0: st64(item, (v & 127) % 80); break;
+    case 1: st32(item, (v & 127) % 40), st32(item + 4, (v >> 8 & 127) % 40); break;
+    case 2: for (unsigned w = 0; w < 4; w++) st16(item + 2 * w, (u16)(v >> 7 * w & 127) % 70); break;
+    default: for (unsigned w = 0; w < 8; w++) item[w] = (u8)(rnd(r) & (v & 1 ? 0xff : 0x8f));
+  }
+}
+
 void value_fill(struct rng *r, enum value_kind kind, u8 *p, unsigned n) {
   u8 item[16] = {0};
   unsigned size = kind == KIND_F32 ? 4 : kind == KIND_F80 || kind == KIND_BCD ? 10 : 8;
@@ -106,11 +124,16 @@ void value_fill(struct rng *r, enum value_kind kind, u8 *p, unsigned n) {
       case KIND_F64: st64(item, value_f64(r)); break;
       case KIND_F80: value_f80(r, item); break;
       case KIND_BCD: value_bcd(r, item); break;
-      case KIND_COUNT: st64(item, rn(r, 80)); break;
+      case KIND_COUNT: fill_counts(r, item); break;
+      case KIND_F16: for (unsigned w = 0; w < 8; w += 2) st16(item + w, value_f16(r)); break;
       case KIND_SMALL: st64(item, (u64)rn(r, 9) - 4); break;
       default:
-        if (one_in(r, 2)) st64(item, value_int(r));
-        else for (unsigned w = 0; w < 8; w += 2) st16(item + w, (u16)value_int(r));
+        switch (rn(r, 8)) {
+          case 0: case 1: case 2: st64(item, value_int(r)); break;
+          case 3: for (unsigned w = 0; w < 8; w += 4) st32(item + w, (u32)value_int(r)); break;
+          case 4: case 5: for (unsigned w = 0; w < 8; w += 2) st16(item + w, (u16)value_int(r)); break;
+          default: for (unsigned w = 0; w < 8; w++) item[w] = (u8)value_int(r);
+        }
     }
     memcpy(p + k, item, n - k < size ? n - k : size);
   }
@@ -151,4 +174,22 @@ void value_fx(struct rng *r, enum value_kind vectors, bool x87, u8 fx[512]) {
   st32(fx + FX_MXCSR, value_mxcsr(r));
   st32(fx + FX_MASK, MXCSR_VALID);
   for (unsigned n = 0; n < 16; n++) value_fill(r, vectors, fx + FX_XMM + 16 * n, 16);
+}
+
+u64 value_mask(struct rng *r) {
+  u64 v = rnd(r);
+  switch (rn(r, 6)) {
+    case 0: return 0;
+    case 1: return ~UINT64_C(0);
+    case 2: return BIT(v & (v & 64 ? 63 : 7));
+    case 3: return v & rnd(r) & rnd(r);
+    case 4: return ~UINT64_C(0) >> (v & 63);
+    default: return v;
+  }
+}
+
+void value_vectors(struct rng *r, enum value_kind kind, struct state *s) {
+  for (unsigned n = 0; n < 32; n++) value_fill(r, kind, s->vec[n], sizeof s->vec[n]);
+  for (unsigned n = 0; n < 16; n++) memcpy(s->fx + FX_XMM + 16 * n, s->vec[n], 16);
+  for (unsigned n = 0; n < 8; n++) s->k[n] = value_mask(r);
 }

@@ -47,11 +47,11 @@ static int image_case(void *opaque, const struct job *j, struct answer *a, char 
   struct image *im = opaque;
   struct vstate *start = &im->after.want; /* has room */
   if (image_express(im, j, start, why)) return -1;
-  if (!im->answering) return image_enqueue(im, j, start) ? refuse(why, "out of memory") : 0;
+  if (!im->answering) return image_enqueue(im, j, start) ? decline(why, "out of memory") : 0;
   const struct came *c = image_answer(im, image_key(start));
   if (!c || c->fate == FATE_NONE)
-    return refuse(why, "%s was not asked: the vectors changed meanwhile", im->emulator);
-  if (c->fate == FATE_SILENT) return refuse(why, "%s does not come back from it", im->emulator);
+    return decline(why, "%s was not asked: the vectors changed meanwhile", im->emulator);
+  if (c->fate == FATE_SILENT) return decline(why, "%s does not come back from it", im->emulator);
   a->end = c->fate == FATE_SHUTDOWN ? OUT_SHUTDOWN : OUT_DONE;
   a->want = &im->landed;
   a->planted = im->planted;
@@ -108,7 +108,7 @@ struct oracle *oracle_image(const char *emulator, enum vendor vendor, const char
     vstate_default(&im->base[m], model_default(vendor), (enum vec_mode)m, 0);
     image_lead_handlers(&im->base[m], mode_long((enum vec_mode)m));
   }
-  if (!ok) refuse(why, "out of memory");
+  if (!ok) decline(why, "out of memory");
   else if (!image_boot(im, why)) return &im->oracle;
   image_close(im);
   return NULL;

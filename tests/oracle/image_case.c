@@ -1,6 +1,6 @@
 /* Cases as the monitor can run them. A case that ends in ring 0 at a handler comes back from there; elsewhere
  * UD2 is planted where it must go on, and the #UD is what comes back. SDM 2B UD2; SDM 3A 4.5 (4-Level
- * Paging). */
+ * Paging and 5-Level Paging). */
 #include <string.h>
 
 #include "cpu/event.h"
@@ -35,16 +35,16 @@ static int show_monitor(struct image *im, struct vstate *st, char why[REASON_MAX
   const u64 good = PTE_P | PTE_RW | PTE_A;
   if (!(st->cr0 & CR0_PG)) return 0;
   if (!(st->cr4 & CR4_PAE) || !(st->msr[MSR_EFER] & EFER_LMA) || (st->cr4 & CR4_LA57))
-    return refuse(why, "paging that the monitor cannot be shown in");
+    return decline(why, "paging that the monitor cannot be shown in");
   u64 table = st->cr3 & ~UINT64_C(0xfff);
   for (int level = 0; level < 2; level++) {
     u64 e = vstate_read(st, table, 8);
     if (table >= VM_RAM || (e & good) != good || (e & PTE_PS) || e >> 52)
-      return refuse(why, "page tables that hide the monitor");
+      return decline(why, "page tables that hide the monitor");
     table = e & UINT64_C(0xffffffffff000);
   }
   u64 at = table + (MON_BASE >> 21) * 8, entry = MON_BASE | PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PS;
-  if (at + 8 > VM_RAM || vstate_read(st, at, 8)) return refuse(why, "page tables that hide the monitor");
+  if (at + 8 > VM_RAM || vstate_read(st, at, 8)) return decline(why, "page tables that hide the monitor");
   patch(im, st, (u32)at, &entry, 8);
   return 0;
 }
@@ -98,21 +98,21 @@ static int segments_loadable(const struct job *j, char why[REASON_MAX]) {
   const struct vstate *st = &j->plan->start;
   for (unsigned s = 0; s < SREG_COUNT; s++) {
     const struct seg *r = &st->seg[s];
-    if ((s == ES || s == DS) && (r->sel & SEL_TI)) return refuse(why, no_segment);
-    if (s != CS && s != SS && !data_loadable(r, st->cpl)) return refuse(why, no_segment);
+    if ((s == ES || s == DS) && (r->sel & SEL_TI)) return decline(why, no_segment);
+    if (s != CS && s != SS && !data_loadable(r, st->cpl)) return decline(why, no_segment);
   }
   if (((st->seg[ES].sel ^ st->seg[DS].sel) & ~7u) == 0 && memcmp(&st->seg[ES].base, &st->seg[DS].base, 8))
-    return refuse(why, no_segment);
-  if (!loadable(st, CS) || !loadable(st, SS)) return refuse(why, "CS or SS is not what its descriptor says");
+    return decline(why, no_segment);
+  if (!loadable(st, CS) || !loadable(st, SS)) return decline(why, "CS or SS is not what its descriptor says");
   const struct seg *tr = &st->seg[VS_TR], *ldt = &st->seg[VS_LDTR];
   unsigned type = tr->attr & 15;
   if ((type != SYS_TSS32_BUSY && type != SYS_TSS16_BUSY) || !(tr->attr & SEG_P) || sel_is_null(tr->sel) ||
       (tr->sel & SEL_TI) || tr->sel >= MON_SS || !limit_expressible(tr))
-    return refuse(why, "TR is not what LTR could load");
+    return decline(why, "TR is not what LTR could load");
   if (sel_is_null(ldt->sel) != !!(ldt->attr & SEG_NULL) || !limit_expressible(ldt) || (ldt->sel & SEL_TI) ||
       ldt->sel >= MON_SS ||
       (!(ldt->attr & SEG_NULL) && (ldt->attr & 0x9f) != (SEG_P | SYS_LDT)))
-    return refuse(why, "LDTR is not what LLDT could load");
+    return decline(why, "LDTR is not what LLDT could load");
   return 0;
 }
 
@@ -128,27 +128,27 @@ static bool bases_canonical(const struct vstate *st) {
 static int settable(const struct job *j, char why[REASON_MAX]) {
   const struct vec_plan *p = j->plan;
   const struct vstate *st = &p->start;
-  if (msrs_handed(j, why)) return -1;
-  if (!bases_canonical(st)) return refuse(why, "a base that WRMSR cannot set: not canonical");
+  if (msrs_handed(j, why) || simd_handed(j, why)) return -1;
+  if (!bases_canonical(st)) return decline(why, "a base that WRMSR cannot set: not canonical");
   if ((st->cr4 & CR4_UMIP) && !j->model->has[FEAT_UMIP])
-    return refuse(why, "a feature is missing there");
+    return decline(why, "a feature is missing there");
   if ((st->cr4 & (CR4_VME | CR4_PVI)) && !j->model->has[FEAT_VME])
-    return refuse(why, "a feature is missing there");
-  if (p->interrupt >= 0 || p->nmi) return refuse(why, "interrupts are not handed over");
-  if (p->steps > 1) return refuse(why, "more than one instruction");
+    return decline(why, "a feature is missing there");
+  if (p->interrupt >= 0 || p->nmi) return decline(why, "interrupts are not handed over");
+  if (p->steps > 1) return decline(why, "more than one instruction");
   if (st->pkru || j->want->pkru || st->cr8 || j->want->cr8)
-    return refuse(why, "PKRU and CR8 are not handed over");
+    return decline(why, "PKRU and CR8 are not handed over");
   if (st->inhibit || st->nmi_blocked || j->want->inhibit || j->want->nmi_blocked)
-    return refuse(why, "blocked interrupts are not handed over");
+    return decline(why, "blocked interrupts are not handed over");
   if ((st->dr[7] | DR7_FIXED) != DR7_FIXED || j->want->dr[7] != st->dr[7])
-    return refuse(why, "DR7 is not handed over");
+    return decline(why, "DR7 is not handed over");
   if (image_fpu_wide(st) || image_fpu_wide(j->want))
-    return refuse(why, "wide x87 pointers are not handed over");
+    return decline(why, "wide x87 pointers are not handed over");
   if ((st->cr0 ^ j->want->cr0) & CR0_PG)
-    return refuse(why, "it turns paging on or off: the monitor is out of sight");
-  if (st->cr0 & (CR0_CD | CR0_NW)) return refuse(why, "CR0.CD and NW are not handed over");
+    return decline(why, "it turns paging on or off: the monitor is out of sight");
+  if (st->cr0 & (CR0_CD | CR0_NW)) return decline(why, "CR0.CD and NW are not handed over");
   if (st->cr2 >> 32 || st->dr[0] >> 32 || st->dr[1] >> 32 || st->dr[2] >> 32 || st->dr[3] >> 32)
-    return refuse(why, "wide CR2 and debug registers are not handed over");
+    return decline(why, "wide CR2 and debug registers are not handed over");
   return 0;
 }
 
@@ -175,20 +175,20 @@ u32 image_entry(const struct vstate *st) {
 static int enterable(const struct image *im, const struct job *j, char why[REASON_MAX]) {
   const struct vstate *st = &j->plan->start;
   if (mode_long(j->c->mode) && !(st->seg[CS].attr & SEG_L) && !seg_is_db(&st->seg[SS]))
-    return refuse(why, "IRET does not hand over the upper half of ESP");
+    return decline(why, "IRET does not hand over the upper half of ESP");
   if (!strcmp(im->emulator, "qemu") && (st->rflags & (EF_VIF | EF_VIP)))
-    return refuse(why, "IRET of QEMU does not load VIF, VIP");
+    return decline(why, "IRET of QEMU does not load VIF, VIP");
   if (image_entry(st) == 0 && (st->rflags & (EF_TF | EF_RF)))
-    return refuse(why, "TF or RF in ring 0 of legacy mode");
+    return decline(why, "TF or RF in ring 0 of legacy mode");
   if ((st->cr4 | j->want->cr4) & CR4_PCIDE)
-    return refuse(why, "CR4.PCIDE cannot be set before long mode, nor long mode be left with it");
-  if ((st->cr4 ^ j->want->cr4) & CR4_LA57) return refuse(why, "CR4.LA57 is not handed over");
+    return decline(why, "CR4.PCIDE cannot be set before long mode, nor long mode be left with it");
+  if ((st->cr4 ^ j->want->cr4) & CR4_LA57) return decline(why, "CR4.LA57 is not handed over");
   for (unsigned k = 0; k < 16; k++)
     if (!mode_long(j->c->mode) && st->gpr[k] >> 32)
-      return refuse(why, "upper halves outside long mode are not handed over");
+      return decline(why, "upper halves outside long mode are not handed over");
   for (unsigned k = 0; k < 4; k++)
-    if (j->want->dr[k] >> 32) return refuse(why, "wide CR2 and debug registers are not handed over");
-  if (reads_a_port(j)) return refuse(why, "it reads a port, and a PC's answer");
+    if (j->want->dr[k] >> 32) return decline(why, "wide CR2 and debug registers are not handed over");
+  if (reads_a_port(j)) return decline(why, "it reads a port, and a PC's answer");
   return 0;
 }
 
@@ -206,9 +206,9 @@ static int at_handler(const struct vstate *st, bool long_mode) {
 
 static int plant(struct image *im, struct vstate *st, u64 la, const struct job *j, char why[REASON_MAX]) {
   static const u8 ud2[UD2_BYTES] = {0x0f, 0x0b};
-  if (la >= VM_RAM - UD2_BYTES) return refuse(why, "it goes on where nothing can be planted");
+  if (la >= VM_RAM - UD2_BYTES) return decline(why, "it goes on where nothing can be planted");
   if (la + UD2_BYTES > VM_CODE && la < j->plan->next - j->plan->start.rip + VM_CODE)
-    return refuse(why, "it goes on where nothing can be planted");
+    return decline(why, "it goes on where nothing can be planted");
   patch(im, st, (u32)la, ud2, UD2_BYTES);
   return 0;
 }
@@ -221,10 +221,10 @@ static int way_home(struct image *im, const struct job *j, struct vstate *start,
   bool code64 = lma && (want->seg[CS].attr & SEG_L);
   u64 landing = code64 ? want->rip : (u32)(want->rip + want->seg[CS].base);
   u64 next = mode_long(j->c->mode) ? j->plan->next : j->plan->next + j->plan->start.seg[CS].base;
-  if (j->end == OUT_HALT) return refuse(why, "HLT does not come back");
+  if (j->end == OUT_HALT) return decline(why, "HLT does not come back");
   vstate_copy(home, want);
   if (j->end == OUT_SHUTDOWN) return 0;
-  if (lma && (want->cr4 & CR4_SMEP)) return refuse(why, "SMEP: handlers are in user pages");
+  if (lma && (want->cr4 & CR4_SMEP)) return decline(why, "SMEP: handlers are in user pages");
   int direct = at_handler(want, lma);
   im->planted = direct < 0;
   if (next != landing && plant(im, start, next, j, why)) return -1;
@@ -233,7 +233,7 @@ static int way_home(struct image *im, const struct job *j, struct vstate *start,
   for (unsigned k = 0; k < im->patches; k++) { /* as the case will have left them */
     u32 at = im->patch[k].at;
     if (memcmp(want->ram + at, im->patch[k].was, im->patch[k].bytes))
-      return refuse(why, "it writes where something is planted");
+      return decline(why, "it writes where something is planted");
   }
   vstate_copy(&im->after.start, want);
   memcpy(im->after.start.ram + landing, "\x0f\x0b", UD2_BYTES);
@@ -243,7 +243,7 @@ static int way_home(struct image *im, const struct job *j, struct vstate *start,
   engine_run(j->engine, &im->after, home);
   if (j->engine->found.kind != OUT_DELIVER || j->engine->found.vector != VEC_UD ||
       at_handler(home, lma) != VEC_UD)
-    return refuse(why, "from where it goes on there is no way back");
+    return decline(why, "from where it goes on there is no way back");
   memcpy(home->ram + landing, want->ram + landing, UD2_BYTES);
   return 0;
 }
@@ -293,11 +293,11 @@ void image_word_back(struct vstate *st, u64 word, u64 v) {
 }
 
 int image_express(struct image *im, const struct job *j, struct vstate *start, char why[REASON_MAX]) {
-  if (j->c->vendor != im->vendor) return refuse(why, "the other vendor's rules are not asked for");
-  if (j->c->mode == VM_REAL) return refuse(why, "the monitor does not enter real mode");
+  if (j->c->vendor != im->vendor) return decline(why, "the other vendor's rules are not asked for");
+  if (j->c->mode == VM_REAL) return decline(why, "the monitor does not enter real mode");
   if (settable(j, why) || enterable(im, j, why)) return -1;
   if (j->c->mode == VM_V86 && !segments_8086(&j->plan->start))
-    return refuse(why, "segments that IRET does not make");
+    return decline(why, "segments that IRET does not make");
   if (j->c->mode != VM_V86 && segments_loadable(j, why)) return -1;
   im->patches = 0;
   vstate_copy(start, &j->plan->start);

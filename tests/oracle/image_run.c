@@ -226,23 +226,24 @@ static int run_disk(struct image *im, long *now) {
 
 int image_boot(struct image *im, char why[REASON_MAX]) {
   long now = -1;
-  if (write_disk(im, 0, 0)) return refuse(why, "no image: %s-boot.bin, %s-monitor.bin", im->files, im->files);
+  if (write_disk(im, 0, 0))
+    return decline(why, "no image: %s-boot.bin, %s-monitor.bin", im->files, im->files);
   if (run_disk(im, &now) || !im->cpuids)
-    return refuse(why, "%s is not installed, or does not boot", im->emulator);
+    return decline(why, "%s is not installed, or does not boot", im->emulator);
   return 0;
 }
 
 static int run_all(struct image *im, char why[REASON_MAX]) {
   unsigned futile = 0;
-  if (write_disk(im, 0, im->count)) return refuse(why, "the image cannot be written");
+  if (write_disk(im, 0, im->count)) return decline(why, "the image cannot be written");
   for (u32 from = 0; from < im->count;) {
     long now = (long)from - 1;
-    if (write_head(im, im->start[from], im->count - from)) return refuse(why, "the image cannot be written");
+    if (write_head(im, im->start[from], im->count - from)) return decline(why, "the image cannot be written");
     int got = run_disk(im, &now);
-    if (got < 0) return refuse(why, "%s cannot be run", im->emulator);
+    if (got < 0) return decline(why, "%s cannot be run", im->emulator);
     if (!got) return 0;
     futile = now < (long)from ? futile + 1 : 0;
-    if (futile == 3) return refuse(why, "%s does not boot", im->emulator);
+    if (futile == 3) return decline(why, "%s does not boot", im->emulator);
     if (!futile) {
       if (im->came[now].fate == FATE_NONE) {
         im->came[now].fate = got == 2 ? FATE_SILENT : FATE_SHUTDOWN;
@@ -274,11 +275,11 @@ static int take_answers(struct image *im, FILE *f) {
 }
 
 static int keep_answers(struct image *im, char why[REASON_MAX]) {
-  if (im->answers && !(im->keep = fopen(im->answers, "w"))) return refuse(why, "the answers cannot be kept");
+  if (im->answers && !(im->keep = fopen(im->answers, "w"))) return decline(why, "the answers cannot be kept");
   for (u32 k = 0; im->keep && k < im->count; k++)
     fprintf(im->keep, "K %x %llx\n", k, (unsigned long long)im->came[k].key);
   int got = run_all(im, why);
-  if (im->keep && fclose(im->keep)) got = refuse(why, "the answers cannot be kept");
+  if (im->keep && fclose(im->keep)) got = decline(why, "the answers cannot be kept");
   im->keep = NULL;
   return got;
 }
@@ -291,7 +292,7 @@ static int by_key(const void *a, const void *b) {
 int image_run(struct image *im, char why[REASON_MAX]) {
   FILE *f = im->answers ? fopen(im->answers, "r") : NULL;
   int got = f ? take_answers(im, f) : keep_answers(im, why);
-  if (f && (fclose(f) || got)) got = refuse(why, "the answers cannot be read");
+  if (f && (fclose(f) || got)) got = decline(why, "the answers cannot be read");
   if (im->count) qsort(im->came, im->count, sizeof *im->came, by_key);
   return got;
 }

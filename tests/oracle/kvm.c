@@ -89,20 +89,20 @@ static int map_ram(struct kvm *k, bool again) {
 static int new_cpu(struct kvm *k, const struct cpu_model *m, char why[REASON_MAX]) {
   drop_cpu(k);
   k->vm = ioctl(k->dev, KVM_CREATE_VM, 0);
-  if (k->vm < 0) return refuse(why, "KVM_CREATE_VM: %s", strerror(errno));
+  if (k->vm < 0) return decline(why, "KVM_CREATE_VM: %s", strerror(errno));
   (void)ioctl(k->vm, KVM_SET_TSS_ADDR, 0xfffbd000);
   /* Else what it cannot emulate is #UD above ring 0 */
   struct kvm_enable_cap honest = {.cap = KVM_CAP_EXIT_ON_EMULATION_FAILURE, .args = {1}};
-  if (ioctl(k->vm, KVM_ENABLE_CAP, &honest)) return refuse(why, "KVM hides what it cannot emulate");
-  if (map_ram(k, false)) return refuse(why, "KVM_SET_USER_MEMORY_REGION: %s", strerror(errno));
+  if (ioctl(k->vm, KVM_ENABLE_CAP, &honest)) return decline(why, "KVM hides what it cannot emulate");
+  if (map_ram(k, false)) return decline(why, "KVM_SET_USER_MEMORY_REGION: %s", strerror(errno));
   k->cpu = ioctl(k->vm, KVM_CREATE_VCPU, 0);
-  if (k->cpu < 0) return refuse(why, "KVM_CREATE_VCPU: %s", strerror(errno));
+  if (k->cpu < 0) return decline(why, "KVM_CREATE_VCPU: %s", strerror(errno));
   k->run_size = (size_t)ioctl(k->dev, KVM_GET_VCPU_MMAP_SIZE, 0);
   void *run = mmap(NULL, k->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, k->cpu, 0);
-  if (run == MAP_FAILED) return refuse(why, "mmap of a vCPU: %s", strerror(errno));
+  if (run == MAP_FAILED) return decline(why, "mmap of a vCPU: %s", strerror(errno));
   k->run = run;
-  if (set_cpuid(k, m)) return refuse(why, "KVM_SET_CPUID2: %s", strerror(errno));
-  if (ioctl(k->cpu, KVM_GET_SREGS2, &k->fresh)) return refuse(why, "KVM_GET_SREGS2: %s", strerror(errno));
+  if (set_cpuid(k, m)) return decline(why, "KVM_SET_CPUID2: %s", strerror(errno));
+  if (ioctl(k->cpu, KVM_GET_SREGS2, &k->fresh)) return decline(why, "KVM_GET_SREGS2: %s", strerror(errno));
   k->model = *m;
   k->have_cpu = true;
   return 0;
@@ -145,11 +145,11 @@ static int sregs_in(struct kvm *k, const struct vstate *st, char why[REASON_MAX]
   r.flags = pae ? KVM_SREGS2_FLAGS_PDPTRS_VALID : 0;
   for (unsigned n = 0; n < 4; n++) r.pdptrs[n] = pae ? st->pdpte[n] : 0;
   if (ioctl(k->cpu, KVM_SET_SREGS2, &r))
-    return refuse(why, "KVM refuses the control and segment registers (KVM_SET_SREGS2)");
+    return decline(why, "KVM refuses the control and segment registers (KVM_SET_SREGS2)");
   struct kvm_sregs2 back;
-  if (ioctl(k->cpu, KVM_GET_SREGS2, &back)) return refuse(why, "KVM_GET_SREGS2: %s", strerror(errno));
+  if (ioctl(k->cpu, KVM_GET_SREGS2, &back)) return decline(why, "KVM_GET_SREGS2: %s", strerror(errno));
   if (back.cr0 != r.cr0 || back.cr3 != r.cr3 || back.cr4 != r.cr4 || back.efer != r.efer)
-    return refuse(why, "KVM changes %s (KVM_SET_SREGS2)", back.cr0 != r.cr0   ? "CR0"
+    return decline(why, "KVM changes %s (KVM_SET_SREGS2)", back.cr0 != r.cr0   ? "CR0"
                                                            : back.cr3 != r.cr3 ? "CR3"
                                                            : back.cr4 != r.cr4 ? "CR4"
                                                                                : "EFER");
@@ -170,7 +170,7 @@ static int msrs_in(struct kvm *k, const struct job *j, char why[REASON_MAX]) {
   }
   if (msrs_handed(j, why)) return -1;
   int got = ioctl(k->cpu, KVM_SET_MSRS, &m);
-  return got == HANDED_MSRS ? 0 : refuse(why, "KVM refuses an MSR (KVM_SET_MSRS)");
+  return got == HANDED_MSRS ? 0 : decline(why, "KVM refuses an MSR (KVM_SET_MSRS)");
 }
 
 /* KVM_SET_FPU leaves XSTATE_BV alone, so that XRSTOR may ignore it. SDM 1 13.4 (XSAVE Area) */
@@ -210,9 +210,9 @@ static int regs_in(struct kvm *k, const struct vstate *st, char why[REASON_MAX])
   struct kvm_mp_state mp = {.mp_state = KVM_MP_STATE_RUNNABLE};
   if (ioctl(k->cpu, KVM_SET_REGS, &r) || ioctl(k->cpu, KVM_SET_XSAVE, &fpu) ||
       ioctl(k->cpu, KVM_SET_DEBUGREGS, &d))
-    return refuse(why, "KVM refuses registers: %s", strerror(errno));
+    return decline(why, "KVM refuses registers: %s", strerror(errno));
   (void)ioctl(k->cpu, KVM_SET_MP_STATE, &mp);
-  if (ioctl(k->cpu, KVM_SET_VCPU_EVENTS, &e)) return refuse(why, "KVM_SET_VCPU_EVENTS: %s", strerror(errno));
+  if (ioctl(k->cpu, KVM_SET_VCPU_EVENTS, &e)) return decline(why, "KVM_SET_VCPU_EVENTS: %s", strerror(errno));
   return 0;
 }
 
@@ -230,7 +230,7 @@ static int state_out(struct kvm *k, struct vstate *st, char why[REASON_MAX]) {
       ioctl(k->cpu, KVM_GET_XSAVE, &fpu) || ioctl(k->cpu, KVM_GET_DEBUGREGS, &d) ||
       ioctl(k->cpu, KVM_GET_VCPU_EVENTS, &e) ||
       ioctl(k->cpu, KVM_GET_MSRS, &m) != HANDED_MSRS)
-    return refuse(why, "KVM does not give its state: %s", strerror(errno));
+    return decline(why, "KVM does not give its state: %s", strerror(errno));
   const u64 g[16] = {r.rax, r.rcx, r.rdx, r.rbx, r.rsp, r.rbp, r.rsi, r.rdi,
                      r.r8, r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15};
   memcpy(st->gpr, g, sizeof g);
@@ -269,18 +269,18 @@ static int step(struct kvm *k, const struct job *j, struct answer *a, char why[R
   setitimer(ITIMER_REAL, &soon, NULL);
   int got = ioctl(k->cpu, KVM_RUN, 0), error = errno;
   setitimer(ITIMER_REAL, &never, NULL);
-  if (got && error == EINTR) return refuse(why, "KVM does not come back from the instruction");
-  if (got) return refuse(why, "KVM_RUN: %s", strerror(error));
+  if (got && error == EINTR) return decline(why, "KVM does not come back from the instruction");
+  if (got) return decline(why, "KVM_RUN: %s", strerror(error));
   switch (k->run->exit_reason) {
   case KVM_EXIT_DEBUG: return 0;
   case KVM_EXIT_HLT: a->end = OUT_HALT; return 0;
   case KVM_EXIT_SHUTDOWN: a->end = OUT_SHUTDOWN; return 0;
-  case KVM_EXIT_IO: return refuse(why, "port I/O leaves the virtual processor");
-  case KVM_EXIT_MMIO: return refuse(why, "memory outside the machine");
+  case KVM_EXIT_IO: return decline(why, "port I/O leaves the virtual processor");
+  case KVM_EXIT_MMIO: return decline(why, "memory outside the machine");
   case KVM_EXIT_INTERNAL_ERROR:
-    return refuse(why, k->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
+    return decline(why, k->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
                            ? "KVM cannot emulate this" : "KVM has an internal error");
-  default: (void)j; return refuse(why, "KVM leaves with reason %u", k->run->exit_reason);
+  default: (void)j; return decline(why, "KVM leaves with reason %u", k->run->exit_reason);
   }
 }
 
@@ -307,38 +307,39 @@ static u64 code_base(const struct vstate *st) {
  * the host's processor in the host's ring 3. */
 static int beyond_software(const struct job *j, char why[REASON_MAX]) {
   const struct vstate *st = &j->plan->start;
-  if (j->c->mode == VM_V86) return refuse(why, "KVM without hardware drops EFLAGS.VM");
+  if (j->c->mode == VM_V86) return decline(why, "KVM without hardware drops EFLAGS.VM");
   if (mode_long(j->c->mode) && st->cpl == 3)
-    return refuse(why, "KVM without hardware runs ring 3 of long mode under the host's tables, CR0 and IOPL");
+    return decline(why, "KVM without hardware runs ring 3 of long mode under the host's tables and flags");
   return 0;
 }
 static int delivered_by_software(const struct job *j, const struct answer *a, char why[REASON_MAX]) {
   const struct vstate *st = &j->plan->start;
   bool handler = a->end == OUT_SHUTDOWN || a->st.rip - VM_HANDLERS < 256 * 16;
   if (handler && (st->cr0 & CR0_PE) && !mode_long(j->c->mode) && st->seg[SS].base)
-    return refuse(why, "KVM without hardware delivers to the stack without SS's base");
+    return decline(why, "KVM without hardware delivers to the stack without SS's base");
   if (a->end == OUT_DONE && st->cpl && a->st.rip == vm_handler(VEC_UD))
-    return refuse(why, "KVM without hardware makes #UD, above ring 0, of what it cannot emulate");
+    return decline(why, "KVM without hardware makes #UD, above ring 0, of what it cannot emulate");
   return 0;
 }
 
 static int kvm_case(void *opaque, const struct job *j, struct answer *a, char why[REASON_MAX]) {
   struct kvm *k = opaque;
   const struct vec_plan *p = j->plan;
-  if (j->c->vendor != VENDOR_INTEL) return refuse(why, "the host's processor is Intel's");
-  if (p->interrupt >= 0 || p->nmi) return refuse(why, "interrupts are not handed over");
+  if (j->c->vendor != VENDOR_INTEL) return decline(why, "the host's processor is Intel's");
+  if (p->interrupt >= 0 || p->nmi) return decline(why, "interrupts are not handed over");
   if ((p->start.dr[7] | DR7_FIXED) != DR7_FIXED)
-    return refuse(why, "KVM takes the debug registers for the breakpoints that it is stepped with");
-  if (p->start.pkru || p->want.pkru) return refuse(why, "PKRU is not handed over");
+    return decline(why, "KVM takes the debug registers for the breakpoints that it is stepped with");
+  if (p->start.pkru || p->want.pkru) return decline(why, "PKRU is not handed over");
+  if (simd_handed(j, why)) return -1;
   if (k->software && beyond_software(j, why)) return -1;
   bool fresh = !k->have_cpu || memcmp(k->model.has, j->model->has, sizeof k->model.has);
   if (fresh && new_cpu(k, j->model, why)) return -1;
   bool forget = tables_differ(k, &p->start);
   memcpy(k->ram, p->start.ram, VM_RAM);
   if (!fresh && forget && map_ram(k, true))
-    return refuse(why, "KVM_SET_USER_MEMORY_REGION: %s", strerror(errno));
+    return decline(why, "KVM_SET_USER_MEMORY_REGION: %s", strerror(errno));
   if (image_fpu_wide(&p->start) || image_fpu_wide(&p->want))
-    return refuse(why, "wide x87 pointers are not handed over");
+    return decline(why, "wide x87 pointers are not handed over");
   if (sregs_in(k, &p->start, why) || msrs_in(k, j, why) || regs_in(k, &p->start, why)) return -1;
   struct kvm_guest_debug debug = {.control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_HW_BP};
   debug.arch.debugreg[0] = j->want->rip + code_base(j->want);
@@ -346,7 +347,7 @@ static int kvm_case(void *opaque, const struct job *j, struct answer *a, char wh
   debug.arch.debugreg[7] = 0x40a;
 
   if (ioctl(k->cpu, KVM_SET_GUEST_DEBUG, &debug))
-    return refuse(why, "KVM_SET_GUEST_DEBUG: %s", strerror(errno));
+    return decline(why, "KVM_SET_GUEST_DEBUG: %s", strerror(errno));
   a->end = OUT_DONE;
   for (u64 n = 0; n < (p->steps ? p->steps : 1) && a->end == OUT_DONE; n++)
     if (step(k, j, a, why)) {
@@ -380,12 +381,12 @@ struct oracle *oracle_kvm(char why[REASON_MAX]) {
   k->ram = mmap(NULL, VM_RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   k->supported = calloc(1, sizeof *k->supported + CPUID_MAX * sizeof k->supported->entries[0]);
   if (k->supported) k->supported->nent = CPUID_MAX;
-  if (k->dev < 0) refuse(why, "/dev/kvm: %s", strerror(errno));
+  if (k->dev < 0) decline(why, "/dev/kvm: %s", strerror(errno));
   else if (ioctl(k->dev, KVM_GET_API_VERSION, 0) != KVM_API_VERSION || k->ram == MAP_FAILED || !k->supported)
-    refuse(why, "/dev/kvm: another version, or out of memory");
+    decline(why, "/dev/kvm: another version, or out of memory");
   else if (!ioctl(k->dev, KVM_CHECK_EXTENSION, KVM_CAP_SREGS2) ||
            ioctl(k->dev, KVM_GET_SUPPORTED_CPUID, k->supported))
-    refuse(why, "/dev/kvm: KVM is too old");
+    decline(why, "/dev/kvm: KVM is too old");
   else {
     struct sigaction act = {.sa_handler = on_alarm};
     sigaction(SIGALRM, &act, NULL);

@@ -118,6 +118,36 @@ START_TEST(a_refused_gate) {
 }
 END_TEST
 
+/* A fetch fails after an instruction that has retired: the record says by which check. SDM 3A 5.3 (Limit Checking), 4.7
+ * (Page-Fault Exceptions) */
+START_TEST(a_refused_fetch) {
+  enum { PAGES = 0xa000, ENTRIES = 0xb000, OVER = 0x404000 };
+  code("\x90\xeb\x7e", 3); /* nop; jmp */
+  set("cs.limit", CODE);
+  ck_assert_int_eq(rw_run(m, 2), RW_STOP_BUDGET);
+  ck_assert_ptr_nonnull(strstr(rw_explain(m), "needed: an instruction begins within CS's limit; found: offset 8001h, limit 8000h"));
+  for (int steps = 0; steps < 2; steps++) {
+    destroy();
+    build();
+    put(PAGES, ENTRIES | 7, 4);
+    for (unsigned k = 0; k < 256; k++) put(ENTRIES + k * 4, k << 12 | 7, 4);
+    put(ENTRIES + OVER / 4096 % 1024 * 4, 0xc003, 4); /* supervisor's */
+    put(PAGES + 4, ENTRIES | 7, 4);                   /* once more at 4 MiB */
+    set("cr3", PAGES);
+    set("cr0", 0x80000011);
+    gate(14, 0);
+    code("\xe9\xfb\xbf\x3f\x00", 5); /* jmp 404000h */
+    ck_assert_int_eq(steps ? rw_step(m) : rw_run(m, 2), RW_STOP_BUDGET);
+    if (steps) ck_assert_int_eq(rw_step(m), RW_STOP_BUDGET);
+    ck_assert_ptr_nonnull(strstr(rw_explain(m), "exception #PF(0005h): ring 3 -> ring 0"));
+    ck_assert_ptr_nonnull(strstr(rw_explain(m), "needed: a user access needs U/S = 1 in every entry"));
+    const char *limit = strstr(rw_explain_json(m), "\"id\":\"FETCH_LIMIT\",\"ok\":true"); /* what passed too */
+    ck_assert_ptr_nonnull(limit);
+    ck_assert_ptr_nonnull(strstr(limit, "\"id\":\"PAGE_USER\",\"ok\":false"));
+  }
+}
+END_TEST
+
 static uint64_t sum_of_everything(void) {
   static unsigned char ram[RAM];
   uint64_t h = 1469598103934665603u;
@@ -152,6 +182,44 @@ START_TEST(a_dry_run_commits_nothing) {
   ck_assert_int_eq(rw_whatif(m, NULL, 16, &outcome), -1);
   ck_assert_int_eq(rw_step(m), RW_STOP_BUDGET); /* the NOP is still there */
   ck_assert_uint_eq(get("rip"), CODE + 1);
+}
+END_TEST
+
+START_TEST(a_dry_run_is_of_one_instruction) {
+  enum rw_stop outcome;
+  ck_assert_int_eq(rw_whatif(m, "\xf4", 1, &outcome), 0);
+  ck_assert_ptr_nonnull(strstr(rw_explain(m), "CPL 3"));
+  ck_assert_int_eq(rw_whatif(m, "\x0f", 1, &outcome), -1);
+  ck_assert_str_eq(rw_error(m), "1 bytes are no whole instruction");
+  ck_assert_str_eq(rw_explain(m), "");
+  ck_assert_int_eq(rw_whatif(m, "\xc7\x05\x00", 3, &outcome), -1);
+  ck_assert_int_eq(rw_whatif(m, "\x90\x90", 2, &outcome), -1);
+  ck_assert_ptr_nonnull(strstr(rw_error(m), "more than one instruction: the first has 1"));
+  ck_assert_int_eq(rw_whatif(m, "\x0f\x0b", 2, &outcome), 0); /* UD2 */
+  ck_assert_int_eq(outcome, RW_STOP_FAULT);
+  set("cr3", 0xa000); /* empty tables: nothing is mapped */
+  set("cr0", 0x80000011);
+  ck_assert_int_eq(rw_whatif(m, "\x90", 1, &outcome), 0);
+  ck_assert_int_eq(outcome, RW_STOP_FAULT);
+  ck_assert_ptr_nonnull(strstr(rw_explain(m), "needed: the address is mapped"));
+  ck_assert_str_eq(rw_error(m), "the fetch at CS:RIP would fault: the bytes were not looked at");
+}
+END_TEST
+
+/* HLT ends when its machine is told to go on elsewhere. */
+START_TEST(halted) {
+  enum rw_stop outcome;
+  code("\xf4\x90", 2);
+  ck_assert_int_eq(rw_load_segment(m, "cs", KCS), 0);
+  ck_assert_int_eq(rw_load_segment(m, "ss", KDS), 0);
+  ck_assert_int_eq(rw_step(m), RW_STOP_BUDGET);
+  ck_assert_int_eq(rw_step(m), RW_STOP_HALT);
+  ck_assert_int_eq(rw_whatif(m, "\x90", 1, &outcome), 0);
+  ck_assert_int_eq(outcome, RW_STOP_BUDGET);
+  ck_assert_int_eq(rw_step(m), RW_STOP_HALT); /* still */
+  set("eip", CODE + 1);
+  ck_assert_int_eq(rw_step(m), RW_STOP_BUDGET);
+  ck_assert_uint_eq(get("rip"), CODE + 2);
 }
 END_TEST
 
@@ -350,6 +418,8 @@ START_TEST(mistakes_have_reasons) {
   ck_assert_ptr_nonnull(strstr(err, "pentium9"));
   ck_assert_ptr_null(rw_create("intel", 100, err, sizeof err));
   ck_assert_ptr_nonnull(strstr(err, "100 bytes"));
+  ck_assert_ptr_null(rw_create("intel", (UINT64_C(1) << 40) + 4096, err, sizeof err));
+  ck_assert_ptr_nonnull(strstr(err, "at most 2^40"));
   ck_assert_int_eq(rw_get(m, "rzz", &v), -1);
   ck_assert_str_eq(rw_error(m), "rzz: no such register");
   ck_assert_int_eq(rw_write(m, RAM - 2, "abc", 3), -1);
@@ -366,7 +436,7 @@ END_TEST
 Suite *suite_api(void);
 Suite *suite_api(void) {
   const TTest *const tests[] = {
-      a_ring_change_and_its_record, a_refused_gate, a_dry_run_commits_nothing, sysenter_sums,
+      a_ring_change_and_its_record, a_refused_gate, a_refused_fetch, a_dry_run_commits_nothing, sysenter_sums, a_dry_run_is_of_one_instruction, halted,
       interrupts_from_outside,      ports,          mistakes_have_reasons,
       two_segments_one_offset,      more_segments_than_numbers, a_branch_under_another_limit,
       faults_without_end,           a_single_step_ends_hlt,     reasons_are_of_the_last_thing,

@@ -110,7 +110,7 @@ START_TEST(feature_registers_of_both_models) {
   }
   ck_assert_uint_eq(reg(model_find("intel"), 0x80000001, 0, C), 1);
   ck_assert_uint_eq(reg(model_find("intel"), 0x80000001, 0, D), ext);
-  ck_assert_uint_eq(reg(model_find("amd"), 0x80000001, 0, C), 1 | 1u << 22);
+  ck_assert_uint_eq(reg(model_find("amd"), 0x80000001, 0, C), 1 | 1u << 4 | 1u << 22);
   /* APM 3 E.4.2: bits 0-9, 12-17, 23 and 24 repeat leaf 1 */
   ck_assert_uint_eq(reg(model_find("amd"), 0x80000001, 0, D), ext | 1u << 22 | (leaf1 & 0x0183f3ff));
 }
@@ -272,7 +272,7 @@ START_TEST(bits_that_follow_the_processor) {
 }
 END_TEST
 
-/* SDM 4 2.1 (IA32_MISC_ENABLE): bits 18, 22 and 34 change what CPUID shows. */
+/* SDM 4 2.1 (Architectural MSRs: IA32_MISC_ENABLE): bits 18, 22 and 34 change what CPUID shows. */
 START_TEST(misc_enable_changes_cpuid) {
   u32 r[4];
   struct cpu_model m = WITH("intel", FEAT_MONITOR);
@@ -394,7 +394,7 @@ START_TEST(parse_errors_are_precise) {
   parse_fails("intel,+sse22", "unknown CPU feature 'sse22'; did you mean 'sse2'?");
   parse_fails("amd,-rdtsc", "unknown CPU feature 'rdtsc'; did you mean 'rdtscp'?");
   parse_fails("intel,+mmxext", "CPU feature 'mmxext' does not exist on vendor intel");
-  parse_fails("intel,+avx512f", "CPU feature 'avx512f' is not emulated: no model has it");
+  parse_fails("intel,+rtm", "CPU feature 'rtm' is not emulated: no model has it");
   parse_fails("intel,+aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
               "the name '+aaaaaaaaaaaaaaaaaaa...' in the CPU model is too long");
   ck_assert_int_eq(model_parse("nothing", &m, err, sizeof err), -1);
@@ -439,6 +439,13 @@ START_TEST(vendor_rules) {
     ck_assert_int_eq(model_does(model_find("intel"), rows[i].r), rows[i].intel);
     ck_assert_int_eq(model_does(model_find("amd"), rows[i].r), rows[i].amd);
   }
+  /* A CPUID bit decides where there is one. */
+  struct cpu_model later;
+  ck_assert_int_eq(model_parse("amd,+null_sel_clr_base,+xsaveerptr", &later, err, sizeof err), 0);
+  ck_assert(model_does(&later, RULE_NULL_CLEARS_BASE) && model_does(&later, RULE_FX_POINTERS_ALWAYS));
+  ck_assert(model_does(model_find("zen4"), RULE_NULL_CLEARS_BASE));
+  ck_assert_int_eq(model_parse("zen4,-null_sel_clr_base,-xsaveerptr", &later, err, sizeof err), 0);
+  ck_assert(!model_does(&later, RULE_NULL_CLEARS_BASE) && !model_does(&later, RULE_FX_POINTERS_ALWAYS));
   m.unlike[RULE_NULL_CLEARS_BASE] = 1;
   ck_assert(!model_does(&m, RULE_NULL_CLEARS_BASE));
   ck_assert_int_eq(model_for_vendor(&m, "amd", err, sizeof err), 0);

@@ -1,6 +1,6 @@
 /* A small machine for tests of the processor: 4 MiB of memory, descriptor tables, a TSS, page tables, and a
- * handler of one HLT for every vector. Layouts: SDM 3A 3.4.5 (Segment Descriptors), 6.11, 6.14.1 (IDT
- * Descriptors), 7.2.1 (TSS), 7.7 (Task Management in 64-bit Mode). */
+ * handler of one HLT for every vector. Layouts: SDM 3A 3.4.5 (Segment Descriptors), 6.11 (IDT
+ * Descriptors), 6.14.1 (64-Bit Mode IDT), 7.2.1 (Task-State Segment (TSS)), 7.7 (Task Management in 64-bit Mode). */
 #ifndef TESTS_UNIT_MACHINE_H
 #define TESTS_UNIT_MACHINE_H
 

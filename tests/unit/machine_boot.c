@@ -1,4 +1,4 @@
-/* Boot images: ROMs, flat images, multiboot kernels, and everything that is wrong with damaged ones. SDM 3A 10.1.4
+/* Boot images: ROMs, flat images, multiboot kernels, and everything that is wrong with damaged ones. SDM 3A 9.1.4
  * (First Instruction Executed); The Multiboot Specification version 0.6.96, 3.1 to 3.3. */
 #include <errno.h>
 #include <stdlib.h>

@@ -140,7 +140,7 @@ START_TEST(registers_follow_features) {
   ck_assert_ptr_null(msr_find(&m, 0xc0000103));
   ck_assert_ptr_null(msr_find(&m, 0x200));
   ck_assert_ptr_null(msr_find(&m, 0xc0000082));
-  ck_assert_ptr_nonnull(msr_find(&m, 0xc0000080)); /* NX alone: SDM 4 2.1 (IA32_EFER) */
+  ck_assert_ptr_nonnull(msr_find(&m, 0xc0000080)); /* NX alone: SDM 4 2.1 (Architectural MSRs: IA32_EFER) */
   m = model("intel,-lm,-nx");
   ck_assert_ptr_null(msr_find(&m, 0xc0000080));
   m = model("amd,-lm,-nx"); /* SYSCALL alone */
@@ -204,7 +204,7 @@ START_TEST(efer_lme_and_lma) {
 }
 END_TEST
 
-/* SDM 4 2.1 (IA32_MISC_ENABLE[34]): XD disable makes EFER.NXE reserved. */
+/* SDM 4 2.1 (Architectural MSRs: IA32_MISC_ENABLE[34]): XD disable makes EFER.NXE reserved. */
 START_TEST(efer_nxe_under_xd_disable) {
   const struct cpu_model *m = model_find("intel");
   u64 v[MSR_SLOTS];
@@ -253,7 +253,7 @@ START_TEST(sysenter_registers) {
 }
 END_TEST
 
-/* SDM 4 2.1 (IA32_TSC_AUX: bits 63:32 reserved); APM 3 RDTSCP: amd has 32 bits and drops the rest. */
+/* SDM 4 2.1 (Architectural MSRs: IA32_TSC_AUX: bits 63:32 reserved); APM 3 RDTSCP: amd has 32 bits and drops the rest. */
 START_TEST(tsc_registers) {
   WRITES(model_find("intel"), true, {MSR_TSC_AUX, 0, 0xffffffff, MSR_OK, 0xffffffff},
          {MSR_TSC_AUX, 0, BIT(32), MSR_GP, 0});
@@ -355,7 +355,8 @@ START_TEST(intel_registers) {
 }
 END_TEST
 
-/* APM 2 3.2.10 (HWCR), 7.9.4 (Top of Memory), 15.30.1 (VM_CR MSR), 7.9.2 (IORRs) */
+/* APM 2 3.2.10 (Hardware Configuration Register (HWCR)), 7.9.4 (Top of Memory), 15.30.1 (VM_CR MSR
+ * (C001_0114h)), 7.9.2 (IORRs) */
 START_TEST(amd_registers) {
   WRITES(model_find("amd"), true, {MSR_HWCR, BIT(24), BIT(18), MSR_OK, BIT(18) | BIT(24)},
          {MSR_HWCR, BIT(24), BIT(6) | BIT(24), MSR_OK, BIT(24)}, {MSR_HWCR, BIT(24), BIT(1), MSR_GP, 0},
@@ -392,7 +393,7 @@ START_TEST(machine_check_banks) {
 }
 END_TEST
 
-/* SDM 4 2.1 (IA32_PRED_CMD): write-only; a read is #GP(0). */
+/* SDM 4 2.1 (Architectural MSRs: IA32_PRED_CMD): write-only; a read is #GP(0). */
 START_TEST(write_only_registers) {
   struct cpu_model m = MODEL_WITH("intel", FEAT_SPEC_CTRL, FEAT_FLUSH_L1D);
   WRITES(&m, true, {MSR_PRED_CMD, 0, 1, MSR_OK, 0}, {MSR_PRED_CMD, 0, 2, MSR_GP, 0},

@@ -1,5 +1,5 @@
 /* Segment registers, far transfers, and privileged and IOPL-sensitive instructions: real effects on a small
- * machine. SDM 3A 5 (Protection), SDM 1 18.5 (Protected-Mode I/O), and the instructions' pages in SDM 2. */
+ * machine. SDM 3A 5 (Protection), SDM 1 19.5 (Protected-Mode I/O), and the instructions' pages in SDM 2. */
 #include "tests/unit/machine.h"
 
 #define VENDOR (_i ? VENDOR_AMD : VENDOR_INTEL)

@@ -1,5 +1,6 @@
 /* Delivery of interrupts and exceptions, and IRET: real effects on a small machine.
- * SDM 3A 6.12 (Exception and Interrupt Handling), 6.13 (Error Code), 6.14 (64-bit Mode), 6.15 (Interrupt 8);
+ * SDM 3A 6.12 (Exception and Interrupt Handling), 6.13 (Error Code), 6.14 (Exception and Interrupt
+ * Handling in 64-bit Mode), 6.15 (Interrupt 8);
  * SDM 2A INT n, IRET. The numbers expected are those manuals' own arithmetic. */
 #include "cpu/check.h"
 #include "tests/unit/machine.h"

@@ -601,6 +601,7 @@ static void everything(const struct view *v, struct disasm *d, u64 seed) {
   view_cpuid(v, (s64)(u32)seed);
   view_fpu(v);
   view_sse(v);
+  view_avx(v);
   for (unsigned k = 0; k < 3; k++)
     for (u64 la = seed & 0x3fffff, n = 0; n < 16; n++, la += 5) {
       disasm_one(d, v->cpu, NULL, la, la, widths[k], text, sizeof text);

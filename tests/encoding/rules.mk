@@ -1,0 +1,15 @@
+# Our decoder against Capstone and Zydis: one program over the library.
+
+ENCODING := $(OBJ)/check-encoding
+ENCODING_OBJS := $(patsubst %.c,$(OBJ)/%.o,$(wildcard tests/encoding/*.c))
+
+$(ENCODING): $(ENCODING_OBJS) $(LIB)
+	$(call SAY,LD,$@)
+	$(Q)$(CC) $(BASE_CFLAGS) -o $@ $(ENCODING_OBJS) $(LIB) $(LIB_LIBS) -lZydis
+-include $(ENCODING_OBJS:.o=.d)
+
+CHECKS += encoding
+CHECK_encoding = $(ENCODING) --short tests/encoding/judged
+CHECKS_LONG += encoding-full
+CHECK_encoding-full = $(ENCODING) tests/encoding/judged
+CHECK_NEEDS += $(ENCODING)
