@@ -38,6 +38,11 @@ ifneq ($(APP_SRCS),)
 CHECKS += linux
 CHECK_linux = tests/linux/compare $(if $(SAN),--timeout 300) --guests $(OBJ)/guest --debs $(DEBS) --four-ways $(RINGWALK) run
 CHECK_NEEDS += $(RINGWALK) $(GUESTS)
+# The variants of the C library for AVX2 and AVX-512. Where this machine rounds once, so must the emulated one.
+ifneq ($(shell grep -w avx2 /proc/cpuinfo 2>/dev/null | grep -cw fma),0)
+CHECKS += linux-avx
+CHECK_linux-avx = tests/linux/compare $(if $(SAN),--timeout 300) --guests $(OBJ)/guest --debs $(DEBS) --hwcaps $(RINGWALK) run -cpu icelake
+endif
 endif
 
 # Conformance vectors.
