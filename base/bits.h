@@ -10,6 +10,9 @@
 /* Bits hi..lo set. */
 #define MASK(hi, lo) ((~UINT64_C(0) >> (63 - (hi))) & (~UINT64_C(0) << (lo)))
 
+/* The lowest n (0..64) bits set. */
+static inline u64 low_bits(unsigned n) { return n < 64 ? BIT(n) - 1 : ~UINT64_C(0); }
+
 /* Bits hi..lo of v, shifted down. */
 static inline u64 bits(u64 v, unsigned hi, unsigned lo) { return (v & MASK(hi, lo)) >> lo; }
 

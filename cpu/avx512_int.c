@@ -14,8 +14,7 @@
 /* Seldom executed: one handler. */
 #define RARE(esize, name, flags)                                                         \
   VEC_LANES_X(vec_##name, esize, flags, 0, op_##name)                                    \
-  static handler_fn *const t_vec_##name[1][FORMS] = {{[FORM_X] = h_vec_##name##_X}};     \
-  const struct body body_vec_##name = {1, t_vec_##name};
+  VEC_BODY_X(vec_##name, vec_##name)
 
 /* One lane's elements: p of a, q of b, o of c. */
 #define ELEMENTS(name, type, member, n, expr)                                            \
@@ -68,8 +67,7 @@ ALWAYS_INLINE void whole_lanes3(union vec *r, const struct vex_args *x, lane_op3
     NEXT(cpu, i, FORM_X);                                                                                     \
   }                                                                                                           \
   LANES3_INST(name, 0, op) LANES3_INST(name, 1, op) LANES3_INST(name, 2, op)                                  \
-  static handler_fn *const t_##name[3][FORMS] = {VEC_LANES_ROW(name, 0), VEC_LANES_ROW(name, 1), VEC_LANES_ROW(name, 2)}; \
-  const struct body body_##name = {3, t_##name};
+  VEC_BODY_3(name, name)
 #define LANES3(esize, name) LANES3_BODY(vec_##name, esize, op_##name)
 #define RARE3(esize, name)                                                               \
   static void fn_##name(union vec *r, const struct vex_args *x) { whole_lanes3(r, x, op_##name); } \

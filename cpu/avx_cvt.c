@@ -161,12 +161,10 @@ ALWAYS_INLINE void cvt_run(struct cpu *cpu, const struct insn *i, const u8 *p, u
 /* With handlers for registers and flat memory. */
 #define CVT_HOT(name, in, out, kind)                                                                          \
   CVT_X(name, in, out, kind) CVT_INST(name, 0, in, out) CVT_INST(name, 1, in, out) CVT_INST(name, 2, in, out) \
-  static handler_fn *const t_##name[3][FORMS] = {VEC_LANES_ROW(name, 0), VEC_LANES_ROW(name, 1), VEC_LANES_ROW(name, 2)}; \
-  const struct body body_vec_##name = {3, t_##name};
+  VEC_BODY_3(name, vec_##name)
 #define CVT(name, in, out)                                                                                    \
   CVT_X(name, in, out, FP_PLAIN)                                                                              \
-  static handler_fn *const t_##name[1][FORMS] = {{[FORM_X] = h_##name##_X}};                                  \
-  const struct body body_vec_##name = {1, t_##name};
+  VEC_BODY_X(name, vec_##name)
 CVT_HOT(cvtps2pd, 4, 8, FP_PLAIN) CVT_HOT(cvtpd2ps, 8, 4, FP_NARROW | FP_DOUBLE)
 CVT_HOT(cvtdq2ps, 4, 4, FP_PLAIN) CVT_HOT(cvtps2dq, 4, 4, FP_PLAIN) CVT_HOT(cvttps2dq, 4, 4, FP_PLAIN)
 CVT_HOT(cvtdq2pd, 4, 8, FP_PLAIN) CVT_HOT(cvtpd2dq, 8, 4, FP_PLAIN) CVT_HOT(cvttpd2dq, 8, 4, FP_PLAIN)
@@ -204,8 +202,7 @@ static NOINLINE void cvt_scalar_x(struct cpu *cpu, const struct insn *i, const s
   static const struct insn *h_##name##_0_M(struct cpu *restrict cpu, const struct insn *restrict i) {         \
     return vex_lanes_m(cpu, i, 0, in_, VF_FP | VF_SCALAR, op_##name, h_##name##_X);                           \
   }                                                                                                           \
-  static handler_fn *const t_##name[1][FORMS] = {VEC_LANES_ROW(name, 0)};                                     \
-  const struct body body_vec_##name = {1, t_##name};
+  VEC_BODY_1(name, vec_##name)
 CVT_SCALAR(cvtss2sd, 4, 8, FP_PLAIN)
 CVT_SCALAR(cvtsd2ss, 8, 4, FP_NARROW | FP_DOUBLE | FP_SCALAR)
 

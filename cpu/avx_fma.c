@@ -159,12 +159,10 @@ ALWAYS_INLINE void fma_run(struct cpu *cpu, const struct insn *i, const u8 *p, u
   }
 #define FMA_PACKED(name, esize, how)                                                                          \
   FMA_X(name, esize, how, false) FMA_INST(name, 0, 0) FMA_INST(name, 1, 0) FMA_INST(name, 2, 0)               \
-  static handler_fn *const t_##name[3][FORMS] = {VEC_LANES_ROW(name, 0), VEC_LANES_ROW(name, 1), VEC_LANES_ROW(name, 2)}; \
-  const struct body body_vec_##name = {3, t_##name};
+  VEC_BODY_3(name, vec_##name)
 #define FMA_SCALAR(name, esize, how)                                                                          \
   FMA_X(name, esize, how, true) FMA_INST(name, 0, esize)                                                      \
-  static handler_fn *const t_##name[1][FORMS] = {VEC_LANES_ROW(name, 0)};                                     \
-  const struct body body_vec_##name = {1, t_##name};
+  VEC_BODY_1(name, vec_##name)
 
 #define FMA_ORDERS(M, name, sfx, esize, how)                                                                  \
   M(name##132##sfx, esize, FMA_132 | (how)) M(name##213##sfx, esize, FMA_213 | (how))                        \

@@ -77,8 +77,7 @@ static void dot_product_x(struct cpu *cpu, const struct insn *i, unsigned esize,
     dot_product_x(cpu, i, esize, op_##name, name##_exact);                                                    \
     NEXT(cpu, i, FORM_X);                                                                                     \
   }                                                                                                           \
-  static handler_fn *const t_vec_##name[1][FORMS] = {{[FORM_X] = h_vec_##name##_X}};                          \
-  const struct body body_vec_##name = {1, t_vec_##name};
+  VEC_BODY_X(vec_##name, vec_##name)
 DOT_PRODUCT(dpps, 4) DOT_PRODUCT(dppd, 8)
 
 /* ---- comparison ---- */
@@ -154,6 +153,5 @@ static NOINLINE void compare_x(struct cpu *cpu, const struct insn *i, unsigned e
     cpu->hf = op_##name(lane_get(cpu, i->dst, 0), host_vload(p, (enum vmem)esize));                           \
     NEXT(cpu, i, FORM_M);                                                                                     \
   }                                                                                                           \
-  static handler_fn *const t_vec_##name[1][FORMS] = {VEC_LANES_ROW(vec_##name, 0)};                           \
-  const struct body body_vec_##name = {1, t_vec_##name};
+  VEC_BODY_1(vec_##name, vec_##name)
 COMPARE(ucomiss, 4) COMPARE(ucomisd, 8) COMPARE(comiss, 4) COMPARE(comisd, 8)

@@ -5,14 +5,6 @@
 #include "cpu/paging.h"
 #include "cpu/vex.h"
 
-#define X_ONLY(name, code)                                                                                    \
-  static NOINLINE const struct insn *h_##name##_X(struct cpu *restrict cpu, const struct insn *restrict i) {  \
-    code;                                                                                                     \
-    NEXT(cpu, i, FORM_X);                                                                                     \
-  }                                                                                                           \
-  static handler_fn *const t_##name[1][FORMS] = {{[FORM_X] = h_##name##_X}};                                  \
-  const struct body body_##name = {1, t_##name};
-
 static u64 element(const union vec *v, unsigned k, unsigned size) {
   u64 r = 0;
   memcpy(&r, &v->b[k * size], size);
@@ -38,16 +30,15 @@ static void masked_store(struct cpu *cpu, const struct insn *i, unsigned size) {
   unsigned n = (16u << vex_vl(i)) / size;
   vex_store_selected(cpu, i, &cpu->vec[i->src], n, size, sign_mask(&cpu->vec[vex_vvvv(i)], n, size));
 }
-X_ONLY(vec_maskload_d, masked_load(cpu, i, 4))
-X_ONLY(vec_maskload_q, masked_load(cpu, i, 8))
-X_ONLY(vec_maskstore_d, masked_store(cpu, i, 4))
-X_ONLY(vec_maskstore_q, masked_store(cpu, i, 8))
+VEC_X_ONLY(vec_maskload_d, masked_load(cpu, i, 4))
+VEC_X_ONLY(vec_maskload_q, masked_load(cpu, i, 8))
+VEC_X_ONLY(vec_maskstore_d, masked_store(cpu, i, 4))
+VEC_X_ONLY(vec_maskstore_q, masked_store(cpu, i, 8))
 
 /* ---- gathers and scatters: EFLAGS.AC does not count for their elements (silicon). An element that is done leaves the mask: a fault at a later one can be returned from ---- */
 static u64 indexed_offset(const struct cpu *cpu, const struct insn *i, unsigned k, unsigned index_size) {
-  static const u64 amask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
   u64 index = (u64)sext(element(&cpu->vec[i->index], k, index_size), 8 * index_size);
-  return (cpu->gpr[i->base] + (index << i->scale) + i->imm) & amask[i->flags & IF_ASIZE];
+  return (cpu->gpr[i->base] + (index << i->scale) + i->imm) & insn_address_mask(i);
 }
 static unsigned elements(const struct insn *i, unsigned index_size, unsigned size) {
   return (16u << vex_vl(i)) / (index_size > size ? index_size : size);
@@ -114,18 +105,12 @@ static bool move_indexed(struct cpu *cpu, const struct insn *i, struct indexed x
   if (acc == ACC_READ) clear_vector_above(v, x.n * x.size);
   return true;
 }
-static const struct insn *partly_done(struct cpu *cpu, const struct insn *i) {
-  cpu->rep_partial = true;
-  cpu->budget++; /* not retired yet */
-  return cpu_leave_at(cpu, i, insn_rip(i));
-}
 #define INDEXED_ONE(name, index_size, size, by_vector, acc)                                                   \
   static NOINLINE const struct insn *h_##name##_X(struct cpu *restrict cpu, const struct insn *restrict i) {  \
-    if (!move_indexed(cpu, i, indexed(cpu, i, index_size, size, by_vector), acc)) return partly_done(cpu, i); \
+    if (!move_indexed(cpu, i, indexed(cpu, i, index_size, size, by_vector), acc)) return cpu_leave_partial(cpu, i); \
     NEXT(cpu, i, FORM_X);                                                                                     \
   }                                                                                                           \
-  static handler_fn *const t_##name[1][FORMS] = {{[FORM_X] = h_##name##_X}};                                  \
-  const struct body body_##name = {1, t_##name};
+  VEC_BODY_X(name, name)
 #define INDEXED(name, index_size, size)                                      \
   INDEXED_ONE(vec_gather_##name, index_size, size, true, ACC_READ)            \
   INDEXED_ONE(vec_gather_k_##name, index_size, size, false, ACC_READ)         \
@@ -156,8 +141,7 @@ static void compress(struct cpu *cpu, const struct insn *i, unsigned size) {
   u64 mask = vex_mask(cpu, i, n);
   union vec v;
   unsigned count = pack(&v, &cpu->vec[i->src], n, size, mask);
-  u64 packed = count < 64 ? BIT(count) - 1 : ~UINT64_C(0);
-  if (i->seg == SEG_REG) vex_commit(cpu, i, &v, bytes, n, size, packed);
+  if (i->seg == SEG_REG) vex_commit(cpu, i, &v, bytes, n, size, low_bits(count));
   else if (count) store_packed(cpu, i, &v, count * size);
 }
 static void expand(struct cpu *cpu, const struct insn *i, unsigned size) {
@@ -171,10 +155,10 @@ static void expand(struct cpu *cpu, const struct insn *i, unsigned size) {
     if (mask >> k & 1) memcpy(&r.b[k * size], &v.b[size * from++], size);
   vex_commit(cpu, i, &r, bytes, n, size, mask);
 }
-X_ONLY(vec_compress_b, compress(cpu, i, 1)) X_ONLY(vec_expand_b, expand(cpu, i, 1))
-X_ONLY(vec_compress_w, compress(cpu, i, 2)) X_ONLY(vec_expand_w, expand(cpu, i, 2))
-X_ONLY(vec_compress_d, compress(cpu, i, 4)) X_ONLY(vec_expand_d, expand(cpu, i, 4))
-X_ONLY(vec_compress_q, compress(cpu, i, 8)) X_ONLY(vec_expand_q, expand(cpu, i, 8))
+VEC_X_ONLY(vec_compress_b, compress(cpu, i, 1)) VEC_X_ONLY(vec_expand_b, expand(cpu, i, 1))
+VEC_X_ONLY(vec_compress_w, compress(cpu, i, 2)) VEC_X_ONLY(vec_expand_w, expand(cpu, i, 2))
+VEC_X_ONLY(vec_compress_d, compress(cpu, i, 4)) VEC_X_ONLY(vec_expand_d, expand(cpu, i, 4))
+VEC_X_ONLY(vec_compress_q, compress(cpu, i, 8)) VEC_X_ONLY(vec_expand_q, expand(cpu, i, 8))
 
 /* ---- MXCSR ---- */
 static void load_mxcsr(struct cpu *cpu, const struct insn *i) {
@@ -182,5 +166,5 @@ static void load_mxcsr(struct cpu *cpu, const struct insn *i) {
   require_ab(cpu, CHK_MXCSR_RESERVED, !(v & ~(u32)MXCSR_VALID), 0, v, 0);
   simd_set_mxcsr(cpu, v);
 }
-X_ONLY(vec_ldmxcsr, load_mxcsr(cpu, i))
-X_ONLY(vec_stmxcsr, mem_write32(cpu, vex_linear(cpu, i, 0, 4, ACC_WRITE), simd_mxcsr(cpu)))
+VEC_X_ONLY(vec_ldmxcsr, load_mxcsr(cpu, i))
+VEC_X_ONLY(vec_stmxcsr, mem_write32(cpu, vex_linear(cpu, i, 0, 4, ACC_WRITE), simd_mxcsr(cpu)))

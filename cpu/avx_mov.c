@@ -62,15 +62,12 @@ ALWAYS_INLINE void put_vector(struct cpu *cpu, const struct insn *i, u8 *p, unsi
     put_vector(cpu, i, p, vl);                                                                                \
     NEXT(cpu, i, FORM_M);                                                                                     \
   }
-#define MOVE_TABLE(name)                                                                                      \
-  static handler_fn *const t_##name[3][FORMS] = {VEC_LANES_ROW(name, 0), VEC_LANES_ROW(name, 1), VEC_LANES_ROW(name, 2)}; \
-  const struct body body_##name = {3, t_##name};
 #define LOAD(name, esize, aligned)                                                                            \
   MOVE_X(name, esize, aligned, load_x) MOVE_R(name, 0) MOVE_R(name, 1) MOVE_R(name, 2)                        \
-  LOAD_M(name, 0, aligned) LOAD_M(name, 1, aligned) LOAD_M(name, 2, aligned) MOVE_TABLE(name)
+  LOAD_M(name, 0, aligned) LOAD_M(name, 1, aligned) LOAD_M(name, 2, aligned) VEC_BODY_3(name, name)
 #define STORE(name, esize, aligned)                                                                           \
   MOVE_X(name, esize, aligned, store_x) MOVE_R(name, 0) MOVE_R(name, 1) MOVE_R(name, 2)                       \
-  STORE_M(name, 0, aligned) STORE_M(name, 1, aligned) STORE_M(name, 2, aligned) MOVE_TABLE(name)
+  STORE_M(name, 0, aligned) STORE_M(name, 1, aligned) STORE_M(name, 2, aligned) VEC_BODY_3(name, name)
 
 LOAD(vec_load_a4, 4, true) LOAD(vec_load_a8, 8, true)
 LOAD(vec_load_1, 1, false) LOAD(vec_load_2, 2, false) LOAD(vec_load_4, 4, false) LOAD(vec_load_8, 8, false)

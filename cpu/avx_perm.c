@@ -117,19 +117,11 @@ static void insert_element(struct cpu *cpu, const struct insn *i, unsigned bytes
   memcpy(&r.b[bytes * (vex_imm(i) & (16 / bytes - 1))], &v, bytes);
   cpu->vec[i->dst] = r;
 }
-/* One handler for any operand. */
-#define X_ONLY(name, code)                                                                                    \
-  static NOINLINE const struct insn *h_##name##_X(struct cpu *restrict cpu, const struct insn *restrict i) {  \
-    code;                                                                                                     \
-    NEXT(cpu, i, FORM_X);                                                                                     \
-  }                                                                                                           \
-  static handler_fn *const t_##name[1][FORMS] = {{[FORM_X] = h_##name##_X}};                                  \
-  const struct body body_##name = {1, t_##name};
 /* 4, or 8 with W in 64-bit mode. */
 static unsigned gpr_bytes(const struct insn *i) { return WIDTH_BYTES(insn_osize(i)); }
-X_ONLY(vec_pinsrb, insert_element(cpu, i, 1))
-X_ONLY(vec_pinsrw, insert_element(cpu, i, 2))
-X_ONLY(vec_pinsr_y, insert_element(cpu, i, gpr_bytes(i)))
+VEC_X_ONLY(vec_pinsrb, insert_element(cpu, i, 1))
+VEC_X_ONLY(vec_pinsrw, insert_element(cpu, i, 2))
+VEC_X_ONLY(vec_pinsr_y, insert_element(cpu, i, gpr_bytes(i)))
 
 /* ---- extraction: the first operand is r/m ---- */
 static void put(struct cpu *cpu, const struct insn *i, const union vec *v, unsigned bytes, unsigned esize) {
@@ -146,10 +138,10 @@ static void extract(struct cpu *cpu, const struct insn *i, unsigned part, unsign
   memcpy(&v, &cpu->vec[i->src].b[part * (vex_imm(i) & (parts - 1))], part);
   put(cpu, i, &v, part, esize);
 }
-X_ONLY(vec_extract128_d, extract(cpu, i, 16, 4))
-X_ONLY(vec_extract128_q, extract(cpu, i, 16, 8))
-X_ONLY(vec_extract256_d, extract(cpu, i, 32, 4))
-X_ONLY(vec_extract256_q, extract(cpu, i, 32, 8))
+VEC_X_ONLY(vec_extract128_d, extract(cpu, i, 16, 4))
+VEC_X_ONLY(vec_extract128_q, extract(cpu, i, 16, 8))
+VEC_X_ONLY(vec_extract256_d, extract(cpu, i, 32, 4))
+VEC_X_ONLY(vec_extract256_q, extract(cpu, i, 32, 8))
 /* To a general register, zero-extended, or memory. */
 static void extract_element(struct cpu *cpu, const struct insn *i, unsigned bytes) {
   u64 v = 0;
@@ -157,11 +149,11 @@ static void extract_element(struct cpu *cpu, const struct insn *i, unsigned byte
   if (i->seg == SEG_REG) cpu->gpr[i->dst] = v;
   else mem_write(cpu, vex_linear(cpu, i, 0, bytes, ACC_WRITE), v, bytes);
 }
-X_ONLY(vec_pextrb, extract_element(cpu, i, 1))
-X_ONLY(vec_pextrw, extract_element(cpu, i, 2))
-X_ONLY(vec_pextrd, extract_element(cpu, i, 4))
-X_ONLY(vec_pextr_y, extract_element(cpu, i, gpr_bytes(i)))
-X_ONLY(vec_pextrw_g, cpu->gpr[i->dst] = cpu->vec[i->src].w[vex_imm(i) & 7])
+VEC_X_ONLY(vec_pextrb, extract_element(cpu, i, 1))
+VEC_X_ONLY(vec_pextrw, extract_element(cpu, i, 2))
+VEC_X_ONLY(vec_pextrd, extract_element(cpu, i, 4))
+VEC_X_ONLY(vec_pextr_y, extract_element(cpu, i, gpr_bytes(i)))
+VEC_X_ONLY(vec_pextrw_g, cpu->gpr[i->dst] = cpu->vec[i->src].w[vex_imm(i) & 7])
 
 /* ---- broadcasts ---- */
 EACH(broadcast_b, b, B->b[0])
@@ -192,7 +184,7 @@ ALWAYS_INLINE void put_lanes(struct cpu *cpu, const struct insn *i, unsigned vl,
 #define SPLAT(name, esize, flags, fn, lane)                                                                   \
   VEC_WHOLE_X(name, esize, flags, fn)                                                                         \
   SPLAT_INST(name, 0, esize, lane) SPLAT_INST(name, 1, esize, lane) SPLAT_INST(name, 2, esize, lane)          \
-  VEC_TABLE_3(name)
+  VEC_BODY_3(name, name)
 SPLAT(vec_broadcast_b, 1, VF_1, fn_broadcast_b, _mm_set1_epi8((char)*p))
 SPLAT(vec_broadcast_w, 2, VF_2, fn_broadcast_w, _mm_set1_epi16((short)ld16(p)))
 SPLAT(vec_broadcast_d, 4, VF_4, fn_broadcast_d, _mm_shuffle_epi32(host_vload(p, V4), 0))
@@ -208,9 +200,9 @@ static void broadcast_gpr(struct cpu *cpu, const struct insn *i, unsigned esize)
   for (unsigned k = 0; k < n; k++) memcpy(&v.b[k * esize], &cpu->gpr[i->src], esize);
   vex_commit(cpu, i, &v, bytes, n, esize, vex_mask(cpu, i, n));
 }
-X_ONLY(vec_broadcast_gpr_b, broadcast_gpr(cpu, i, 1))
-X_ONLY(vec_broadcast_gpr_w, broadcast_gpr(cpu, i, 2))
-X_ONLY(vec_broadcast_gpr_y, broadcast_gpr(cpu, i, gpr_bytes(i)))
+VEC_X_ONLY(vec_broadcast_gpr_b, broadcast_gpr(cpu, i, 1))
+VEC_X_ONLY(vec_broadcast_gpr_w, broadcast_gpr(cpu, i, 2))
+VEC_X_ONLY(vec_broadcast_gpr_y, broadcast_gpr(cpu, i, gpr_bytes(i)))
 
 /* ---- widening ---- */
 #define WIDEN(types, esize, flags, to, from)                                       \
@@ -246,9 +238,9 @@ static void narrow(struct cpu *cpu, const struct insn *i, unsigned from, unsigne
   put(cpu, i, &v, n * to, to);
 }
 #define NARROW(types, from, to)                                        \
-  X_ONLY(vec_pmov##types, narrow(cpu, i, from, to, NARROW_CUT))         \
-  X_ONLY(vec_pmovs##types, narrow(cpu, i, from, to, NARROW_SIGNED))     \
-  X_ONLY(vec_pmovus##types, narrow(cpu, i, from, to, NARROW_UNSIGNED))
+  VEC_X_ONLY(vec_pmov##types, narrow(cpu, i, from, to, NARROW_CUT))         \
+  VEC_X_ONLY(vec_pmovs##types, narrow(cpu, i, from, to, NARROW_SIGNED))     \
+  VEC_X_ONLY(vec_pmovus##types, narrow(cpu, i, from, to, NARROW_UNSIGNED))
 NARROW(wb, 2, 1) NARROW(db, 4, 1) NARROW(dw, 4, 2) NARROW(qb, 8, 1) NARROW(qw, 8, 2) NARROW(qd, 8, 4)
 
 /* ---- tests into EFLAGS: ZF when no bit of both, CF when none of B alone ---- */
@@ -263,6 +255,6 @@ static void test(struct cpu *cpu, const struct insn *i, u64 which) {
   }
   cpu->hf = (u16)((both ? 0 : HF_ZF) | (only ? 0 : HF_CF));
 }
-X_ONLY(vec_ptest, test(cpu, i, ~UINT64_C(0)))
-X_ONLY(vec_testps, test(cpu, i, UINT64_C(0x8000000080000000)))
-X_ONLY(vec_testpd, test(cpu, i, BIT(63)))
+VEC_X_ONLY(vec_ptest, test(cpu, i, ~UINT64_C(0)))
+VEC_X_ONLY(vec_testps, test(cpu, i, UINT64_C(0x8000000080000000)))
+VEC_X_ONLY(vec_testpd, test(cpu, i, BIT(63)))

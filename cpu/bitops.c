@@ -42,7 +42,6 @@ INLINE_BODY bit_imm(struct cpu *restrict cpu, const struct insn *restrict i, enu
  * BitOffset)) */
 INLINE_BODY bit_reg(struct cpu *restrict cpu, const struct insn *restrict i, enum width w, enum form form,
                     handler_fn *slow, enum bit_op op) {
-  static const u64 address_mask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
   (void)slow;
   u64 at = reg_get(cpu, i->src, w), v, r;
   unsigned n = at & (WIDTH_BITS(w) - 1);
@@ -51,7 +50,7 @@ INLINE_BODY bit_reg(struct cpu *restrict cpu, const struct insn *restrict i, enu
   struct eref e = {0};
   if (form != FORM_R) {
     s64 word = sext(at, WIDTH_BITS(w)) >> (w + 3);
-    u64 off = (ea_offset(cpu, i) + (u64)word * WIDTH_BYTES(w)) & address_mask[i->flags & IF_ASIZE];
+    u64 off = (ea_offset(cpu, i) + (u64)word * WIDTH_BYTES(w)) & insn_address_mask(i);
     cpu->insn = i;
     e.la = mem_linear(cpu, i->seg, off, WIDTH_BYTES(w), acc);
   }

@@ -206,10 +206,6 @@ static const struct insn *h_random(struct cpu *restrict cpu, const struct insn *
 BODY_1(random, h_random)
 
 /* ---- 64 bytes ---- */
-static u64 address_mask(const struct insn *i) {
-  static const u64 mask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
-  return mask[i->flags & IF_ASIZE];
-}
 enum { LINE_BYTES = 64 };
 
 /* The destination is in ES, at an address of the address size; the source is read before anything is said of it
@@ -217,7 +213,7 @@ enum { LINE_BYTES = 64 };
 static NOINLINE void move_line(struct cpu *cpu, const struct insn *i) {
   u8 line[LINE_BYTES];
   mem_read_bytes(cpu, ea_linear(cpu, i, LINE_BYTES, ACC_READ), line, LINE_BYTES);
-  u64 la = mem_linear(cpu, ES, cpu->gpr[i->dst] & address_mask(i), LINE_BYTES, ACC_WRITE);
+  u64 la = mem_linear(cpu, ES, cpu->gpr[i->dst] & insn_address_mask(i), LINE_BYTES, ACC_WRITE);
   require_ab(cpu, CHK_ALIGNED_16, !(la & (LINE_BYTES - 1)), 0, la, LINE_BYTES);
   mem_write_bytes(cpu, la, line, LINE_BYTES);
 }
@@ -232,7 +228,7 @@ const struct body body_movdir64b = {1, t_movdir64b};
 static NOINLINE void clear_line(struct cpu *cpu, const struct insn *i) {
   static const u8 zeros[LINE_BYTES];
   cpu->insn = i;
-  u64 off = cpu->gpr[RAX] & address_mask(i) & ~(u64)(LINE_BYTES - 1);
+  u64 off = cpu->gpr[RAX] & insn_address_mask(i) & ~(u64)(LINE_BYTES - 1);
   mem_write_bytes(cpu, mem_linear(cpu, i->seg, off, LINE_BYTES, ACC_WRITE), zeros, LINE_BYTES);
 }
 static const struct insn *h_clzero(struct cpu *restrict cpu, const struct insn *restrict i) {
@@ -245,7 +241,7 @@ BODY_1(clzero, h_clzero)
 static const struct insn *h_monitorx(struct cpu *restrict cpu, const struct insn *restrict i) {
   cpu->insn = i;
   require_ab(cpu, CHK_MONITOR_ECX, (u32)cpu->gpr[RCX] == 0, 0, (u32)cpu->gpr[RCX], 0);
-  (void)mem_read8(cpu, mem_linear(cpu, i->seg, cpu->gpr[RAX] & address_mask(i), 1, ACC_READ));
+  (void)mem_read8(cpu, mem_linear(cpu, i->seg, cpu->gpr[RAX] & insn_address_mask(i), 1, ACC_READ));
   NEXT(cpu, i, FORM_X);
 }
 BODY_1(monitorx, h_monitorx)

@@ -270,10 +270,9 @@ static void require_cpl0_ud(struct cpu *cpu, const struct insn *i) {
 
 /* SDM 2B MONITOR: the byte is read as by a load. */
 static const struct insn *h_monitor(struct cpu *restrict cpu, const struct insn *restrict i) {
-  static const u64 mask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
   require_cpl0_ud(cpu, i);
   require_ab(cpu, CHK_MONITOR_ECX, (u32)cpu->gpr[RCX] == 0, 0, (u32)cpu->gpr[RCX], 0);
-  (void)mem_read8(cpu, mem_linear(cpu, i->seg, cpu->gpr[RAX] & mask[i->flags & IF_ASIZE], 1, ACC_READ));
+  (void)mem_read8(cpu, mem_linear(cpu, i->seg, cpu->gpr[RAX] & insn_address_mask(i), 1, ACC_READ));
   NEXT(cpu, i, FORM_X);
 }
 BODY_1(monitor, h_monitor)

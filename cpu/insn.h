@@ -60,6 +60,12 @@ _Static_assert(sizeof(struct insn) == 32, "two to a cache line");
 
 static inline enum width insn_osize(const struct insn *i) { return (enum width)((i->flags >> IF_OSIZE_SHIFT) + 1); }
 
+/* The bits of an offset that the address size keeps. */
+static inline u64 insn_address_mask(const struct insn *i) {
+  static const u64 mask[] = {0xffff, 0xffffffff, ~UINT64_C(0), ~UINT64_C(0)};
+  return mask[i->flags & IF_ASIZE];
+}
+
 enum { BLOCK_MAX_INSNS = 64 };
 #define SEG_REG 0xfe  /* insn->seg in form X when the r/m operand is a register (the stack was not flat) */
 #define SEG_LINK 0xff /* insn->seg of those that use insn->link */
@@ -117,6 +123,8 @@ u64 insn_next_rip(const struct cpu *cpu, const struct insn *i); /* wrapped to th
 const struct insn *cpu_leave(struct cpu *cpu, const struct insn *i);
 /* Leaves the loop at cpu->rip, which the handler has set. Gives the budget of the instructions after i back. */
 const struct insn *cpu_leave_at(struct cpu *cpu, const struct insn *i, u64 rip);
+/* Leaves at i itself, of which a part is done and a part to do: not retired yet. */
+const struct insn *cpu_leave_partial(struct cpu *cpu, const struct insn *i);
 const struct insn *block_stopped(struct cpu *cpu, const struct insn *t);
 /* First arrival at the end of a block that simply goes on (i is the pseudo-instruction), or at a direct branch to
  * rip whose target is not linked yet (i is complete): finds the target, links it, goes there. */

@@ -63,8 +63,7 @@ INLINE_BODY in_out(struct cpu *restrict cpu, const struct insn *restrict i, bool
 
 /* One element of INS or OUTS; rSI or rDI moves by DF. */
 static void string_io_step(struct cpu *cpu, const struct insn *i, bool out, unsigned size) {
-  static const u64 masks[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
-  u64 mask = masks[i->flags & IF_ASIZE], *reg = &cpu->gpr[out ? RSI : RDI];
+  u64 mask = insn_address_mask(i), *reg = &cpu->gpr[out ? RSI : RDI];
   u16 port = (u16)cpu->gpr[RDX];
   require_port(cpu, port, size);
   if (out) {
@@ -80,8 +79,7 @@ static void string_io_step(struct cpu *cpu, const struct insn *i, bool out, unsi
 }
 
 INLINE_BODY string_io(struct cpu *restrict cpu, const struct insn *restrict i, bool out, bool byte) {
-  static const u64 masks[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
-  u64 mask = masks[i->flags & IF_ASIZE];
+  u64 mask = insn_address_mask(i);
   unsigned size = WIDTH_BYTES(io_width(i, byte));
   cpu->insn = i;
   if (!(i->flags & (IF_REP | IF_REPNE))) {
@@ -93,11 +91,7 @@ INLINE_BODY string_io(struct cpu *restrict cpu, const struct insn *restrict i, b
     string_io_step(cpu, i, out, size);
     u64 left = (cpu->gpr[RCX] - 1) & mask;
     cpu->gpr[RCX] = mask == 0xffff ? (cpu->gpr[RCX] & ~mask) | left : left;
-    if (left && (cpu->stop || cpu->leave || (cpu->mode & MODE_STEP))) {
-      cpu->rep_partial = true;
-      cpu->budget++; /* not retired yet */
-      return cpu_leave_at(cpu, i, insn_rip(i));
-    }
+    if (left && (cpu->stop || cpu->leave || (cpu->mode & MODE_STEP))) return cpu_leave_partial(cpu, i);
   }
   return cpu_leave(cpu, i);
 }

@@ -325,10 +325,9 @@ u64 mem_linear(struct cpu *cpu, enum sreg s, u64 off, unsigned size, enum access
 }
 
 u64 ea_offset(const struct cpu *cpu, const struct insn *i) {
-  static const u64 mask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
   u64 off = i->flags & IF_ABS ? i->imm
                               : cpu->gpr[i->base] + (cpu->gpr[i->index] << i->scale) + (u64)(s64)i->disp;
-  return off & mask[i->flags & IF_ASIZE];
+  return off & insn_address_mask(i);
 }
 
 u64 ea_linear(struct cpu *cpu, const struct insn *i, unsigned size, enum access acc) {

@@ -172,9 +172,8 @@ INLINE_BODY cwd(struct cpu *restrict cpu, const struct insn *restrict i, enum wi
 BODY_RV(cwd, cwd)
 
 static const struct insn *h_xlat(struct cpu *restrict cpu, const struct insn *restrict i) {
-  static const u64 mask[] = {0xffff, 0xffffffff, ~UINT64_C(0), ~UINT64_C(0)};
   cpu->insn = i;
-  u64 off = (cpu->gpr[RBX] + (u8)cpu->gpr[RAX]) & mask[i->flags & IF_ASIZE];
+  u64 off = (cpu->gpr[RBX] + (u8)cpu->gpr[RAX]) & insn_address_mask(i);
   reg_set(cpu, RAX, mem_read8(cpu, mem_linear(cpu, i->seg, off, 1, ACC_READ)), W8);
   NEXT(cpu, i, FORM_X);
 }

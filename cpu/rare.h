@@ -30,9 +30,8 @@ ALWAYS_INLINE void rm16_write(struct cpu *cpu, const struct insn *i, enum form f
 
 /* The part of the memory operand that lies `at` bytes behind its start: the offset wraps at the address size. */
 static inline u64 ea_linear_part(struct cpu *cpu, const struct insn *i, unsigned at, unsigned size, enum access acc) {
-  static const u64 mask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
   cpu->insn = i;
-  return mem_linear(cpu, i->seg, (ea_offset(cpu, i) + at) & mask[i->flags & IF_ASIZE], size, acc);
+  return mem_linear(cpu, i->seg, (ea_offset(cpu, i) + at) & insn_address_mask(i), size, acc);
 }
 
 /* m16:16, m16:32, and with REX.W m16:64 where the model has it: the offset, and the selector behind it. */

@@ -30,6 +30,11 @@ const struct insn *cpu_leave_at(struct cpu *cpu, const struct insn *i, u64 rip) 
   cpu->insn = NULL;
   return NULL;
 }
+const struct insn *cpu_leave_partial(struct cpu *cpu, const struct insn *i) {
+  cpu->rep_partial = true;
+  cpu->budget++;
+  return cpu_leave_at(cpu, i, insn_rip(i));
+}
 
 const struct insn *cpu_leave(struct cpu *cpu, const struct insn *i) {
   return cpu_leave_at(cpu, i, insn_next_rip(cpu, i));

@@ -48,8 +48,7 @@ VEC_M_Y(movnti, m_g)
 /* ---- masked stores to seg:[rDI], DS unless overridden ---- */
 /* An empty mask still needs a writable operand, as silicon has it (family 6 model 167). */
 static void store_masked(struct cpu *cpu, const struct insn *i, enum sreg seg, const u8 *v, const u8 *mask, unsigned n) {
-  static const u64 asize_mask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
-  u64 la[2], amask = asize_mask[i->flags & IF_ASIZE];
+  u64 la[2], amask = insn_address_mask(i);
   cpu->insn = i;
   for (unsigned k = n / 8; k-- > 0;) { /* two accesses of 8 bytes, the upper first, as on silicon */
     la[k] = mem_linear(cpu, seg, (cpu->gpr[RDI] + 8 * k) & amask, 8, ACC_WRITE);

@@ -43,8 +43,7 @@ VEC_RM(pcmpistri, pcmpstr, false, false)
     s_##name(cpu, i);                                                                                       \
     NEXT(cpu, i, FORM_X);                                                                                   \
   }                                                                                                         \
-  static handler_fn *const t_vec_##name[1][FORMS] = {{[FORM_X] = h_vec_##name##_X}};                        \
-  const struct body body_vec_##name = {1, t_vec_##name};
+  VEC_BODY_X(vec_##name, vec_##name)
 VEC_STRINGS(pcmpestrm, true, true)
 VEC_STRINGS(pcmpestri, true, false)
 VEC_STRINGS(pcmpistrm, false, true)

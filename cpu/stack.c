@@ -86,10 +86,9 @@ BODY_RV(pop_Z, pop_reg)
 
 /* To memory. SDM 2B POP: an address that uses RSP is computed with the incremented RSP. */
 static void pop_memory(struct cpu *cpu, const struct insn *i, enum width w) {
-  static const u64 address_mask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
   u64 v = stack_read(cpu, cpu->gpr[RSP], w), sp = sp_moved(cpu, cpu->gpr[RSP], WIDTH_BYTES(w));
   u64 off = ea_offset(cpu, i);
-  if (i->base == RSP) off = (off + sp - cpu->gpr[RSP]) & address_mask[i->flags & IF_ASIZE];
+  if (i->base == RSP) off = (off + sp - cpu->gpr[RSP]) & insn_address_mask(i);
   mem_write(cpu, mem_linear(cpu, i->seg, off, WIDTH_BYTES(w), ACC_WRITE), v, WIDTH_BYTES(w));
   cpu->gpr[RSP] = sp;
 }

@@ -185,11 +185,7 @@ INLINE_BODY string_any(struct cpu *restrict cpu, const struct insn *restrict i, 
     more = count && !(str_compares(op) && !(hf & HF_ZF) != !!(i->flags & IF_REPNE));
   } while (more && !cpu->stop && !(cpu->mode & MODE_STEP));
   if (str_compares(op) && !more) cpu->hf = hf;
-  if (more) {
-    cpu->rep_partial = true;
-    cpu->budget++; /* not retired yet */
-    return cpu_leave_at(cpu, i, insn_rip(i));
-  }
+  if (more) return cpu_leave_partial(cpu, i);
   NEXT(cpu, i, FORM_X);
 }
 

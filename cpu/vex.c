@@ -5,8 +5,7 @@
 
 /* In 64-bit mode a part's address does not wrap at an address size of 32 bits: the operand is one (silicon). */
 static u64 vex_offset(const struct cpu *cpu, const struct insn *i, unsigned at) {
-  static const u64 mask[3] = {0xffff, 0xffffffff, ~UINT64_C(0)};
-  u64 off = cpu->gpr[i->base] + (cpu->gpr[i->index] << i->scale) + i->imm, m = mask[i->flags & IF_ASIZE];
+  u64 off = cpu->gpr[i->base] + (cpu->gpr[i->index] << i->scale) + i->imm, m = insn_address_mask(i);
   return cpu_code64(cpu) ? (off & m) + at : (off + at) & m;
 }
 
@@ -36,8 +35,6 @@ u64 vex_linear_aligned(struct cpu *cpu, const struct insn *i, unsigned bytes, en
   require_ab(cpu, CHK_ALIGNED_16, !(la & (bytes - 1)), 0, la, bytes);
   return vex_linear(cpu, i, 0, bytes, acc);
 }
-
-static u64 low_bits(unsigned n) { return n < 64 ? BIT(n) - 1 : ~UINT64_C(0); }
 
 u64 vex_mask(const struct cpu *cpu, const struct insn *i, unsigned n) {
   unsigned k = vex_aaa(i);

@@ -95,8 +95,8 @@ u64 vex_linear_aligned(struct cpu *cpu, const struct insn *i, unsigned bytes, en
 /* Elements that are selected: of n, those of the opmask. */
 u64 vex_mask(const struct cpu *cpu, const struct insn *i, unsigned n);
 #define VEX_WHOLE_OPERAND (~UINT64_C(0)) /* as vex_fetch()'s mask: all elements, whatever the opmask */
-/* The r/m operand, zero-extended: a register, memory of n elements of size bytes, or one broadcast; elements of memory
- * that are not in mask are not accessed. */
+/* The r/m operand, zero-extended: a register, memory of n elements of size bytes, or one broadcast. Elements of memory
+ * that are not in mask do not fault, and are anything. */
 void vex_fetch(struct cpu *cpu, const struct insn *i, union vec *out, unsigned n, unsigned size, u64 mask);
 /* Elements of v, those in mask, to memory; nothing is written if any faults. */
 void vex_store(struct cpu *cpu, const struct insn *i, const union vec *v, unsigned n, unsigned size, u64 mask);
@@ -174,21 +174,34 @@ ALWAYS_INLINE const struct insn *vex_lanes_m(struct cpu *restrict cpu, const str
     vex_lanes_x(cpu, i, &o);                                                                                  \
     NEXT(cpu, i, FORM_X);                                                                                     \
   }
+/* Tables of handlers, and the body that has them: of each length; of one, for any length; of X alone, which serves all. */
 #define VEC_LANES_ROW(name, vl) {[FORM_R] = h_##name##_##vl##_R, [FORM_M] = h_##name##_##vl##_M, [FORM_X] = h_##name##_X}
+#define VEC_BODY_3(name, row)                                                                                \
+  static handler_fn *const t_##name[3][FORMS] = {VEC_LANES_ROW(name, 0), VEC_LANES_ROW(name, 1), VEC_LANES_ROW(name, 2)}; \
+  const struct body body_##row = {3, t_##name};
+#define VEC_BODY_1(name, row)                                                                                \
+  static handler_fn *const t_##name[1][FORMS] = {VEC_LANES_ROW(name, 0)};                                     \
+  const struct body body_##row = {1, t_##name};
+#define VEC_BODY_X(name, row)                                                                                \
+  static handler_fn *const t_##name[1][FORMS] = {{[FORM_X] = h_##name##_X}};                                  \
+  const struct body body_##row = {1, t_##name};
+/* A body of one handler that does `code` whatever the operands are. */
+#define VEC_X_ONLY(name, code)                                                                                \
+  static NOINLINE const struct insn *h_##name##_X(struct cpu *restrict cpu, const struct insn *restrict i) {  \
+    code;                                                                                                     \
+    NEXT(cpu, i, FORM_X);                                                                                     \
+  }                                                                                                           \
+  VEC_BODY_X(name, name)
 /* kind: of enum fp_kind, for unmasked exceptions. */
 #define VEC_LANES_FP(name, esize, flags, kind, op)                                                            \
   VEC_LANES_X(name, esize, flags, kind, op)                                                                   \
   VEC_LANES_INST(name, 0, esize, flags, op) VEC_LANES_INST(name, 1, esize, flags, op)                         \
-  VEC_LANES_INST(name, 2, esize, flags, op)                                                                   \
-  static handler_fn *const t_##name[3][FORMS] = {VEC_LANES_ROW(name, 0), VEC_LANES_ROW(name, 1), VEC_LANES_ROW(name, 2)}; \
-  const struct body body_##name = {3, t_##name};
+  VEC_LANES_INST(name, 2, esize, flags, op) VEC_BODY_3(name, name)
 #define VEC_LANES(name, esize, flags, op) VEC_LANES_FP(name, esize, flags, 0, op)
 /* One element, of esize bytes: rows with L_IG. */
 #define VEC_SCALAR(name, esize, flags, kind, op)                                                              \
   VEC_LANES_X(name, esize, (flags) | VF_SCALAR, (kind) | FP_SCALAR, op)                                       \
-  VEC_LANES_INST(name, 0, esize, (flags) | VF_SCALAR, op)                                                     \
-  static handler_fn *const t_##name[1][FORMS] = {VEC_LANES_ROW(name, 0)};                                     \
-  const struct body body_##name = {1, t_##name};
+  VEC_LANES_INST(name, 0, esize, (flags) | VF_SCALAR, op) VEC_BODY_1(name, name)
 
 /* Bytes of the r/m operand in memory. */
 ALWAYS_INLINE unsigned vex_source_bytes(u32 flags, unsigned bytes, unsigned vl) {
@@ -215,7 +228,7 @@ ALWAYS_INLINE void vex_run_whole(struct cpu *cpu, const struct insn *i, const u8
   unsigned bytes = flags & VF_SCALAR ? 16 : 16u << vl, n = flags & VF_SCALAR ? 1 : bytes / esize;
   union vec r;
   struct vex_args x = {cpu, i, &cpu->vec[vex_vvvv(i)], (const union vec *)(const void *)p, &cpu->vec[i->dst], vex_imm(i),
-                       bytes, n, n < 64 ? (UINT64_C(1) << n) - 1 : ~UINT64_C(0)};
+                       bytes, n, low_bits(n)};
   fn(&r, &x);
   if (flags & VF_MASK) {
     cpu->k[i->dst] = r.q[0] & (flags & VF_OWN_MASK ? ~UINT64_C(0) : x.mask);
@@ -247,13 +260,10 @@ ALWAYS_INLINE void vex_run_whole(struct cpu *cpu, const struct insn *i, const u8
     vex_whole_x(cpu, i, &o);                                                                                  \
     NEXT(cpu, i, FORM_X);                                                                                     \
   }
-#define VEC_TABLE_3(name)                                                                                     \
-  static handler_fn *const t_##name[3][FORMS] = {VEC_LANES_ROW(name, 0), VEC_LANES_ROW(name, 1), VEC_LANES_ROW(name, 2)}; \
-  const struct body body_##name = {3, t_##name};
 #define VEC_WHOLE(name, esize_, flags_, fn_)                                                                  \
   VEC_WHOLE_X(name, esize_, flags_, fn_)                                                                      \
   VEC_WHOLE_INST(name, 0, esize_, flags_, fn_) VEC_WHOLE_INST(name, 1, esize_, flags_, fn_)                   \
-  VEC_WHOLE_INST(name, 2, esize_, flags_, fn_) VEC_TABLE_3(name)
+  VEC_WHOLE_INST(name, 2, esize_, flags_, fn_) VEC_BODY_3(name, name)
 
 /* A general register or memory of 32 or 64 bits (BMI): inl(cpu, i, value, width) is the operation, an expression
  * statement that may set registers and flags. */
