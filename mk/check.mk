@@ -10,7 +10,7 @@ define run-parts
 endef
 check: all deps $(CHECK_NEEDS)
 	$(call run-parts,$(CHECKS))
-check-all: all deps $(CHECK_NEEDS)
+check-all: all deps deps-all $(CHECK_NEEDS)
 	$(call run-parts,$(filter-out $(CHECKS_LONG:%-full=%),$(CHECKS)) $(CHECKS_LONG))
 check-%: all deps $(CHECK_NEEDS)
 	$(if $(CHECK_$*),,$(error no check named $*; there are: $(CHECKS) $(CHECKS_LONG)))

@@ -1,5 +1,8 @@
 # Packages: Debian's, installed with apt when missing; test programs of both architectures, unpacked aside.
 
-.PHONY: deps
+.PHONY: deps deps-all
 deps:
 	@tools/deps tests/packages $(DEBS)
+# With what only check-all needs.
+deps-all: deps
+	@tools/deps tests/packages $(DEBS) more

@@ -134,7 +134,7 @@ static void clocks(void) {
   int (*gettime)(clockid_t, kernel_timespec *) = lookup("__vdso_clock_gettime");
   int (*getres)(clockid_t, kernel_timespec *) = lookup("__vdso_clock_getres");
   int (*gettimeofday)(kernel_timeval *, struct timezone *) = lookup("__vdso_gettimeofday");
-  time_t (*get_time)(time_t *) = lookup("__vdso_time");
+  long (*get_time)(long *) = lookup("__vdso_time");
   if (!verdict("all are there", gettime && getres && gettimeofday && get_time))
     return;
   static const clockid_t ids[] = {
@@ -159,7 +159,7 @@ static void clocks(void) {
   gettime(CLOCK_REALTIME, &s);
   int64_t us = (int64_t)tv.tv_sec * 1000000 + tv.tv_usec;
   verdict("gettimeofday", got == 0 && us >= ns(r) / 1000 && us <= ns(s) / 1000 && tz.tz_minuteswest == 0);
-  time_t t = 0, now = get_time(&t);
+  long t = 0, now = get_time(&t);
   verdict("time", now == t && now - s.tv_sec <= 1 && s.tv_sec - now <= 1 && get_time(NULL) >= now);
   verdict("a clock it does not know goes to the kernel", gettime(1000, &r) == -EINVAL);
   verdict("nanoseconds are below a second", s.tv_nsec >= 0 && s.tv_nsec < 1000000000);

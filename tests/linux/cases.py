@@ -1,7 +1,8 @@
 """The programs and commands that tests/linux/compare runs: nothing in them forks, and nothing prints what varies."""
 
-# Arguments for the programs of tests/guest; a program not named here runs once, without arguments.
+# Arguments for the programs of tests/guest; a program not named here runs once, without arguments. Two are for libc.py.
 GUEST_ARGS = {
+    "libm": [], "variants": [],
     "environment": [["one", "two words", "", "-x", "\u00e4\u00f6\u00fc"], []],
     "deaths": [["exit", "0"], ["exit", "42"], ["exit", "300"], ["return", "3"], ["_exit", "5"], ["exit_group", "7"],
                ["thread_exit", "9"], ["null"], ["ud2"], ["int3"], ["hlt"], ["divide"], ["abort"], ["jump"], ["stack"],

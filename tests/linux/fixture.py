@@ -1,5 +1,5 @@
 """The directory each compared run starts in: the same files, modes and times every time."""
-import bz2, gzip, io, lzma, os, random, tarfile
+import bz2, gzip, io, lzma, math, os, random, shutil, struct, tarfile
 
 WORDS = ("the a of and over under ring gate stack selector segment page fault trap kernel user mode task state "
          "switch call return privilege level descriptor table register flag interrupt exception vector error code "
@@ -7,15 +7,19 @@ WORDS = ("the a of and over under ring gate stack selector segment page fault tr
 WHEN = 1000000000  # 2001-09-09
 
 
+def put_in(root, name, data, mode=0o644):
+    path = os.path.join(root, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as f:
+        f.write(data.encode() if isinstance(data, str) else data)
+    os.chmod(path, mode)
+
+
 def make(root):
     r = random.Random(20240229)
 
-    def put(name, data, mode=0o644):
-        path = os.path.join(root, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as f:
-            f.write(data.encode() if isinstance(data, str) else data)
-        os.chmod(path, mode)
+    def put(*args):
+        put_in(root, *args)
 
     lines = [" ".join(r.choices(WORDS, k=r.randrange(3, 12))) for _ in range(300)]
     text = "\n".join(lines) + "\n"
@@ -57,9 +61,66 @@ def make(root):
             t.addfile(info, io.BytesIO(text.encode()))
     put("packed.tar", tarred.getvalue())
 
+    settle(root)
+
+
+def settle(root):
+    """Times that do not depend on when it was made"""
     count = 0
     for top, dirs, files in os.walk(root, topdown=False):
         for name in sorted(files) + sorted(dirs):
             count += 1
             os.utime(os.path.join(top, name), (WHEN + count, WHEN + count), follow_symlinks=False)
         os.utime(top, (WHEN, WHEN))
+
+
+def prime(r, bits):
+    while True:
+        n = r.getrandbits(bits) | 3 << bits - 2 | 1
+        if n % 65537 != 1 and all(n % k for k in range(3, 2000, 2)) and pow(2, n - 1, n) == 1:
+            return n
+
+
+def der(tag, data):
+    n = len(data)
+    return bytes([tag]) + (bytes([n]) if n < 128 else b"\x82" + struct.pack(">H", n)) + data
+
+
+def rsa_key(r):
+    """PKCS #1, RFC 8017 A.1.2 (RSA Private Key Syntax)"""
+    p, q, e = prime(r, 1024), prime(r, 1024), 65537
+    d = pow(e, -1, (p - 1) * (q - 1))
+    numbers = 0, p * q, e, d, p, q, d % (p - 1), d % (q - 1), pow(q, -1, p)
+    return der(0x30, b"".join(der(2, n.to_bytes(n.bit_length() // 8 + 1, "big")) for n in numbers))
+
+
+def make_media(root):
+    """Further inputs, for programs.py: tests/linux/inputs, a picture, a clip, a sound, keys"""
+    r = random.Random(20240301)
+    inputs = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inputs")
+    for name in os.listdir(inputs):
+        shutil.copy(os.path.join(inputs, name), root)
+
+    w, h = 160, 120
+    pixels = (x * 3 + y * y // 9 + r.randrange(20) + c * x * y // 50 & 255
+              for y in range(h) for x in range(w) for c in range(3))
+    put_in(root, "picture.ppm", b"P6 %d %d 255\n" % (w, h) + bytes(pixels))
+    w, h, frames = 96, 64, []
+    for t in range(6):
+        luma = (x * 2 + 3 * t ^ y * 3 - t if (x - 40 - t) ** 2 + (y - 30) ** 2 > 200 else r.randrange(256)
+                for y in range(h) for x in range(w))
+        chroma = (x * 2 + y + c * 80 + t for c in range(2) for y in range(h // 2) for x in range(w // 2))
+        frames.append(b"FRAME\n" + bytes(v & 255 for v in luma) + bytes(v & 255 for v in chroma))
+    put_in(root, "clip.y4m", b"YUV4MPEG2 W%d H%d F25:1 Ip C420\n" % (w, h) + b"".join(frames))
+    sound = b"".join(struct.pack("<hh", int(9000 * math.sin(i * .05)) + r.randrange(-900, 900),
+                                 int(8000 * math.sin(i * .031) * math.cos(i * .0003))) for i in range(22050))
+    form = struct.pack("<IHHIIHH", 16, 1, 2, 44100, 176400, 4, 16) + b"data" + struct.pack("<I", len(sound))
+    put_in(root, "sound.wav", b"RIFF" + struct.pack("<I", 36 + len(sound)) + b"WAVEfmt " + form + sound)
+
+    put_in(root, "aligned.bin", r.randbytes(16384))
+    put_in(root, "digest", r.randbytes(32))
+    put_in(root, "rsa.der", rsa_key(r))
+    for name, number in ("x25519", 110), ("ed25519", 112):  # RFC 8410 7 (Private Key Format): 1.3.101.N
+        oid = der(0x30, der(6, bytes([43, 101, number])))
+        put_in(root, name + ".der", der(0x30, der(2, b"\0") + oid + der(4, der(4, r.randbytes(32)))))
+    settle(root)
