@@ -5,33 +5,48 @@
 
 #include <stdlib.h>
 
+#include "base/host_cpu.h"
 #include "cpu/fetch.h"
+#include "cpu/wide.h"
 
-static struct operand parse_operand(const char *s, size_t n) {
+/* AL, rAX and the like; "L" alone is not one. */
+static bool fixed_register(const char *s, size_t n, struct operand *out) {
   static const struct {
-    const char *text;
-    char size;
+    char text[4], size;
     u8 reg;
   } fixed[] = {{"AL", 'b', RAX}, {"CL", 'b', RCX}, {"AX", 'w', RAX}, {"DX", 'w', RDX},
                {"eAX", 'z', RAX}, {"rAX", 'v', RAX}, {"EAX", 'd', RAX}, {"RAX", 'q', RAX}};
-  for (unsigned k = 0; k < ARRAY_SIZE(fixed); k++)
-    if (strlen(fixed[k].text) == n && !memcmp(fixed[k].text, s, n))
-      return (struct operand){O_FIXED, fixed[k].size, fixed[k].reg};
-  static const char letters[] = "EGIJOAZSCDVWPQMRUNHBL";
-  static const u8 cls[] = {O_E, O_G, O_I, O_J, O_O, O_A, O_Z, O_S, O_C, O_D,
-                           O_V, O_W, O_P, O_Q, O_M, O_R, O_W, O_Q, O_H, O_B, O_L};
-  const char *at = strchr(letters, s[0]);
-  char size = n > 1 ? s[1] : 0;
-  if (s[0] == 'K' && n > 1)
+  if (n < 2 || n > 3 || (s[n - 1] != 'L' && s[n - 1] != 'X')) return false;
+  for (unsigned k = 0; k < ARRAY_SIZE(fixed); k++) {
+    if (strncmp(fixed[k].text, s, n) || fixed[k].text[n]) continue;
+    *out = (struct operand){O_FIXED, fixed[k].size, fixed[k].reg};
+    return true;
+  }
+  return false;
+}
+
+/* Runs for every row of the table when a machine is made: no searching here. */
+static struct operand parse_operand(const char *s, size_t n) {
+  static const u8 cls[128] = {['E'] = O_E, ['G'] = O_G, ['I'] = O_I, ['J'] = O_J, ['O'] = O_O, ['A'] = O_A,
+                              ['Z'] = O_Z, ['S'] = O_S, ['C'] = O_C, ['D'] = O_D, ['V'] = O_V, ['W'] = O_W,
+                              ['P'] = O_P, ['Q'] = O_Q, ['M'] = O_M, ['R'] = O_R, ['U'] = O_W, ['N'] = O_Q,
+                              ['H'] = O_H, ['B'] = O_B, ['L'] = O_L};
+  static const bool sizes[128] = {[0] = 1,   ['b'] = 1, ['w'] = 1, ['d'] = 1, ['q'] = 1, ['v'] = 1, ['z'] = 1,
+                                  ['y'] = 1, ['x'] = 1, ['p'] = 1, ['s'] = 1, ['t'] = 1, ['a'] = 1, ['o'] = 1,
+                                  ['h'] = 1, ['f'] = 1, ['e'] = 1, ['u'] = 1, ['m'] = 1};
+  struct operand op = {O_TEXT, 0, 0};
+  unsigned letter = (u8)s[0] & 127, size = n > 1 ? (u8)s[1] & 127 : 0;
+  if (fixed_register(s, n, &op)) return op;
+  if (letter == 'K' && n > 1)
     return (struct operand){size == 'G' ? O_KG : size == 'V' ? O_KV : O_KM, n > 2 ? s[2] : 0, 0};
-  if ((s[0] == 'X' || s[0] == 'Y') && n > 1) return (struct operand){O_TEXT, size, 0};
-  if (!at || !strchr("bwdqvzyxpstaohfeum", size)) return (struct operand){O_TEXT, 0, 0};
-  return (struct operand){cls[at - letters], size, 0};
+  if ((letter == 'X' || letter == 'Y') && n > 1) return (struct operand){O_TEXT, (char)size, 0};
+  return cls[letter] && sizes[size] ? (struct operand){cls[letter], (char)size, 0} : op;
 }
 
 static void parse_operands(const char *text, struct operand *out) {
   for (unsigned k = 0; k < MAX_OPERANDS && *text; k++) {
-    size_t n = strcspn(text, ",");
+    size_t n = 0;
+    while (text[n] && text[n] != ',') n++;
     if (n) out[k] = parse_operand(text, n);
     text += n + (text[n] == ',');
   }
@@ -46,6 +61,7 @@ struct decoder *decoder_create(void) {
     decoder_destroy(d);
     return NULL;
   }
+  d->wide = wide_linked_int && wide_linked_fp && wide_linked_mov && host_has_avx512_all();
   for (unsigned r = opcode_row_count; r-- > 0;) { /* backwards: each chain is in table order */
     const struct oprow *row = &opcode_rows[r];
     parse_operands(row->operands, d->ops[r]);
@@ -101,13 +117,15 @@ static void read_prefixes(struct fetch *f) {
 
 static void read_opcode(struct fetch *f) {
   read_prefixes(f);
-  if (f->more || f->opcode != 0x0f) return;
-  f->map = 1;
-  f->opcode = get8(f);
-  if (f->opcode == 0x38 || f->opcode == 0x3a) {
-    f->map = f->opcode == 0x38 ? 2 : 3;
+  if (!f->more && f->opcode == 0x0f) {
+    f->map = 1;
     f->opcode = get8(f);
+    if (f->opcode == 0x38 || f->opcode == 0x3a) {
+      f->map = f->opcode == 0x38 ? 2 : 3;
+      f->opcode = get8(f);
+    }
   }
+  f->body = f->at;
 }
 
 bool modrm_matches(u16 want, u8 m) {
@@ -129,7 +147,7 @@ bool prefix_matches(enum opc_prefix want, const struct fetch *f) {
   }
 }
 
-static bool mode_matches(enum opc_modes want, u32 mode) {
+bool mode_matches(enum opc_modes want, u32 mode) {
   bool long_code = (mode & MODE_CODE_MASK) == MODE_CODE64;
   switch (want) {
     case NO64: return !long_code;
@@ -142,6 +160,7 @@ static bool mode_matches(enum opc_modes want, u32 mode) {
 /* SDM 1 15.4 (AVX-512 ... Vector Length Orthogonality): shorter vectors than 512 bits are a feature of their own. */
 static bool model_has_row(const struct cpu_model *model, const struct oprow *row, const struct fetch *f) {
   if (row->feature >= 0 && !model_has(model, (enum feature)row->feature)) return false;
+  if ((row->attrs & A_P6) && !model_does(model, RULE_P6_OPCODES)) return false;
   return !needs_avx512vl(row, f) || model_has(model, FEAT_AVX512VL);
 }
 
@@ -161,54 +180,13 @@ static int find_row(const struct decoder *d, const struct cpu_model *model, stru
   return -1;
 }
 
-/* ---- #UD: the reason ---- */
-
-/* The feature of an opcode that has no row here, or FEAT_NONE. ModRM was not read if no row has one. */
-static int feature_elsewhere(const struct fetch *f) {
-  u8 modrm = f->has_modrm ? f->modrm : f->at < f->n ? f->p[f->at] : 0;
-  if (f->enc) return f->enc == ENC_EVEX ? FEAT_AVX512F : FEAT_AVX;
-  for (const struct absent_row *a = absent_rows; a < absent_rows + absent_row_count; a++)
-    if (a->map == f->map && f->opcode >= a->first && f->opcode <= a->last && prefix_matches(a->prefix, f) &&
-        (!(a->modrm & 1) || modrm_matches(a->modrm, modrm)))
-      return a->feature;
-  return FEAT_NONE;
-}
-
-/* Why no row fits: the nearest one does but for the feature, the mode, or the form of its operand. */
-static void explain_no_row(const struct decoder *d, const struct cpu_model *model, struct fetch *f) {
-  f->why = REFUSE_UNKNOWN;
-  for (unsigned r = d->first[f->enc][f->map][f->opcode]; r; r = d->next[r - 1][f->opcode & 7]) {
-    const struct oprow *row = &opcode_rows[r - 1];
-    bool modrm = row->modrm & 1, fits = !modrm || modrm_matches(row->modrm, f->modrm);
-    bool form = modrm && modrm_matches(row->modrm & (u16)~6u, f->modrm);
-    if (!prefix_matches(row->prefix, f) || (f->enc && !vex_matches(row, f))) continue;
-    if (!mode_matches(row->modes, f->mode)) {
-      if (fits) f->why = REFUSE_MODE;
-      continue;
-    }
-    if (fits) {
-      f->why = REFUSE_FEATURE;
-      f->feature = needs_avx512vl(row, f) && model_has(model, (enum feature)row->feature) ? FEAT_AVX512VL : row->feature;
-      return;
-    }
-    if (form && f->why == REFUSE_UNKNOWN) f->why = row->modrm & 4 ? REFUSE_MEMORY : REFUSE_REGISTER;
-  }
-  /* SDM 2B RSM: of system-management mode, which no machine here enters. */
-  if (!f->enc && f->map == 1 && f->opcode == 0xaa) f->why = REFUSE_MODE;
-  int elsewhere = feature_elsewhere(f);
-  if (elsewhere == FEAT_NONE || model_has(model, (enum feature)elsewhere)) return;
-  f->why = REFUSE_FEATURE;
-  f->feature = elsewhere;
-}
-
 enum decode_status refuse(struct fetch *f, enum refusal why) {
   f->why = why;
   return DECODE_INVALID;
 }
 
-/* SDM 1 3.6 (Operand-Size and Address-Size Attributes) */
-static void find_sizes(struct fetch *f, const struct oprow *row) {
-  f->asize = f->code == 2 ? (f->p67 ? 1 : 2) : f->code == 1 ? (f->p67 ? 0 : 1) : (f->p67 ? 1 : 0);
+void find_sizes(struct fetch *f, const struct oprow *row) {
+  f->asize = address_size(f);
   bool p66 = f->p66 && row->prefix != P_66 && row->prefix != P_F3 && row->prefix != P_F2;
   if (f->code == 2) {
     bool near16 = f->near16 && p66; /* of A_F64 rows, which are the near branches */
@@ -306,7 +284,7 @@ static bool bind_registers(struct fetch *f, const struct operand *ops, struct in
   bool mem = false;
   unsigned reg = (f->modrm >> 3 & 7), rexr = (f->rex & 4u) << 1, rexb = (f->rex & 1u) << 3;
   bool mod3 = f->modrm >> 6 == 3;
-  for (unsigned k = 0; k < MAX_OPERANDS; k++) {
+  for (unsigned k = 0; k < MAX_OPERANDS && ops[k].cls != O_NONE; k++) {
     const struct operand *op = &ops[k];
     switch (op->cls) {
       case O_E: case O_W: case O_Q:
@@ -332,20 +310,19 @@ static bool bind_registers(struct fetch *f, const struct operand *ops, struct in
   return mem;
 }
 
-/* Immediates, branch distances, direct addresses. Returns the immediate. */
-static u64 read_immediates(struct fetch *f, const struct operand *ops, struct insn *o, bool *mem) {
+u64 read_immediates(struct fetch *f, const struct operand *ops, struct insn *o, bool *mem) {
   u64 imm = 0;
   unsigned shift = 0;
   for (unsigned k = 0; k < MAX_OPERANDS; k++) {
-    enum width w = size_width(f, ops[k].size);
     switch (ops[k].cls) {
+      case O_NONE: return imm;
       case O_I:
         if (ops[k].size == 'w') imm |= get(f, 2) << shift, shift += 16; /* ENTER, RET: a count */
         else if (shift) imm |= get(f, 1) << shift;
-        else imm = (u64)get_signed(f, WIDTH_BYTES(w)), shift = 8;
+        else imm = (u64)get_signed(f, WIDTH_BYTES(size_width(f, ops[k].size))), shift = 8;
         break;
       case O_J:
-        o->disp = (s32)get_signed(f, w == W8 ? 1 : f->osize != W16 ? 4 : 2);
+        o->disp = (s32)get_signed(f, ops[k].size == 'b' ? 1 : f->osize != W16 ? 4 : 2);
         break;
       case O_O:
         imm = get(f, 2u << f->asize);
@@ -466,7 +443,7 @@ static enum decode_status decode_row(struct fetch *f, const struct oprow *row, c
 
 enum decode_status decode_insn(const struct decoder *d, const struct cpu_model *model, u32 mode, u64 rip,
                                const u8 *bytes, unsigned n, struct insn *out, const struct oprow **row) {
-  struct fetch f = {.p = bytes, .n = n < INSN_MAX_BYTES ? n : INSN_MAX_BYTES, .mode = mode,
+  struct fetch f = {.wide = d->wide, .p = bytes, .n = n < INSN_MAX_BYTES ? n : INSN_MAX_BYTES, .mode = mode,
                     .code = mode & MODE_CODE_MASK, .seg = -1, .feature = FEAT_NONE,
                     .near16 = model_does(model, RULE_NEAR_BRANCH_66),
                     .fx_em_ud = model_does(model, RULE_FX_EM_UD),
@@ -487,12 +464,13 @@ enum decode_status decode_insn(const struct decoder *d, const struct cpu_model *
       explain_no_row(d, model, &f);
     }
   }
-  if (f.more) return n < INSN_MAX_BYTES ? DECODE_MORE : DECODE_TOO_LONG;
-  out->len = (u8)f.at;
-  if (st == DECODE_INVALID) {
+  if (!f.more && st == DECODE_INVALID) {
     refuse_note(out, f.why, f.map, f.opcode, f.feature, false, f.enc != ENC_LEGACY);
     out->base = f.modrm;
     out->index = f.has_modrm;
+    read_rest(d, model, &f);
   }
+  out->len = (u8)f.at;
+  if (f.more) return n < INSN_MAX_BYTES ? DECODE_MORE : DECODE_TOO_LONG;
   return st;
 }

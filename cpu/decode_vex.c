@@ -1,7 +1,7 @@
 /* The decoder of VEX and EVEX encodings: their prefixes, which fields must be what, registers, and the choice of handler.
  * SDM 2A 2.3 (Intel Advanced Vector Extensions), 2.7 (Intel AVX-512 Encoding). */
 #include "cpu/fetch.h"
-#include "cpu/vex_insn.h"
+#include "cpu/wide.h"
 
 bool vex_begins(const struct fetch *f) {
   if (f->map || (f->opcode != 0xc4 && f->opcode != 0xc5 && f->opcode != 0x62)) return false;
@@ -65,6 +65,7 @@ enum decode_status vex_prefix(struct fetch *f) {
   if (f->opcode == 0x62) sound = read_evex(f);
   else read_vex(f);
   f->opcode = get8(f);
+  f->body = f->at;
   if (f->more) return DECODE_OK;
   if (prefixed || !sound) return refuse(f, REFUSE_FIELD);
   if (f->map < 1 || f->map > 3) {
@@ -160,8 +161,18 @@ static bool read_memory(struct fetch *f, const struct oprow *row, const struct o
 
 /* Flat, so that a handler may add up the address and look into the TLB: cpu/vex.h. */
 static bool plain_memory(const struct fetch *f, const struct insn *o) {
-  if ((f->mode & MODE_ALIGN) || !f->asize || o->seg >= FS) return false;
-  return f->code == 2 || ((f->mode & MODE_FLAT) && o->seg != CS);
+  if ((f->mode & MODE_ALIGN) || o->seg >= FS) return false;
+  return f->code == 2 ? f->asize == 2 : f->asize && (f->mode & MODE_FLAT) && o->seg != CS;
+}
+
+/* The host's own instruction: cpu/wide.h. NULL: not with these operands, or not on this host. */
+static handler_fn *wide_handler(const struct fetch *f, const struct oprow *row, const struct insn *o, bool memory) {
+  unsigned vl = row->vl == L_IG ? 0 : f->vl;
+  if (!f->wide || !row->wide) return NULL;
+  if (!memory && f->b) return row->attrs & A_RC ? row->wide->fn[WIDE_RC] : NULL;
+  if (!memory) return row->wide->fn[f->aaa ? WIDE_RK : WIDE_R + vl];
+  if (!plain_memory(f, o)) return NULL;
+  return row->wide->fn[f->b ? WIDE_B : f->aaa ? WIDE_MK : WIDE_M + vl];
 }
 
 /* SDM 2 VPGATHERDD (Exceptions): destination, index and mask are different registers. */
@@ -175,7 +186,7 @@ enum decode_status vex_decode_row(struct fetch *f, const struct oprow *row, cons
   bool rip_relative = false, mod3 = f->modrm >> 6 == 3, has_imm = false;
   unsigned rc = f->vl;
   bool rounding = rounds(row, f);
-  f->asize = f->code == 2 ? (f->p67 ? 1 : 2) : f->code == 1 ? (f->p67 ? 0 : 1) : (f->p67 ? 1 : 0);
+  f->asize = address_size(f);
   f->osize = f->w && f->code == 2 ? W64 : W32;
   for (unsigned k = 0; k < MAX_OPERANDS; k++) {
     if (is_rm(&ops[k]) && ops[k].cls != O_R && f->has_modrm && !mod3) memory = &ops[k];
@@ -208,7 +219,8 @@ enum decode_status vex_decode_row(struct fetch *f, const struct oprow *row, cons
   enum form form = memory ? (plain_memory(f, o) ? FORM_M : FORM_X) : FORM_R;
   if (f->aaa || f->z || f->b) form = FORM_X;
   unsigned w = row->body->widths == WIDTHS ? f->osize : row->vl == L_IG ? 0 : f->vl;
-  o->fn = body_handler(row->body, w, form);
+  o->fn = wide_handler(f, row, o, memory != NULL);
+  if (!o->fn) o->fn = body_handler(row->body, w, form);
   if (!o->fn) o->fn = body_handler(row->body, w, FORM_X);
   return o->fn ? DECODE_OK : refuse(f, memory ? REFUSE_REGISTER : REFUSE_MEMORY);
 }

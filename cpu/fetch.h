@@ -22,17 +22,20 @@ struct decoder {
   u16 first[ENCODINGS][4][256]; /* row number + 1 */
   u16 (*next)[8];       /* by row, by the opcode's low three bits (rows may span eight opcodes) */
   struct operand (*ops)[MAX_OPERANDS];
+  bool wide;            /* rows' wide handlers run on this host */
 };
 
 /* What the bytes say before a row is chosen, and after. */
 struct fetch {
   const u8 *p;
   unsigned n, at;
+  unsigned body;    /* where what follows the opcode begins */
   u32 mode;
   u8 code;          /* 0, 1, 2: 16-, 32-, 64-bit code */
   bool p66, p67, lock;
   bool near16;      /* 66h makes a near branch 16-bit in 64-bit code: model data */
   bool fx_em_ud;    /* FXSAVE with CR0.EM is #UD: likewise */
+  bool wide;        /* the decoder's */
   bool lock_cr8;    /* LOCK MOV CR0 is MOV CR8: likewise */
   u8 rep;           /* last of F2, F3, or 0 */
   int seg;          /* override, or -1 */
@@ -69,6 +72,11 @@ static inline u64 get(struct fetch *f, unsigned bytes) {
 }
 static inline s64 get_signed(struct fetch *f, unsigned bytes) { return sext(get(f, bytes), 8 * bytes); }
 
+/* 0, 1, 2: the code's own, or with 67 the other one. SDM 1 3.6 (Operand-Size and Address-Size Attributes) */
+static inline u8 address_size(const struct fetch *f) {
+  return f->code == 2 ? (u8)(2 - f->p67) : (u8)(f->code ^ f->p67);
+}
+
 /* Does the ModRM byte fit the row's column? */
 bool modrm_matches(u16 want, u8 m);
 bool prefix_matches(enum opc_prefix want, const struct fetch *f);
@@ -77,6 +85,17 @@ void read_mem16(struct fetch *f, struct insn *o);
 /* SDM 2A Tables 2-2, 2-3 (32-Bit Addressing Forms), 2.2.1.6 (RIP-Relative Addressing). Returns whether RIP-relative.
  * disp8_shift: log2 of what an 8-bit displacement is multiplied by. vsib: the index is a vector register. */
 bool read_mem32(struct fetch *f, struct insn *o, unsigned disp8_shift, bool vsib);
+/* Immediates, branch distances, direct addresses. Returns the immediate. */
+u64 read_immediates(struct fetch *f, const struct operand *ops, struct insn *o, bool *mem);
+/* SDM 1 3.6 (Operand-Size and Address-Size Attributes) */
+void find_sizes(struct fetch *f, const struct oprow *row);
+bool mode_matches(enum opc_modes want, u32 mode);
+/* Why no row fits: the nearest one does but for the feature, the mode, or the form of its operand. */
+void explain_no_row(const struct decoder *d, const struct cpu_model *model, struct fetch *f);
+/* All bytes of an instruction are fetched before it is #UD: a page fault of the last, or more than 15 bytes, come first
+ * (measured on Intel Xeon). So the length of what is refused counts. VEX and EVEX have that of their own rows, or what
+ * the legacy encoding has; of their maps that are not in use nothing is read here. */
+void read_rest(const struct decoder *d, const struct cpu_model *model, struct fetch *f);
 /* The instance for that width and form, or what it falls back to; NULL: none. */
 handler_fn *body_handler(const struct body *b, unsigned w, enum form form);
 /* Remembers why, and is DECODE_INVALID. */

@@ -31,12 +31,18 @@ struct verdict {
   char name[40], set[40]; /* mnemonic, and instruction set if it is known */
 };
 
-enum other { CAPSTONE, ZYDIS, OTHERS };
-extern const char *const other_names[OTHERS];
+/* The two that are always asked, and this machine's processor. */
+enum other { CAPSTONE, ZYDIS, OTHERS, HOST = OTHERS, EVERYBODY };
+extern const char *const other_names[EVERYBODY];
 /* -1: the library does not work. */
 MUST_CHECK int others_open(void);
 void others_close(void);
 void other_decode(enum other who, const struct sample *s, struct verdict *out);
+
+/* -1: this machine does not allow it. m: a model with its features. */
+MUST_CHECK int host_open(struct cpu_model *m);
+/* False: not to be tried. */
+bool host_decode(const struct sample *s, const struct verdict *ours, struct verdict *out);
 
 /* How the other decoder's verdict differs from ours. */
 enum difference { SAME, THEY_VALID, THEY_INVALID, LENGTH, DIFFERENCES };

@@ -29,8 +29,8 @@ static bool parse(struct line *l, const char *path) {
     return false;
   }
   bool both = !strcmp(who, "both");
-  for (unsigned k = 0; k < OTHERS; k++)
-    if (both || !strcmp(who, other_names[k])) l->who |= (u8)(1 << k);
+  for (unsigned k = 0; k < EVERYBODY; k++)
+    if ((both && k < OTHERS) || !strcmp(who, other_names[k])) l->who |= (u8)(1 << k);
   for (char *w; (w = strtok_r(NULL, " ", &save));) {
     char *eq = strchr(w, '=');
     if (!eq || l->keys == KEYS_MAX) {
@@ -110,6 +110,6 @@ bool judged(const struct dispute *d) {
 unsigned judged_unused(FILE *f) {
   unsigned n = 0;
   for (const struct line *l = lines; l < lines + line_count; l++)
-    if (!l->used) fprintf(f, "judged, but nothing is like it: %s", l->text), n++;
+    if (!l->used && l->who != 1 << HOST) fprintf(f, "judged, but nothing is like it: %s", l->text), n++;
   return n;
 }

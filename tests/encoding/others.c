@@ -6,7 +6,7 @@
 
 #include "tests/encoding/encoding.h"
 
-const char *const other_names[OTHERS] = {"capstone", "zydis"};
+const char *const other_names[EVERYBODY] = {"capstone", "zydis", "host"};
 
 enum { IP = 0x1000 };
 static csh capstone[CODE_MODES];

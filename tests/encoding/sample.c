@@ -10,20 +10,30 @@ static void put(struct writer *w, unsigned byte) {
   if (w->n < BYTES) w->p[w->n++] = (u8)byte;
 }
 
-static void put_prefixes(struct sample *s, struct writer *w, struct rng *r) {
+/* Prefixes that change nothing, or what they change is forgotten; 66 changes sizes. */
+static void put_idle(struct writer *w, struct rng *r) {
   static const u8 idle[] = {0x67, 0x67, 0x2e, 0x36, 0x3e, 0x26, 0x64, 0x65, 0x66};
+  while (one_in(r, 3)) put(w, idle[rn(r, ARRAY_SIZE(idle) - 1)]);
+}
+static unsigned random_rex(struct rng *r) { return 0x40 | rn(r, 16); }
+
+static void put_prefixes(struct sample *s, struct writer *w, struct rng *r) {
   static const u8 mandatory[4] = {0, 0x66, 0xf3, 0xf2};
-  bool legacy = s->at.enc == ENC_LEGACY;
-  while (one_in(r, 3)) {
-    u8 p = idle[rn(r, ARRAY_SIZE(idle) - 1)];
-    put(w, p);
-  }
+  bool legacy = s->at.enc == ENC_LEGACY, wide = s->at.mode == CODE64;
+  put_idle(w, r);
   s->lock = one_in(r, legacy ? 12 : 64);
   if (s->lock) put(w, 0xf0);
-  if (!legacy) return;
+  if (!legacy) { /* #UD before VEX or EVEX */
+    if (one_in(r, 64)) put(w, mandatory[1 + rn(r, 3)]);
+    if (wide && one_in(r, 64)) put(w, random_rex(r));
+    return;
+  }
   if (s->at.pp > 1 && one_in(r, 4)) put(w, 0x66);
+  if (s->at.pp > 1 && one_in(r, 16)) put(w, 0xf2 + rn(r, 2)); /* the last counts */
   if (s->at.pp) put(w, mandatory[s->at.pp]);
-  if (s->at.mode == CODE64 && one_in(r, 3)) put(w, s->rex = (u8)(0x40 | rn(r, 16)));
+  if (wide && one_in(r, 12)) put(w, random_rex(r)), put(w, 0x2e); /* a REX that is not the last does nothing */
+  if (one_in(r, 6)) put_idle(w, r);
+  if (wide && one_in(r, 3)) put(w, s->rex = (u8)random_rex(r));
 }
 
 static void put_vex(const struct sample *s, struct writer *w, struct rng *r) {
@@ -43,10 +53,10 @@ static void put_vex(const struct sample *s, struct writer *w, struct rng *r) {
 static void put_evex(const struct sample *s, struct writer *w, struct rng *r) {
   const struct place *at = &s->at;
   bool wide = at->mode == CODE64, used = one_in(r, 2);
-  unsigned vvvv = used ? rn(r, 16) : 15, v4 = wide && used ? rn(r, 2) : 1, aaa = one_in(r, 2) ? rn(r, 8) : 0;
-  unsigned z = aaa && one_in(r, 3), b = one_in(r, 3);
+  unsigned vvvv = used ? rn(r, 16) : 15, v4 = (wide && used) || one_in(r, 64) ? rn(r, 2) : 1, aaa = one_in(r, 2) ? rn(r, 8) : 0;
+  unsigned z = aaa ? one_in(r, 3) : one_in(r, 64), b = one_in(r, 3);
   put(w, 0x62);
-  put(w, (wide ? rn(r, 16) << 4 : 0xd0 | rn(r, 2) << 5) | at->map | (one_in(r, 64) ? 8 : 0));
+  put(w, (wide ? rn(r, 16) << 4 : 0xc0 | rn(r, 2) << 5 | (one_in(r, 16) ? 0 : 0x10)) | at->map | (one_in(r, 64) ? 8 : 0));
   put(w, rn(r, 2) << 7 | vvvv << 3 | (one_in(r, 64) ? 0 : 4) | at->pp);
   put(w, z << 7 | rn(r, one_in(r, 8) ? 4 : 3) << 5 | b << 4 | v4 << 3 | aaa);
 }
