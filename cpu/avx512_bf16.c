@@ -28,12 +28,7 @@ static NOINLINE void narrow(struct cpu *cpu, const struct insn *i) {
   for (unsigned k = 0; k < n; k++) r.w[k] = to_bf16(b.d[k]);
   vex_commit(cpu, i, &r, 2 * n, n, 2, mask);
 }
-static NOINLINE const struct insn *h_cvtneps2bf16_X(struct cpu *restrict cpu, const struct insn *restrict i) {
-  narrow(cpu, i);
-  NEXT(cpu, i, FORM_X);
-}
-static handler_fn *const t_cvtneps2bf16[1][FORMS] = {{[FORM_X] = h_cvtneps2bf16_X}};
-const struct body body_vec_cvtneps2bf16 = {1, t_cvtneps2bf16};
+VEC_X_ONLY(vec_cvtneps2bf16, narrow(cpu, i))
 
 /* Two products, which are exact, and two sums; that of the odd elements first. */
 static void fn_dot(union vec *r, const struct vex_args *x) {

@@ -306,8 +306,7 @@ static u64 fpclass(struct soft_fp *s, u64 a, u64 b, u64 c, unsigned imm) {
     fp512_x(cpu, i, &o);                                                                                      \
     NEXT(cpu, i, FORM_X);                                                                                     \
   }                                                                                                           \
-  static handler_fn *const t_##name##sfx[1][FORMS] = {{[FORM_X] = h_##name##sfx##_X}};                        \
-  const struct body body_vec_##name##sfx = {1, t_##name##sfx};
+  VEC_BODY_X(name##sfx, vec_##name##sfx)
 #define FP512(name, fn, post, ...)                                                                            \
   FP512_ONE(name, ps, 4, false, fn, post, __VA_ARGS__) FP512_ONE(name, pd, 8, false, fn, post, __VA_ARGS__)   \
   FP512_ONE(name, ss, 4, true, fn, post, __VA_ARGS__) FP512_ONE(name, sd, 8, true, fn, post, __VA_ARGS__)

@@ -66,6 +66,11 @@ static void halves_fetch(struct cpu *cpu, const struct insn *i, union vec *out, 
   u32 which = halves_bytes(mask);
   u64 la[8];
   memset(out, 0, sizeof *out);
+  if (!vex_aaa(i)) {
+    (void)vex_linear(cpu, i, 7, 1, ACC_READ); /* no #AC where it leaves the canonical addresses */
+    mem_read_bytes(cpu, vex_span(cpu, i, 8, ACC_READ), out, 8);
+    return;
+  }
   for (unsigned k = 0; k < 8; k++)
     if (which >> k & 1) la[k] = vex_linear(cpu, i, k, 1, ACC_READ);
   for (unsigned k = 0; k < 8; k++)
@@ -341,9 +346,4 @@ static NOINLINE void to_halves(struct cpu *cpu, const struct insn *i) {
   if (i->seg == SEG_REG) vex_commit(cpu, i, &r, 2 * n, n, 2, mask);
   else halves_store(cpu, i, &r, n, mask);
 }
-static NOINLINE const struct insn *h_cvtps2ph_X(struct cpu *restrict cpu, const struct insn *restrict i) {
-  to_halves(cpu, i);
-  NEXT(cpu, i, FORM_X);
-}
-static handler_fn *const t_cvtps2ph[1][FORMS] = {{[FORM_X] = h_cvtps2ph_X}};
-const struct body body_vec_cvtps2ph = {1, t_cvtps2ph};
+VEC_X_ONLY(vec_cvtps2ph, to_halves(cpu, i))

@@ -1,6 +1,7 @@
 /* AVX and AVX-512 floating-point arithmetic and comparison, as the lanes of SSE. SDM 1 14.1 (Intel AVX Overview),
  * 15.6 (Memory Alignment ... of AVX-512: static rounding and SAE are cpu/vex.c's); SDM 2 (the instructions' pages). */
 #include "cpu/lane_fp.h"
+#include "cpu/simd_exact.h"
 #include "cpu/vex.h"
 
 #define ARITH(name, kind)                                                                   \
@@ -34,41 +35,39 @@ static void each_lane(union vec *r, const union vec *a, const union vec *b, unsi
   }
 }
 static void each_lane_exact(struct cpu *cpu, const struct insn *i, union vec *r, const union vec *a, const union vec *b,
-                            unsigned kind, simd_op *op) {
-  union vec v;
-  unsigned lanes = 1u << vex_vl(i);
+                            unsigned lanes, unsigned kind, simd_op *op) {
+  union vec v = *a;
   simd_exact_begin(cpu);
   each_lane(&v, a, b, lanes, 0, op);
   simd_exact_end_vector(cpu, i, kind, a, b, lanes);
   *r = v;
 }
-static void dpps_exact(struct cpu *cpu, const struct insn *i, union vec *a, union vec *b) {
-  unsigned lanes = 1u << vex_vl(i), imm = vex_imm(i);
+void dpps_exact(struct cpu *cpu, const struct insn *i, union vec *a, union vec *b, unsigned lanes, unsigned imm) {
   union vec t;
   each_lane(a, a, a, lanes, imm, op_dp_factor_ps);
   each_lane(b, b, b, lanes, imm, op_dp_factor_ps);
-  each_lane_exact(cpu, i, a, a, b, FP_MUL | FP_SINGLE, op_mulps);
+  each_lane_exact(cpu, i, a, a, b, lanes, FP_MUL | FP_SINGLE, op_mulps);
   each_lane(&t, a, a, lanes, 0, op_dp_other_1);
-  each_lane_exact(cpu, i, a, &t, a, FP_ADD | FP_SINGLE, op_addps);
+  each_lane_exact(cpu, i, a, &t, a, lanes, FP_ADD | FP_SINGLE, op_addps);
   each_lane(&t, a, a, lanes, 0, op_dp_other_2);
-  each_lane_exact(cpu, i, a, a, &t, FP_ADD | FP_SINGLE, op_addps);
+  each_lane_exact(cpu, i, a, a, &t, lanes, FP_ADD | FP_SINGLE, op_addps);
   each_lane(a, a, a, lanes, imm, op_dp_result_ps);
 }
-static void dppd_exact(struct cpu *cpu, const struct insn *i, union vec *a, union vec *b) {
+void dppd_exact(struct cpu *cpu, const struct insn *i, union vec *a, union vec *b, unsigned lanes, unsigned imm) {
   union vec t;
-  each_lane(a, a, a, 1, vex_imm(i), op_dp_factor_pd);
-  each_lane(b, b, b, 1, vex_imm(i), op_dp_factor_pd);
-  each_lane_exact(cpu, i, a, a, b, FP_MUL | FP_DOUBLE, op_mulpd);
-  each_lane(&t, a, a, 1, 0, op_dp_other_2);
-  each_lane_exact(cpu, i, a, a, &t, FP_ADD | FP_DOUBLE, op_addpd);
-  each_lane(a, a, a, 1, vex_imm(i), op_dp_result_pd);
+  each_lane(a, a, a, lanes, imm, op_dp_factor_pd);
+  each_lane(b, b, b, lanes, imm, op_dp_factor_pd);
+  each_lane_exact(cpu, i, a, a, b, lanes, FP_MUL | FP_DOUBLE, op_mulpd);
+  each_lane(&t, a, a, lanes, 0, op_dp_other_2);
+  each_lane_exact(cpu, i, a, a, &t, lanes, FP_ADD | FP_DOUBLE, op_addpd);
+  each_lane(a, a, a, lanes, imm, op_dp_result_pd);
 }
 static void dot_product_x(struct cpu *cpu, const struct insn *i, unsigned esize, simd_op *op,
-                          void (*exact)(struct cpu *, const struct insn *, union vec *, union vec *)) {
+                          dot_product_fn *exact) {
   unsigned bytes = 16u << vex_vl(i), n = bytes / esize;
   union vec a = cpu->vec[vex_vvvv(i)], b;
   vex_fetch(cpu, i, &b, n, esize, vex_mask(cpu, i, n));
-  if (cpu->simd_exact) exact(cpu, i, &a, &b);
+  if (cpu->simd_exact) exact(cpu, i, &a, &b, 1u << vex_vl(i), vex_imm(i));
   else each_lane(&a, &a, &b, 1u << vex_vl(i), vex_imm(i), op);
   vex_commit(cpu, i, &a, bytes, 0, esize, 0);
 }

@@ -3,6 +3,7 @@
  * pages). */
 #include "base/bits.h"
 #include "cpu/paging.h"
+#include "cpu/seg.h"
 #include "cpu/vex.h"
 
 static u64 element(const union vec *v, unsigned k, unsigned size) {
@@ -21,7 +22,7 @@ static void masked_load(struct cpu *cpu, const struct insn *i, unsigned size) {
   unsigned bytes = 16u << vex_vl(i), n = bytes / size;
   u64 mask = sign_mask(&cpu->vec[vex_vvvv(i)], n, size);
   union vec v;
-  vex_fetch(cpu, i, &v, n, size, mask);
+  vex_fetch_selected(cpu, i, &v, n, size, mask);
   for (unsigned k = 0; k < n; k++)
     if (!(mask >> k & 1)) memset(&v.b[k * size], 0, size);
   cpu->vec[i->dst] = v;
@@ -89,7 +90,8 @@ static bool move_indexed(struct cpu *cpu, const struct insn *i, struct indexed x
     if (!(x.todo >> k & 1)) continue;
     u64 e = 0, off = indexed_offset(cpu, i, k, x.index_size);
     if (trap_first(cpu, i, off, x.size, acc, begun)) return false;
-    if (unlikely(cpu->mode & MODE_ALIGN)) (void)mem_linear(cpu, i->seg, off + x.size - 1, 1, acc); /* no #AC of its start */
+    if (unlikely(cpu->mode & MODE_ALIGN) && cpu_code64(cpu))
+      (void)mem_linear(cpu, i->seg, off + x.size - 1, 1, acc); /* no #AC of its start */
     u64 la = mem_linear(cpu, i->seg, off, x.size, acc);
     if (acc == ACC_READ) {
       mem_read_bytes(cpu, la, &e, x.size);
@@ -105,9 +107,55 @@ static bool move_indexed(struct cpu *cpu, const struct insn *i, struct indexed x
   if (acc == ACC_READ) clear_vector_above(v, x.n * x.size);
   return true;
 }
+static const u8 zero_element[4];
+/* Where each element is: that of memory, or, not selected, the register's own. False: some is not in the TLB. */
+ALWAYS_INLINE bool find_elements(struct cpu *cpu, const struct insn *i, const u8 *at[16], const u8 *v, unsigned n, unsigned index_size,
+                                 unsigned size, u64 todo, enum access acc) {
+  const union vec *index = &cpu->vec[i->index];
+  u64 base = cpu->gpr[i->base] + i->imm;
+  for (unsigned k = 0; k < n; k++) {
+    u64 offset = index_size == 4 ? (u64)(s64)(s32)index->d[k] : index->q[k];
+    at[k] = v + k * size;
+    if (!(todo >> k & 1)) continue;
+    at[k] = mem_hit(cpu, (base + (offset << i->scale)) & cpu->lamask, size, acc);
+    if (unlikely(!at[k])) return false;
+  }
+  return true;
+}
+/* All at once, where nothing can fault; else false, and nothing has changed. */
+ALWAYS_INLINE bool move_indexed_quick(struct cpu *cpu, const struct insn *i, unsigned index_size, unsigned size,
+                                      bool by_vector, enum access acc) {
+  unsigned n = elements(i, index_size, size), lanes = 1u << vex_vl(i);
+  union vec *v = &cpu->vec[acc == ACC_READ ? i->dst : i->src];
+  const u8 *at[16];
+  u64 todo = 0;
+  if (unlikely(!vex_flat(cpu, i) || (cpu->eflags & EF_TF))) return false;
+  if (!by_vector) todo = vex_mask(cpu, i, n);
+  else for (unsigned k = 0; k < lanes; k++) todo |= (u64)lane_signs(lane_get(cpu, vex_vvvv(i), k), size) << (16 / size * k);
+  cpu->insn = i;
+  if (!find_elements(cpu, i, at, v->b, n, index_size, size, todo, acc)) return false;
+  if (acc == ACC_WRITE) {
+    for (unsigned k = 0; k < n; k++) memcpy((u8 *)(uintptr_t)at[k], v->b + k * size, size); /* those not selected to themselves */
+  } else {
+    for (unsigned k = 0; size == 8 && k < n; k += 2)
+      lane_set(cpu, i->dst, k / 2, lane_join(host_vload(at[k], V8), host_vload(at[k + 1], V8)));
+    for (unsigned k = 0; size == 4 && k < n; k += 4)
+      lane_set(cpu, i->dst, k / 4,
+               _mm_set_epi32((int)ld32(n > 3 ? at[k + 3] : zero_element), (int)ld32(n > 3 ? at[k + 2] : zero_element),
+                             (int)ld32(at[k + 1]), (int)ld32(at[k])));
+    for (unsigned k = (n * size + 15) / 16; k < 4; k++) lane_set(cpu, i->dst, k, _mm_setzero_si128());
+  }
+  if (by_vector) memset(&cpu->vec[vex_vvvv(i)], 0, sizeof *v);
+  else cpu->k[vex_aaa(i)] = 0;
+  return true;
+}
 #define INDEXED_ONE(name, index_size, size, by_vector, acc)                                                   \
+  static NOINLINE bool quick_##name(struct cpu *cpu, const struct insn *i) {                                  \
+    return move_indexed_quick(cpu, i, index_size, size, by_vector, acc);                                      \
+  }                                                                                                           \
   static NOINLINE const struct insn *h_##name##_X(struct cpu *restrict cpu, const struct insn *restrict i) {  \
-    if (!move_indexed(cpu, i, indexed(cpu, i, index_size, size, by_vector), acc)) return cpu_leave_partial(cpu, i); \
+    if (!quick_##name(cpu, i) &&                                                                              \
+        !move_indexed(cpu, i, indexed(cpu, i, index_size, size, by_vector), acc)) return cpu_leave_partial(cpu, i); \
     NEXT(cpu, i, FORM_X);                                                                                     \
   }                                                                                                           \
   VEC_BODY_X(name, name)
@@ -118,12 +166,10 @@ static bool move_indexed(struct cpu *cpu, const struct insn *i, struct indexed x
 INDEXED(dd, 4, 4) INDEXED(dq, 4, 8) INDEXED(qd, 8, 4) INDEXED(qq, 8, 8)
 
 /* ---- compression and expansion ---- */
-/* A fault on the second page tells the last byte, as of masked stores (silicon). */
-static void store_packed(struct cpu *cpu, const struct insn *i, const union vec *v, unsigned bytes) {
-  u64 la = vex_span(cpu, i, bytes, ACC_WRITE), last = (la + bytes - 1) & cpu->lamask;
-  mem_probe(cpu, la, 1, ACC_WRITE);
-  if ((la ^ last) >> PAGE_SHIFT && vex_aaa(i)) mem_probe(cpu, last, 1, ACC_WRITE);
-  mem_write_bytes(cpu, la, v, bytes);
+/* Under an opmask the elements are stored one by one (silicon). */
+static void store_packed(struct cpu *cpu, const struct insn *i, const union vec *v, unsigned n, unsigned size, unsigned count) {
+  if (vex_aaa(i)) vex_store_selected(cpu, i, v, n, size, low_bits(count));
+  else mem_write_bytes(cpu, vex_span(cpu, i, n * size, ACC_WRITE), v, n * size);
 }
 /* Without branches: each element is stored, and the next over it unless it counts. */
 #define PACK(member)                                   \
@@ -142,7 +188,7 @@ static void compress(struct cpu *cpu, const struct insn *i, unsigned size) {
   union vec v;
   unsigned count = pack(&v, &cpu->vec[i->src], n, size, mask);
   if (i->seg == SEG_REG) vex_commit(cpu, i, &v, bytes, n, size, low_bits(count));
-  else if (count) store_packed(cpu, i, &v, count * size);
+  else store_packed(cpu, i, &v, n, size, count);
 }
 static void expand(struct cpu *cpu, const struct insn *i, unsigned size) {
   unsigned bytes = 16u << vex_vl(i), n = bytes / size, from = 0;
@@ -150,7 +196,8 @@ static void expand(struct cpu *cpu, const struct insn *i, unsigned size) {
   unsigned count = (unsigned)__builtin_popcountll(mask);
   union vec v = {0}, r = {0};
   if (i->seg == SEG_REG) v = cpu->vec[i->src];
-  else if (count) mem_read_bytes(cpu, vex_span(cpu, i, count * size, ACC_READ), &v, count * size);
+  else if (vex_aaa(i)) vex_fetch(cpu, i, &v, n, size, low_bits(count));
+  else mem_read_bytes(cpu, vex_span(cpu, i, bytes, ACC_READ), &v, bytes);
   for (unsigned k = 0; k < n; k++)
     if (mask >> k & 1) memcpy(&r.b[k * size], &v.b[size * from++], size);
   vex_commit(cpu, i, &r, bytes, n, size, mask);

@@ -17,7 +17,7 @@ static void load_x(struct cpu *cpu, const struct insn *i, unsigned esize, bool a
   unsigned bytes = 16u << vex_vl(i), n = bytes / esize;
   u64 mask = vex_mask(cpu, i, n);
   union vec v;
-  if (aligned && mask && i->seg != SEG_REG) (void)vex_linear_aligned(cpu, i, bytes, ACC_READ);
+  if (aligned && mask && i->seg != SEG_REG) vex_require_aligned(cpu, i, bytes);
   vex_fetch(cpu, i, &v, n, esize, mask);
   vex_commit(cpu, i, &v, bytes, n, esize, mask);
 }
@@ -30,7 +30,7 @@ static void store_x(struct cpu *cpu, const struct insn *i, unsigned esize, bool 
     vex_commit(cpu, i, &v, bytes, n, esize, mask);
     return;
   }
-  if (aligned && mask) (void)vex_linear_aligned(cpu, i, bytes, ACC_WRITE);
+  if (aligned && mask) vex_require_aligned(cpu, i, bytes);
   vex_store(cpu, i, &v, n, esize, mask);
 }
 

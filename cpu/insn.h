@@ -93,9 +93,11 @@ static inline u64 insn_rip(const struct insn *i) { return insn_block(i)->rip + i
 u64 insn_next_rip(const struct cpu *cpu, const struct insn *i); /* wrapped to the code size */
 
 #if RW_TAIL_CALLS
+/* The compiler would load the function through the old i, and need two registers and two moves more. */
 #define GO(cpu, i)                        \
   do {                                    \
     const struct insn *go_ = (i);         \
+    __asm__("" : "+r"(go_));              \
     return go_->fn((cpu), go_);           \
   } while (0)
 #else

@@ -51,6 +51,16 @@ union lanes {
   s64 sq[2];
 };
 
+/* An instruction with an immediate operand: a table of it with each of the 256, and a return, in eight bytes; called. The
+ * instruction has its own fixed registers. The stack's red zone is the compiler's. */
+#define LANE_TABLE(name, words)                                                                          \
+  __asm__(".pushsection .text\n\t.p2align 6\n\t.globl " #name "\n\t.hidden " #name "\n" #name ":\n\t" \
+          ".set lane_n, 0\n\t.rept 256\n\t.p2align 3\n\t" words                                         \
+          "\n\tret\n\t.set lane_n, lane_n + 1\n\t.endr\n\t.p2align 3\n\t.popsection")
+#define LANE_CALL "lea -128(%%rsp), %%rsp\n\tcall *%[insn]\n\tlea 128(%%rsp), %%rsp"
+typedef const u8 lane_table[256][8];
+#define LANE_TABLE_HERE extern __attribute__((visibility("hidden")))
+
 /* Bits of b where mask has ones, of a elsewhere. */
 ALWAYS_INLINE __m128i lane_select(__m128i a, __m128i b, __m128i mask) {
   return _mm_or_si128(_mm_andnot_si128(mask, a), _mm_and_si128(mask, b));

@@ -14,11 +14,19 @@ SIMD_OP(aesimc, _mm_aesimc_si128(b))
 SIMD_OP(aeskeygenassist,
         _mm_xor_si128(_mm_aeskeygenassist_si128(b, 0), _mm_slli_epi64(_mm_set1_epi64x((s64)imm), 32)))
 #else
-SIMD_OP(aesenc, soft_aesenc(a, b, false))
-SIMD_OP(aesenclast, soft_aesenc(a, b, true))
-SIMD_OP(aesdec, soft_aesdec(a, b, false))
-SIMD_OP(aesdeclast, soft_aesdec(a, b, true))
-SIMD_OP(aesimc, soft_aesimc(b))
+/* The host's own instruction where it has it. */
+#define ON_HOST(name, feature, insn, soft)                                             \
+  ALWAYS_INLINE __m128i op_##name(__m128i a, __m128i b, unsigned imm) {                \
+    (void)imm;                                                                         \
+    if (unlikely(!__builtin_cpu_supports(feature))) return soft;                       \
+    __asm__(insn " %1, %0" : "+x"(a) : "x"(b));                                        \
+    return a;                                                                          \
+  }
+ON_HOST(aesenc, "aes", "aesenc", soft_aesenc(a, b, false))
+ON_HOST(aesenclast, "aes", "aesenclast", soft_aesenc(a, b, true))
+ON_HOST(aesdec, "aes", "aesdec", soft_aesdec(a, b, false))
+ON_HOST(aesdeclast, "aes", "aesdeclast", soft_aesdec(a, b, true))
+ON_HOST(aesimc, "aes", "aesimc", soft_aesimc(b))
 SIMD_OP(aeskeygenassist, soft_aeskeygen(b, (u8)imm))
 #endif
 
@@ -26,7 +34,9 @@ SIMD_OP(aeskeygenassist, soft_aeskeygen(b, (u8)imm))
 ALWAYS_INLINE __m128i lane_clmul(__m128i a, __m128i b) { return _mm_clmulepi64_si128(a, b, 0); }
 #else
 ALWAYS_INLINE __m128i lane_clmul(__m128i a, __m128i b) {
-  return soft_clmul((u64)_mm_cvtsi128_si64(a), (u64)_mm_cvtsi128_si64(b));
+  if (unlikely(!__builtin_cpu_supports("pclmul"))) return soft_clmul((u64)_mm_cvtsi128_si64(a), (u64)_mm_cvtsi128_si64(b));
+  __asm__("pclmulqdq $0, %1, %0" : "+x"(a) : "x"(b));
+  return a;
 }
 #endif
 SIMD_OP(pclmulqdq, lane_clmul(imm & 1 ? _mm_unpackhi_epi64(a, a) : a, imm & 16 ? _mm_unpackhi_epi64(b, b) : b))

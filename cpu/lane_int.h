@@ -109,37 +109,26 @@ SIMD_OP(psrldq, imm > 15 ? _mm_setzero_si128() : lane_from_u128(lane_u128(a) >> 
 #endif
 
 /* ---- shuffles ---- */
-#ifdef __AVX2__
-ALWAYS_INLINE __m128i lane_fields(unsigned imm) {
-  return _mm_srlv_epi32(_mm_set1_epi32((int)imm), _mm_set_epi32(6, 4, 2, 0));
+LANE_TABLE_HERE lane_table lane_pshufd, lane_pshuflw, lane_pshufhw, lane_shufps;
+/* XMM0 from XMM0, or with XMM1. */
+ALWAYS_INLINE __m128i lane_call(const u8 *insn, __m128i a) {
+  __asm__(LANE_CALL : "+Yz"(a) : [insn] "r"(insn));
+  return a;
+}
+ALWAYS_INLINE __m128i lane_call2(const u8 *insn, __m128i a, __m128i b) {
+  register __m128i second __asm__("xmm1") = b;
+  __asm__(LANE_CALL : "+Yz"(a) : [insn] "r"(insn), "x"(second));
+  return a;
 }
 ALWAYS_INLINE __m128i shuffle_dwords(__m128i lo, __m128i hi, unsigned imm) {
-  __m128i n = lane_fields(imm);
-  __m128 l = _mm_permutevar_ps(_mm_castsi128_ps(lo), n), h = _mm_permutevar_ps(_mm_castsi128_ps(hi), n);
-  return _mm_castps_si128(_mm_shuffle_ps(l, h, 0xe4));
+  return lane_call2(lane_shufps[imm], lo, hi);
 }
-#else
-ALWAYS_INLINE __m128i shuffle_dwords(__m128i lo, __m128i hi, unsigned imm) {
-  union lanes l = {.v = lo}, h = {.v = hi};
-  return _mm_set_epi32(h.sd[imm >> 6 & 3], h.sd[imm >> 4 & 3], l.sd[imm >> 2 & 3], l.sd[imm & 3]);
-}
-#endif
 ALWAYS_INLINE __m128i shuffle_qwords(__m128i lo, __m128i hi, unsigned imm) {
   return lane_join(lane_qword(lo, imm), lane_qword(hi, imm >> 1));
 }
-/* Four words of v, from the low or high half, picked by imm, two bits each. */
-#define SHUFFLE_WORDS(v_, imm, first)                                               \
-  union lanes l = {.v = (v_)};                                                      \
-  __m128i r = (v_);                                                                 \
-  r = _mm_insert_epi16(r, l.w[(first) + ((imm) & 3)], (first));                     \
-  r = _mm_insert_epi16(r, l.w[(first) + ((imm) >> 2 & 3)], (first) + 1);            \
-  r = _mm_insert_epi16(r, l.w[(first) + ((imm) >> 4 & 3)], (first) + 2);            \
-  return _mm_insert_epi16(r, l.w[(first) + ((imm) >> 6 & 3)], (first) + 3)
-ALWAYS_INLINE __m128i shuffle_low_words(__m128i v, unsigned imm) { SHUFFLE_WORDS(v, imm, 0); }
-ALWAYS_INLINE __m128i shuffle_high_words(__m128i v, unsigned imm) { SHUFFLE_WORDS(v, imm, 4); }
-SIMD_OP(pshuflw, shuffle_low_words(b, imm))
-SIMD_OP(pshufhw, shuffle_high_words(b, imm))
-SIMD_OP(pshufd, shuffle_dwords(b, b, imm))
+SIMD_OP(pshuflw, lane_call(lane_pshuflw[(u8)imm], b))
+SIMD_OP(pshufhw, lane_call(lane_pshufhw[(u8)imm], b))
+SIMD_OP(pshufd, lane_call(lane_pshufd[(u8)imm], b))
 SIMD_OP(shufps, shuffle_dwords(a, b, imm))
 SIMD_OP(shufpd, shuffle_qwords(a, b, imm))
 

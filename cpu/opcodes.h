@@ -75,6 +75,7 @@ enum opc_attrs {
   A_RC = 1 << 24,    /* EVEX.b with registers: embedded rounding */
   A_SAE = 1 << 25,   /* or only no exceptions */
   A_VSIB = 1 << 26,  /* the index is a vector register */
+  A_P6 = 1 << 27,    /* not on every processor, and no CPUID bit says so: RULE_P6_OPCODES */
   A_CRN = 1 << 17,   /* MOV CRn: with FEAT_CR8_LEGACY, LOCK makes CR0 CR8 */
 };
 
@@ -85,6 +86,7 @@ enum opc_w { W_IG, W_0, W_1 };
 
 struct oprow {
   const struct body *body;
+  const struct wide *wide; /* cpu/wide.h, or NULL */
   u8 map, opcode, prefix, modes;
   u8 enc, vl, w; /* enum opc_encoding, opc_length, opc_w */
   u8 esize;      /* EVEX: bytes of an element, as masks and broadcasts count them */

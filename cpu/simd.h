@@ -25,12 +25,14 @@ enum vmem { V2 = 2, V4 = 4, V8 = 8, V16 = 16, V16U = 16 + 32, V16A = 16 + 64 };
 #define IS_VREG(form) ((form) == FORM_R || (form) == FORM_E)
 
 /* ---- registers ---- */
-ALWAYS_INLINE __m128i xmm_get(const struct cpu *cpu, unsigned r) {
-  return _mm_load_si128((const __m128i *)(const void *)&cpu->vec[r]);
+/* The compiler would add 64 * (r + n), which takes an instruction more than an address with a displacement. */
+ALWAYS_INLINE u8 *vec_bytes(struct cpu *cpu, unsigned r) {
+  u64 at = (u64)r * sizeof cpu->vec[0];
+  __asm__("" : "+r"(at));
+  return (u8 *)cpu->vec + at;
 }
-ALWAYS_INLINE void xmm_set(struct cpu *cpu, unsigned r, __m128i v) {
-  _mm_store_si128((__m128i *)(void *)&cpu->vec[r], v);
-}
+ALWAYS_INLINE __m128i xmm_get(struct cpu *cpu, unsigned r) { return _mm_load_si128((void *)vec_bytes(cpu, r)); }
+ALWAYS_INLINE void xmm_set(struct cpu *cpu, unsigned r, __m128i v) { _mm_store_si128((void *)vec_bytes(cpu, r), v); }
 
 /* Is the state in the host's x87 (cpu/x87.h), or an x87 exception waiting that an MMX instruction reports
  * first? #MF; SDM 3A 12.5 (Exceptions That Can Occur When Executing MMX Instructions). Without CR0.NE the

@@ -27,4 +27,9 @@ u32 simd_result_flags(const struct wide_result *r, u32 mxcsr, const struct fp_fo
 typedef u32 simd_post_fn(const struct cpu *cpu, const void *of);
 void simd_exact_end_with(struct cpu *cpu, const struct insn *i, simd_post_fn *post, const void *of);
 
+/* DPPS, DPPD of so many lanes; the result is in a. cpu/avx_fp.c */
+typedef void dot_product_fn(struct cpu *cpu, const struct insn *i, union vec *a, union vec *b, unsigned lanes,
+                            unsigned imm);
+dot_product_fn dpps_exact, dppd_exact;
+
 #endif

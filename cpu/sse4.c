@@ -3,7 +3,7 @@
 #include "base/host.h"
 #include "cpu/lane_fp.h"
 #include "cpu/lane_sse41.h"
-#include "cpu/simd.h"
+#include "cpu/simd_exact.h"
 
 #define SSE4_V16(name) VEC_RM(name, v_w, V16, op_##name)
 SSE4_V16(pblendw)
@@ -44,44 +44,21 @@ VEC_FP(roundpd, v_w_fp, V16, FP_PLAIN, op_roundpd)
 VEC_FP(roundss, v_w_fp, V4, FP_PLAIN, op_roundss)
 VEC_FP(roundsd, v_w_fp, V8, FP_PLAIN, op_roundsd)
 
-/* With an exception unmasked: each multiplication and addition raises its own. SDM 2 DPPS (SIMD Floating-Point
- * Exceptions) */
-static NOINLINE __m128i dpps_exact(struct cpu *cpu, const struct insn *i, __m128i a, __m128i b, unsigned imm) {
-  __m128i t, other;
-  a = op_dp_factor_ps(a, a, imm);
-  b = op_dp_factor_ps(b, b, imm);
-  simd_exact_begin(cpu);
-  t = op_mulps(a, b, 0);
-  simd_exact_end(cpu, i, FP_MUL | FP_SINGLE, a, b);
-  other = op_dp_other_1(t, t, 0);
-  simd_exact_begin(cpu);
-  a = op_addps(other, t, 0);
-  simd_exact_end(cpu, i, FP_ADD | FP_SINGLE, other, t);
-  other = op_dp_other_2(a, a, 0);
-  simd_exact_begin(cpu);
-  t = op_addps(a, other, 0);
-  simd_exact_end(cpu, i, FP_ADD | FP_SINGLE, a, other);
-  return op_dp_result_ps(t, t, imm);
+/* With an exception unmasked. */
+static NOINLINE __m128i dot_product_exact(struct cpu *cpu, const struct insn *i, __m128i a, __m128i b, unsigned imm,
+                                          dot_product_fn *exact) {
+  union vec x, y;
+  _mm_storeu_si128((void *)&x, a);
+  _mm_storeu_si128((void *)&y, b);
+  exact(cpu, i, &x, &y, 1, imm);
+  return _mm_loadu_si128((const void *)&x);
 }
-static NOINLINE __m128i dppd_exact(struct cpu *cpu, const struct insn *i, __m128i a, __m128i b, unsigned imm) {
-  __m128i t, other;
-  a = op_dp_factor_pd(a, a, imm);
-  b = op_dp_factor_pd(b, b, imm);
-  simd_exact_begin(cpu);
-  t = op_mulpd(a, b, 0);
-  simd_exact_end(cpu, i, FP_MUL | FP_DOUBLE, a, b);
-  other = op_dp_other_2(t, t, 0);
-  simd_exact_begin(cpu);
-  a = op_addpd(t, other, 0);
-  simd_exact_end(cpu, i, FP_ADD | FP_DOUBLE, t, other);
-  return op_dp_result_pd(a, a, imm);
-}
-SIMD_BODY(v_w_dp, simd_op *op, __m128i (*exact)(struct cpu *, const struct insn *, __m128i, __m128i, unsigned)) {
+SIMD_BODY(v_w_dp, simd_op *op, dot_product_fn *exact) {
   if (!MAY_BE_EXACT(form) && unlikely(cpu->simd_exact)) return slow(cpu, i);
   V_BIND(e, V16, form, ACC_READ);
   __m128i a = xmm_get(cpu, i->dst), b = v_src(cpu, i, &e, V16, form);
   unsigned imm = (u8)insn_imm(i, form);
-  xmm_set(cpu, i->dst, MAY_BE_EXACT(form) && cpu->simd_exact ? exact(cpu, i, a, b, imm) : op(a, b, imm));
+  xmm_set(cpu, i->dst, MAY_BE_EXACT(form) && cpu->simd_exact ? dot_product_exact(cpu, i, a, b, imm, exact) : op(a, b, imm));
   NEXT(cpu, i, form);
 }
 VEC_FP(dpps, v_w_dp, op_dpps, dpps_exact)

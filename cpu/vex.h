@@ -55,9 +55,9 @@ struct vex_whole {
 };
 
 /* ---- registers ---- */
-ALWAYS_INLINE void *vec_at(struct cpu *cpu, unsigned r, unsigned lane) { return &cpu->vec[r].b[16 * lane]; }
-ALWAYS_INLINE __m128i lane_get(const struct cpu *cpu, unsigned r, unsigned lane) {
-  return _mm_load_si128((const void *)&cpu->vec[r].b[16 * lane]);
+ALWAYS_INLINE void *vec_at(struct cpu *cpu, unsigned r, unsigned lane) { return vec_bytes(cpu, r) + 16 * lane; }
+ALWAYS_INLINE __m128i lane_get(struct cpu *cpu, unsigned r, unsigned lane) {
+  return _mm_load_si128(vec_at(cpu, r, lane));
 }
 ALWAYS_INLINE void lane_set(struct cpu *cpu, unsigned r, unsigned lane, __m128i v) {
   _mm_store_si128(vec_at(cpu, r, lane), v);
@@ -69,10 +69,9 @@ ALWAYS_INLINE void vec_clear_above(struct cpu *cpu, unsigned r, unsigned vl) {
 }
 
 /* ---- memory ---- */
-/* Forms M: flat, so the offset is the linear address. */
+/* Forms M: flat and of the code's own address size, so the offset is the linear address. */
 ALWAYS_INLINE u64 vex_address(const struct cpu *cpu, const struct insn *i) {
-  u64 va = cpu->gpr[i->base] + (cpu->gpr[i->index] << i->scale) + i->imm;
-  return (i->flags & IF_ASIZE) == 2 ? va : (u32)va;
+  return (cpu->gpr[i->base] + (cpu->gpr[i->index] << i->scale) + i->imm) & cpu->lamask;
 }
 ALWAYS_INLINE u8 *vex_hit(struct cpu *cpu, const struct insn *i, unsigned bytes, enum access acc) {
   u64 va = vex_address(cpu, i);
@@ -86,18 +85,28 @@ ALWAYS_INLINE u8 *vex_hit_aligned(struct cpu *cpu, const struct insn *i, unsigne
   return mem_hit_aligned(cpu, va, bytes, acc, &p) ? p : NULL;
 }
 
+/* Is the operand flat memory, without alignment checks, whatever form its handler has? */
+ALWAYS_INLINE bool vex_flat(const struct cpu *cpu, const struct insn *i) {
+  unsigned asize = i->flags & IF_ASIZE;
+  if (i->seg >= FS || (cpu->mode & MODE_ALIGN)) return false;
+  return (cpu->mode & MODE_CODE_MASK) == MODE_CODE64 ? asize == 2 : asize && (cpu->mode & MODE_FLAT) && i->seg != CS;
+}
+
 /* Linear address of the memory operand's part at `at`, after the segment checks. Sets cpu->insn. */
 u64 vex_linear(struct cpu *cpu, const struct insn *i, unsigned at, unsigned bytes, enum access acc);
 /* Linear address of so many bytes from the operand's start on, any number, without alignment check. */
 u64 vex_span(struct cpu *cpu, const struct insn *i, unsigned bytes, enum access acc);
-/* The same of a whole operand, which must lie on a multiple of its size (a power of two): #GP(0). */
-u64 vex_linear_aligned(struct cpu *cpu, const struct insn *i, unsigned bytes, enum access acc);
+/* The operand must lie on a multiple of its size (a power of two): #GP(0). This comes first. */
+void vex_require_aligned(struct cpu *cpu, const struct insn *i, unsigned bytes);
 /* Elements that are selected: of n, those of the opmask. */
 u64 vex_mask(const struct cpu *cpu, const struct insn *i, unsigned n);
-#define VEX_WHOLE_OPERAND (~UINT64_C(0)) /* as vex_fetch()'s mask: all elements, whatever the opmask */
 /* The r/m operand, zero-extended: a register, memory of n elements of size bytes, or one broadcast. Elements of memory
  * that are not in mask do not fault, and are anything. */
 void vex_fetch(struct cpu *cpu, const struct insn *i, union vec *out, unsigned n, unsigned size, u64 mask);
+/* Element by element, even if all are selected. */
+void vex_fetch_selected(struct cpu *cpu, const struct insn *i, union vec *out, unsigned n, unsigned size, u64 mask);
+/* All elements in one access, whatever the opmask. */
+void vex_fetch_whole(struct cpu *cpu, const struct insn *i, union vec *out, unsigned n, unsigned size);
 /* Elements of v, those in mask, to memory; nothing is written if any faults. */
 void vex_store(struct cpu *cpu, const struct insn *i, const union vec *v, unsigned n, unsigned size, u64 mask);
 /* The same where a mask is always there: VMASKMOV. */

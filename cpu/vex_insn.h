@@ -17,7 +17,7 @@ static inline s32 vex_fields(unsigned imm, unsigned vvvv, unsigned aaa, bool z, 
   return (s32)(imm | vvvv << 8 | aaa << 16 | (unsigned)z << 19 | (unsigned)b << 20 | rc << 21 | vl << 24);
 }
 static inline unsigned vex_imm(const struct insn *i) { return (u8)i->disp; }
-static inline unsigned vex_vvvv(const struct insn *i) { return (unsigned)i->disp >> 8 & 31; }
+static inline unsigned vex_vvvv(const struct insn *i) { return (u8)((unsigned)i->disp >> 8); }
 /* Number of the opmask register, 0: every element. */
 static inline unsigned vex_aaa(const struct insn *i) { return (unsigned)i->disp >> 16 & 7; }
 /* Elements that are not selected become zero. */
