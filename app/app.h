@@ -31,6 +31,8 @@ struct app_options {
   bool json;             /* --json */
   const char *filter;    /* -e trace=...; NULL: all */
   const char *transition_filter; /* -e transitions=...; NULL: all */
+  bool seeded;           /* -seed was given: */
+  u64 seed;
   u64 mem;               /* --mem, bytes; APP_MEM_DEFAULT */
   const char *append;    /* --append; NULL: nothing */
   s64 at;                /* --at; -1: not given */

@@ -141,7 +141,7 @@ static int run(const struct app_options *o, struct machine *m) {
 
 static int boot(const struct app_options *o, const char *name) {
   struct console console;
-  struct machine_options mo = {.model = &o->model, .mem = o->mem,
+  struct machine_options mo = {.model = &o->model, .mem = o->mem, .seed = o->seed,
                                .console = console_open(&console)};
   struct boot_image img;
   char err[512];

@@ -84,7 +84,8 @@ int debug_machine_open(const struct app_options *o, const char *image, struct de
   }
   m->name = strdup(m->image.name);
   m->symbols = symbols_of(m->image.name, m->image.kind == BOOT_MULTIBOOT);
-  struct machine_options mo = {.model = &o->model, .mem = o->mem, .console = console_open(&m->console)};
+  struct machine_options mo = {.model = &o->model, .mem = o->mem, .seed = o->seed,
+                               .console = console_open(&m->console)};
   m->machine = machine_create(&mo, err, sizeof err);
   if (!m->machine || machine_boot(m->machine, &m->image, o->append, err, sizeof err)) {
     app_error("%s", err);

@@ -168,7 +168,8 @@ static bool mapping(void *opaque, unsigned n, struct dbg_mapping *m) {
   const struct debug_program *p = opaque;
   const struct vma_list *l = &p->lvm->mm.vmas;
   if (n == l->n) { /* the kernel's, above all of the program's */
-    *m = (struct dbg_mapping){KERNEL_LINEAR, KERNEL_LINEAR + KPAGE_TABLES * PAGE_SIZE, "ring 0", 0, "[kernel]"};
+    const u64 at = p->lvm->kernel.linear;
+    *m = (struct dbg_mapping){at, at + KPAGE_TABLES * PAGE_SIZE, "ring 0", 0, "[kernel]"};
     return true;
   }
   if (n > l->n) return false;
@@ -211,14 +212,11 @@ static int by_address(const void *a, const void *b) {
 }
 
 static void add_label(struct debug_program *p, const char *name, u32 offset) {
-  if (p->labels < LABELS)
-    p->label[p->labels++] = (struct dbg_label){name, KERNEL_LINEAR + KPAGE_STUB * PAGE_SIZE + offset};
+  if (p->labels < LABELS && offset) p->label[p->labels++] = (struct dbg_label){name, kernel_stubs(&p->lvm->kernel) + offset};
 }
 
-static const struct rom_entry64_table *stubs(void) { return (const struct rom_entry64_table *)(const void *)rom_entry64; }
-
 static void label_stubs(struct debug_program *p) {
-  const struct rom_entry64_table *t = stubs();
+  const struct rom_entry64_table *t = kernel_stub_table(&p->lvm->kernel);
   p->labels = 0;
   add_label(p, "entry_syscall64", t->syscall64);
   add_label(p, "entry_syscall32", t->syscall32);
@@ -244,7 +242,7 @@ static void label_stubs(struct debug_program *p) {
 static bool module(void *opaque, unsigned n, struct dbg_module *m) {
   struct debug_program *p = opaque;
   const struct image *img = lx_image(p->lvm);
-  const u64 stub = KERNEL_LINEAR + KPAGE_STUB * PAGE_SIZE;
+  const u64 stub = kernel_stubs(&p->lvm->kernel);
   const struct rom_vdso *vdso = p->lvm->vdso;
   u64 bias = lx_image_bias(p->lvm), base = p->lvm->vdso_base;
   if (n == 0) {
@@ -276,9 +274,9 @@ static const char *syscall_name(void *opaque, unsigned number, bool i386) {
 }
 
 static bool syscall_site(void *opaque, unsigned n, u64 *at, u64 *behind) {
-  (void)opaque;
+  const struct kernel *k = &((const struct debug_program *)opaque)->lvm->kernel;
   if (n >= KIND_EXCEPTION) return false;
-  *at = KERNEL_LINEAR + KPAGE_STUB * PAGE_SIZE + stubs()->vmcall[n];
+  *at = kernel_stubs(k) + kernel_stub_table(k)->vmcall[n];
   *behind = *at + VMCALL_BYTES;
   return true;
 }
@@ -332,7 +330,8 @@ static bool under(void *opaque, u64 gpr[16], u64 *rip, u16 *cs) {
 
 /* Loads the program, and lets the kernel's IRETQ take it to its first instruction. */
 static int load(struct debug_program *p, struct dbg_target *t, char *err, size_t n) {
-  struct lx_options lo = {.model = &p->o->model, .argv0 = p->o->argv0, .log_fd = -1};
+  struct lx_options lo = {.model = &p->o->model, .argv0 = p->o->argv0, .log_fd = -1,
+                          .seeded = p->o->seeded, .seed = p->o->seed};
   struct lx_status s;
   lo.hooks.opaque = p;
   lo.hooks.hold = hold;

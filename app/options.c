@@ -112,6 +112,13 @@ static bool number(const char *v, int base, u64 *out, char **end) {
   *out = strtoull(v, end, base);
   return *end != v && !errno && strchr("0123456789abcdefABCDEF", *v);
 }
+static int set_seed(struct app_options *o, const char *v) {
+  char *end;
+  o->seeded = true;
+  if (number(v, 0, &o->seed, &end) && !*end) return 0;
+  app_error("-seed %s: not a number of 64 bits", v);
+  return -1;
+}
 static int set_mem(struct app_options *o, const char *v) {
   static const char units[] = "KMG";
   char *end;
@@ -154,6 +161,8 @@ static const struct app_option options[] = {
     {"-E", "VAR=VALUE", "set an environment variable of the program", set_env, APP_RUN | APP_TRACE | APP_DEBUG},
     {"-U", "VAR", "unset one", unset_env, APP_RUN | APP_TRACE | APP_DEBUG},
     {"-0", "ARG0", "argv[0] for the program", set_argv0, APP_RUN | APP_TRACE | APP_DEBUG},
+    {"-seed", "N", "RDRAND, RDSEED, getrandom() and AT_RANDOM give what follows from N, the same in each run", set_seed,
+     APP_RUN | APP_TRACE | APP_DEBUG | APP_BOOT},
     {"--stats", NULL, "count instructions, blocks, TLB misses and transitions, on standard error", set_stats,
      APP_RUN | APP_TRACE},
     {"-o", "FILE", "print the trace there instead of on standard error", set_output,

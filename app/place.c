@@ -1,4 +1,4 @@
-/* Addresses by name: symbols of the program's file and the vDSO's, and the labels of roms/entry64.S. */
+/* Addresses by name: symbols of the program's file and the vDSO's, and the labels of roms/entry64.S and entry32.S. */
 #include "app/place.h"
 
 #include <inttypes.h>
@@ -11,7 +11,7 @@
 
 void places_open(struct places *p, struct linux_vm *lvm) {
   char err[256];
-  *p = (struct places){.vdso = {.fd = -1}};
+  *p = (struct places){.vdso = {.fd = -1}, .kernel = &lvm->kernel};
   struct image *img = lx_image(lvm);
   if (img && !ldr_load_symbols(img)) p->program = img;
   p->bias = lx_image_bias(lvm);
@@ -34,8 +34,7 @@ static void put(char *buf, size_t n, const char *where, const char *name, u64 of
 enum { VMCALL_BYTES = 3 };
 
 /* The label at or before this offset of the stub image. */
-static void stub_name(u64 offset, char *buf, size_t n) {
-  const struct rom_entry64_table *t = (const struct rom_entry64_table *)(const void *)rom_entry64;
+static void stub_name(const struct rom_entry64_table *t, u64 offset, char *buf, size_t n) {
   const struct {
     u32 at;
     const char *name;
@@ -46,7 +45,7 @@ static void stub_name(u64 offset, char *buf, size_t n) {
   const char *best = NULL;
   u32 at = 0;
   for (unsigned k = 0; k < ARRAY_SIZE(labels); k++)
-    if (labels[k].at <= offset && labels[k].at >= at) best = labels[k].name, at = labels[k].at;
+    if (labels[k].at && labels[k].at <= offset && labels[k].at >= at) best = labels[k].name, at = labels[k].at;
   for (unsigned k = 0; k < LINUX_EXCEPTIONS; k++)
     if (t->exception[k] <= offset && t->exception[k] > at) {
       best = vector_rows[k].mnemonic ? vector_rows[k].mnemonic : "interrupt";
@@ -56,11 +55,11 @@ static void stub_name(u64 offset, char *buf, size_t n) {
 }
 
 void place_name(const struct places *p, u64 addr, char *buf, size_t n) {
-  const u64 stubs = KERNEL_LINEAR + KPAGE_STUB * PAGE_SIZE;
+  const u64 stubs = kernel_stubs(p->kernel);
   const struct ldr_symbol *s = NULL;
   *buf = 0;
   if (addr - stubs < PAGE_SIZE) {
-    stub_name(addr - stubs, buf, n);
+    stub_name(kernel_stub_table(p->kernel), addr - stubs, buf, n);
   } else if (p->vdso_base && addr - p->vdso_base < p->vdso.hi) {
     s = ldr_symbol_at(&p->vdso, addr - p->vdso_base);
     if (s) put(buf, n, "vdso: ", s->name, addr - p->vdso_base - s->addr);

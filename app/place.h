@@ -9,6 +9,7 @@ struct places {
   u64 bias;
   struct image vdso;
   u64 vdso_base;         /* 0: none */
+  const struct kernel *kernel;
 };
 
 /* After the program is loaded. What cannot be read has no names. */

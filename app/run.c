@@ -37,7 +37,7 @@ static void print_stats(FILE *f, struct linux_vm *lvm) {
 
 static int run_program(const struct app_options *o, char **argv, const struct app_listener *listener, FILE *stats) {
   char err[512];
-  struct lx_options lo = {.model = &o->model, .argv0 = o->argv0, .log_fd = -1};
+  struct lx_options lo = {.model = &o->model, .argv0 = o->argv0, .log_fd = -1, .seeded = o->seeded, .seed = o->seed};
   if (listener) lo.hooks = listener->hooks;
   struct linux_vm *lvm = lx_create(&lo, err, sizeof err);
   if (!lvm) {

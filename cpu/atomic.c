@@ -91,7 +91,7 @@ static void compare_exchange_8(struct cpu *cpu, const struct insn *i) {
 static void compare_exchange_16(struct cpu *cpu, const struct insn *i) {
   cpu->insn = i;
   u64 la = ea_offset(cpu, i) + (i->seg >= FS ? cpu->seg[i->seg].base : 0);
-  require_ab(cpu, CHK_ALIGNED_16, !(la & 15), 0, la, 0);
+  require_ab(cpu, CHK_ALIGNED_OPERAND, !(la & 15), 0, la, 16);
   la = ea_linear(cpu, i, 16, ACC_WRITE);
   u128 want = (u128)cpu->gpr[RDX] << 64 | cpu->gpr[RAX], with = (u128)cpu->gpr[RCX] << 64 | cpu->gpr[RBX];
   u128 old = host_cas128(mem_lock_begin(cpu, la, 16), want, with);

@@ -3,10 +3,9 @@
  *
  * Flags that the manual leaves undefined are clear: AF and PF of all, and SF of BEXTR, OF and SF of LZCNT and TZCNT
  * (measured on Intel Xeon). */
-#include <sys/random.h>
-
 #include "cpu/lean.h"
 #include "cpu/vex.h"
+#include "cpu/vm.h"
 
 #ifdef __BMI2__
 #define HOST_PDEP(v, mask) _pdep_u64(v, mask)
@@ -192,10 +191,22 @@ INLINE_BODY crc32(struct cpu *restrict cpu, const struct insn *restrict i, enum 
 BODY_LEAN1(crc32_G_Eb, 8, crc32)
 BODY_LEAN_V(crc32_G_Ev, crc32)
 
-/* ---- random numbers: the host's ---- */
+/* ---- random numbers ---- */
+/* SplitMix64. Part of the processor's state, so that a run can be had again, and a dry run draws nothing. */
+u64 cpu_random(struct cpu *cpu) {
+  u64 z = cpu->random += UINT64_C(0x9e3779b97f4a7c15);
+  z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+  z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+  return z ^ z >> 31;
+}
+
+/* Without a number the destination is 0 and CF clear. SDM 2B RDRAND, RDSEED */
 static NOINLINE void put_random(struct cpu *cpu, const struct insn *i) {
-  u64 v = 0;
-  bool got = getrandom(&v, sizeof v, GRND_NONBLOCK) == sizeof v;
+  const struct vm_hooks *h = &cpu->vm->hooks;
+  u64 v;
+  bool got = true;
+  if (h->random) got = h->random(h->opaque, &v);
+  else v = cpu_random(cpu);
   reg_set(cpu, i->dst, got ? v : 0, insn_osize(i));
   cpu->hf = got ? HF_CF : 0;
 }
@@ -214,7 +225,7 @@ static NOINLINE void move_line(struct cpu *cpu, const struct insn *i) {
   u8 line[LINE_BYTES];
   mem_read_bytes(cpu, ea_linear(cpu, i, LINE_BYTES, ACC_READ), line, LINE_BYTES);
   u64 la = mem_linear(cpu, ES, cpu->gpr[i->dst] & insn_address_mask(i), LINE_BYTES, ACC_WRITE);
-  require_ab(cpu, CHK_ALIGNED_16, !(la & (LINE_BYTES - 1)), 0, la, LINE_BYTES);
+  require_ab(cpu, CHK_ALIGNED_OPERAND, !(la & (LINE_BYTES - 1)), 0, la, LINE_BYTES);
   mem_write_bytes(cpu, la, line, LINE_BYTES);
 }
 static const struct insn *h_movdir64b(struct cpu *restrict cpu, const struct insn *restrict i) {

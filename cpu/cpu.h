@@ -142,6 +142,8 @@ struct x87 {
   bool live;    /* st, fsw, top and empty are in the host's x87 and stale here: cpu/x87.h */
   u16 host_fcw; /* the caller's, meanwhile */
   u64 fip, fdp;
+  u64 last_dp;  /* of the last operand in memory: what FDP may become (cpu/x87.c) */
+  u16 last_ds;
 };
 
 /* The execution mode: everything outside an instruction's bytes that decides how it decodes and which handler
@@ -268,6 +270,7 @@ struct cpu {
   alignas(16) u8 lock_buf[16];
   u64 stat_transitions[32]; /* by enum transition_kind */
   u64 stat_blocks, stat_decoded, stat_tlb_misses;
+  u64 random;          /* the state of cpu_random(): its owner may set it */
   u8 event_class;      /* enum event_class: what is being delivered, or was when the fault came; cpu/event.h */
   u8 inhibit_before;   /* what held off the instruction in progress: over, should it fault */
   u8 step_trap;        /* enum step_trap: what the last instruction says about its single-step trap; cpu/event.h */
@@ -336,6 +339,9 @@ static inline void cpu_set_eflags(struct cpu *cpu, u32 ef) { /* the caller calls
 /* The linear address of the instruction in progress (cpu->insn), or cpu->rip between instructions, as an offset in
  * CS: what a fault pushes. */
 u64 cpu_rip(const struct cpu *cpu);
+
+/* 64 bits of the processor's own generator, whose sequence follows from cpu->random. */
+u64 cpu_random(struct cpu *cpu);
 
 /* Forgets translations: after page-table changes by the host side, or by the instructions that say so. */
 void cpu_tlb_flush(struct cpu *cpu);

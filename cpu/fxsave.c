@@ -100,7 +100,7 @@ static unsigned xmm_count(const struct cpu *cpu) {
 static u64 fx_operand(struct cpu *cpu, const struct insn *i, enum access acc) {
   u64 la = ea_linear(cpu, i, FXSAVE_BYTES, ACC_READ);
   if (cpu->mode & MODE_ALIGN) require_ab(cpu, CHK_ALIGNMENT, !(la & 3), 0, la, 4);
-  require_ab(cpu, CHK_ALIGNED_16, !(la & 15), 0, la, 0);
+  require_ab(cpu, CHK_ALIGNED_OPERAND, !(la & 15), 0, la, 16);
   la = ea_linear(cpu, i, FXSAVE_BYTES, acc);
   mem_probe(cpu, (la + FXSAVE_BYTES - 1) & cpu->lamask, 1, acc);
   mem_probe(cpu, la, FXSAVE_BYTES, acc);

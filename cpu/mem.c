@@ -280,10 +280,11 @@ void mem_lock_end(struct cpu *cpu, unsigned size) {
 
 /* ---- segmentation ---- */
 
-/* SDM 3A 5.4 (Type Checking): a NULL segment, a write to code or read-only data, a read of execute-only code. */
+/* SDM 3A 5.4 (Type Checking): a NULL segment, a write to code or read-only data, a read of execute-only code. ACC_EXEC: any
+ * but a NULL segment will do. */
 static bool type_allows(const struct seg *g, enum access acc) {
   if (g->attr & SEG_NULL) return false;
-  if (g->attr & SEG_CODE) return acc == ACC_READ && (g->attr & SEG_READABLE);
+  if (g->attr & SEG_CODE) return acc == ACC_EXEC || (acc == ACC_READ && (g->attr & SEG_READABLE));
   return acc != ACC_WRITE || (g->attr & SEG_WRITABLE);
 }
 

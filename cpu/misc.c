@@ -29,9 +29,10 @@ static const struct insn *h_bound(struct cpu *restrict cpu, const struct insn *r
 static handler_fn *const t_bound[1][FORMS] = {{[FORM_X] = h_bound}};
 const struct body body_bound = {1, t_bound};
 
-/* SDM 2A CLFLUSH: checked like a byte load. There is no cache to flush. */
+/* SDM 2A CLFLUSH: checked like a byte load, but for that it may lie in an execute-only segment (also measured on Intel
+ * Xeon). There is no cache to flush. */
 static const struct insn *h_clflush(struct cpu *restrict cpu, const struct insn *restrict i) {
-  mem_probe(cpu, ea_linear(cpu, i, 1, ACC_READ), 1, ACC_READ);
+  mem_probe(cpu, ea_linear(cpu, i, 1, ACC_EXEC), 1, ACC_READ);
   NEXT(cpu, i, FORM_X);
 }
 static handler_fn *const t_clflush[1][FORMS] = {{[FORM_X] = h_clflush}};

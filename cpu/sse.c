@@ -24,7 +24,7 @@ NOINLINE void v_require_aligned(struct cpu *cpu, const struct insn *i) {
   bool based = (cpu->mode & MODE_CODE_MASK) != MODE_CODE64 || i->seg >= FS;
   u64 la = ea_offset(cpu, i) + (based ? cpu->seg[i->seg].base : 0);
   cpu->insn = i;
-  require_ab(cpu, CHK_ALIGNED_16, !(la & 15), 0, la, 0);
+  require_ab(cpu, CHK_ALIGNED_OPERAND, !(la & 15), 0, la, 16);
 }
 
 __m128i mem_read_v(struct cpu *cpu, u64 la, enum vmem m) {

@@ -13,7 +13,7 @@ struct transition;
 enum { VM_MAX_CPUS = 64 };
 
 struct vm_hooks {
-  void *opaque;  /* the owner's: hypercall, event, in, out, inta, tsc */
+  void *opaque;  /* the owner's: hypercall, event, in, out, inta, tsc, random */
   void *watcher; /* of transition, fault and insn, who only look */
   /* VMCALL at CPL 0 with RIP inside [hypercall_first, hypercall_last]; elsewhere VMCALL does what the manual says. */
   void (*hypercall)(void *opaque, struct cpu *cpu);
@@ -33,6 +33,8 @@ struct vm_hooks {
   int (*inta)(void *opaque, struct cpu *cpu);
   /* RDTSC's clock in ticks; NULL: the instruction count. */
   u64 (*tsc)(void *opaque);
+  /* RDRAND's and RDSEED's 64 bits. False: there are none now. NULL: cpu_random(). */
+  bool (*random)(void *opaque, u64 *v);
 };
 
 struct vm {

@@ -113,7 +113,7 @@ static bool vsyscall(struct task *t, u64 addr, u32 error) {
 static enum access fault_access(u32 error) { return error & PF_I ? ACC_EXEC : error & PF_W ? ACC_WRITE : ACC_READ; }
 
 static int fault_code(enum mm_fault m) {
-  return m == MM_BUS ? BUS_ADRERR : m == MM_MAPERR ? SEGV_MAPERR : SEGV_ACCERR;
+  return m == MM_BUS ? BUS_ADRERR : m == MM_MAPERR ? SEGV_MAPERR : m == MM_PKERR ? SEGV_PKUERR : SEGV_ACCERR;
 }
 
 static void page_fault(struct task *t, u32 error) {
@@ -122,13 +122,16 @@ static void page_fault(struct task *t, u32 error) {
   enum access acc = fault_access(error);
   bool host = lvm->fault_addr == addr;
   lvm->fault_addr = ~UINT64_C(0);
+  if (host && lvm->followed && lvm->fault_signo == SIGSEGV) return; /* by PKRU of before: try again */
   enum mm_fault m = host && lvm->fault_signo == SIGBUS ? MM_BUS : mm_fault(t, addr, acc);
   if (m == MM_OK && !host) return;
   if (m == MM_MAPERR && vsyscall(t, addr, error)) return;
   /* Linux says the kernel's half is present, whatever is: sanitize_error_code(). */
-  bool present = addr >= LINUX_TASK_SIZE_MAX || (m == MM_ACCERR && mm_present(t->mm, addr));
-  error = (error & ~(u32)PF_P) | PF_U | (present ? (u32)PF_P : 0);
+  bool judged = m == MM_ACCERR || m == MM_PKERR;
+  bool present = addr >= (lvm->kernel.legacy ? KERNEL32_LINEAR : LINUX_TASK_SIZE_MAX) || (judged && mm_present(t->mm, addr));
+  error = (error & ~(u32)(PF_P | PF_PK)) | PF_U | (present ? (u32)PF_P : 0) | (present && m == MM_PKERR ? PF_PK : 0);
   (void)sig_fault(t, m == MM_BUS ? SIGBUS : SIGSEGV, fault_code(m), addr, VEC_PF, error);
+  if (m == MM_PKERR) t->sig->fault_info.si_pkey = mm_key(t, addr);
 }
 
 static void debug_trap(struct task *t) {
@@ -181,13 +184,16 @@ bool lx_fault_signal(struct linux_vm *lvm, const struct fault *f, siginfo_t *inf
   memset(info, 0, sizeof *info);
   if (t->cpu->cpl != 3 || f->vector >= LINUX_EXCEPTIONS) return false;
   if (f->vector == VEC_PF) {
-    enum mm_fault m = lvm->fault_addr != f->cr2 ? mm_would_fault(t, f->cr2, fault_access(f->error))
+    bool host = lvm->fault_addr == f->cr2;
+    if (host && lvm->fault_signo == SIGSEGV && t->cpu->pkru != lvm->mm.pkru) return false;
+    enum mm_fault m = !host ? mm_would_fault(t, f->cr2, fault_access(f->error))
                       : lvm->fault_signo == SIGBUS ? MM_BUS : MM_ACCERR;
     bool vsyscall_page = (f->error & PF_I) && t->abi == LX_X86_64 && f->cr2 - VSYSCALL_PAGE < PAGE_SIZE;
     if (m == MM_OK || vsyscall_page) return false;
     info->si_signo = m == MM_BUS ? SIGBUS : SIGSEGV;
     info->si_code = fault_code(m);
     info->si_addr = (void *)(uintptr_t)f->cr2;
+    if (m == MM_PKERR) info->si_pkey = mm_key(t, f->cr2);
     return true;
   }
   const struct trap_row *row = &traps[f->vector];
@@ -241,6 +247,8 @@ void entry_hypercall(void *opaque, struct cpu *cpu) {
   t->kind = (u8)kind;
   lvm->stats.kind[kind]++;
   lvm->in_kernel = true;
+  lvm->followed = t->cpu->pkru != lvm->mm.pkru;
+  if (unlikely(lvm->followed)) mm_follow_pkru(t);
   vdso_refresh(lvm);
   switch (kind) {
     case KIND_SYSCALL64: answer = syscall64(t); break;

@@ -97,6 +97,7 @@ static void enter(struct task *t, u64 entry, u64 sp) {
   struct pt_regs r = {.ip = entry, .sp = sp, .flags = EF_1 | EF_IF, .orig_ax = ~UINT64_C(0), .ss = SEL_USER_DS};
   r.cs = i386 ? SEL_USER32_CS : SEL_USER_CS;
   kernel_enter_user(&t->lvm->kernel, t->cpu, &r);
+  mm_follow_pkru(t);
   cpu_number_refresh(t->lvm);
   if (!i386) return;
   if (lx_load_seg(t, DS, SEL_USER_DS) || lx_load_seg(t, ES, SEL_USER_DS))

@@ -6,7 +6,8 @@
 #include "linux_abi/pagetable.h"
 #include "linux_abi/task.h"
 
-/* The kernel's region, at guest-physical kernel.gpa, above the window, and mapped for ring 0 at KERNEL_LINEAR:
+/* The kernel's region, at guest-physical kernel.gpa, above the window, and mapped for ring 0 at KERNEL_LINEAR, or, for
+ * a processor without long mode, at KERNEL32_LINEAR:
  *
  *     0  GDT        1  IDT       2  TSS, per-CPU area    3  entry stubs (the only executable page)
  *  4..7  stack (RSP0, and SYSENTER's until it has switched)
@@ -14,6 +15,7 @@
  * 12...  page tables, not mapped
  */
 #define KERNEL_LINEAR UINT64_C(0xffff800000000000)
+#define KERNEL32_LINEAR UINT64_C(0xc0000000) /* and physical; Linux's PAGE_OFFSET, where programs end */
 enum {
   KPAGE_GDT, KPAGE_IDT, KPAGE_TSS, KPAGE_STUB, KPAGE_STACK,
   KPAGE_IST = 8, KPAGE_TABLES = 12,
@@ -26,11 +28,17 @@ enum {
 enum { KERNEL_VEC_SIGNAL = 0xec, KERNEL_SIGNAL_STUB = 31 };
 
 struct kernel {
+  bool legacy; /* one of 32 bits: roms/entry32.S, 32-bit paging, no NX */
+  bool nx;
+  u64 linear;
   u8 *host;  /* the region */
   u64 size;
   u64 gpa;
   struct pagetable pt;
 };
+
+/* The state that the kernel lets programs use, as in XCR0; without XSAVE the x87's. */
+u64 kernel_xcr0(const struct cpu_model *m);
 
 /* Reserves the region and builds everything in it for one processor of this model; adds it to vm at gpa. 0, or
  * -ENOMEM. */
@@ -43,6 +51,17 @@ void kernel_enter_user(struct kernel *k, struct cpu *cpu, const struct pt_regs *
 
 /* The processor's number and its node's, as `cpu | node << 12`: for LSL of selector 7Bh and RDTSCP. */
 void kernel_set_cpu(struct kernel *k, struct cpu *cpu, u32 number);
+
+/* Where the stubs are, and the table that they start with: entries that are 0 do not exist. */
+u64 kernel_stubs(const struct kernel *k);
+const struct rom_entry64_table *kernel_stub_table(const struct kernel *k);
+
+/* What uname() calls the machine: Linux init_utsname_machine(); a kernel of 32 bits: identify_cpu(). */
+static inline const char *kernel_machine(const struct kernel *k, const struct cpu_model *m) {
+  return !k->legacy ? "x86_64" : m->family >= 6 ? "i686" : "i586";
+}
+
+static inline bool kernel_has_nx(const struct kernel *k) { return k->nx; }
 
 /* Host address of [linear, linear+len) in the mapped part of the region, or NULL. */
 void *kernel_ptr(const struct kernel *k, u64 linear, u64 len);

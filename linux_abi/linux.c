@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -67,6 +68,22 @@ struct task *lx_current(void) {
 
 static u64 tsc(void *opaque) { return lx_tsc(&((struct linux_vm *)opaque)->task); }
 
+static bool host_random(void *opaque, u64 *v) {
+  (void)opaque;
+  return getrandom(v, sizeof *v, GRND_NONBLOCK) == sizeof *v;
+}
+
+int lx_random(struct task *t, void *buf, u64 n) {
+  if (!t->lvm->options.seeded) return getrandom(buf, n, GRND_NONBLOCK) == (ssize_t)n ? 0 : -1;
+  for (u8 *p = buf; n;) {
+    u64 v = cpu_random(t->cpu), part = n < sizeof v ? n : sizeof v;
+    memcpy(p, &v, part);
+    p += part;
+    n -= part;
+  }
+  return 0;
+}
+
 static void read_limits(struct task *t) {
   for (int i = 0; i < RLIM_NLIMITS; i++) {
     struct rlimit r;
@@ -76,12 +93,6 @@ static void read_limits(struct task *t) {
 }
 
 struct linux_vm *lx_create(const struct lx_options *options, char *err, size_t n) {
-  if (!model_has(options->model, FEAT_LM)) {
-    unsigned lost = options->model->lost_with[FEAT_LM];
-    snprintf(err, n, "processor model %s%s%s has no long mode (lm), which the emulated Linux kernel needs",
-             options->model->name, lost ? " without " : "", lost ? feature_rows[lost - 1].name : "");
-    return NULL;
-  }
   struct linux_vm *lvm = calloc(1, sizeof *lvm);
   if (lvm) lvm->vm = vm_create();
   if (!lvm || !lvm->vm) {
@@ -97,7 +108,8 @@ struct linux_vm *lx_create(const struct lx_options *options, char *err, size_t n
   t->lvm = lvm;
   t->vm = lvm->vm;
   t->mm = &lvm->mm;
-  lvm->vm->hooks = (struct vm_hooks){.opaque = lvm, .hypercall = entry_hypercall, .event = entry_event, .tsc = tsc};
+  lvm->vm->hooks = (struct vm_hooks){.opaque = lvm, .hypercall = entry_hypercall, .event = entry_event, .tsc = tsc,
+                                     .random = options->seeded ? NULL : host_random};
   sys_index_init(&lvm->sys);
   read_limits(t);
   t->pid = getpid();
@@ -136,14 +148,22 @@ static int build(struct linux_vm *lvm, char *err, size_t n) {
   struct task *t = &lvm->task;
   struct mm *mm = &lvm->mm;
   const struct cpu_model *m = lvm->options.model;
-  u64 most = UINT64_C(1) << (m->maxphyaddr - 1), max = lvm->options.window_max;
+  bool legacy = !model_has(m, FEAT_LM);
+  u64 most = UINT64_C(1) << (legacy ? 32 : m->maxphyaddr - 1), max = lvm->options.window_max;
   t->abi = lvm->image.bits == 32 ? LX_I386 : LX_X86_64;
+  if (legacy && t->abi == LX_X86_64) {
+    unsigned lost = m->lost_with[FEAT_LM];
+    snprintf(err, n, "%s: is a 64-bit program, and processor model %s%s%s has no long mode (lm)", lvm->image.name,
+             m->name, lost ? " without " : "", lost ? feature_rows[lost - 1].name : "");
+    return -ENOEXEC;
+  }
   if (!max || max > most) max = most;
   if (mm_init(mm, t->abi, max, t->limit[RLIMIT_STACK].cur)) {
     snprintf(err, n, "cannot reserve address space for the program (see ulimit -v)");
     return -ENOMEM;
   }
-  u64 above = UINT64_C(1) << 33;
+  if (legacy && mm->task_size > KERNEL32_LINEAR) mm_lay_out(mm, KERNEL32_LINEAR, t->limit[RLIMIT_STACK].cur);
+  u64 above = legacy ? KERNEL32_LINEAR : UINT64_C(1) << 33;
   while (above < mm->task_size) above <<= 1;
   struct phys_region user = {.base = 0, .size = mm->task_size, .host = mm->window, .sparse = true};
   t->cpu = cpu_create(lvm->vm, m);
@@ -155,6 +175,7 @@ static int build(struct linux_vm *lvm, char *err, size_t n) {
     snprintf(err, n, "cannot install a handler for memory faults");
     return -EIO;
   }
+  t->cpu->random = lvm->options.seed;
   lvm->window.lo = (uintptr_t)mm->window;
   lvm->window.hi = lvm->window.lo + mm->window_size;
   return 0;

@@ -28,6 +28,8 @@ struct lx_options {
   const struct cpu_model *model; /* must outlive the machine */
   u64 window_max;                /* at most so many bytes of address space for 64-bit programs; 0: 2^45 */
   const char *argv0;             /* argv[0] instead of the caller's; NULL: none */
+  bool seeded;                   /* random numbers are not the host's, but follow from `seed` */
+  u64 seed;
   int log_fd;                    /* where the kernel's own lines go; -1: stderr */
   struct lx_hooks hooks;
 };

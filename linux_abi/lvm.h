@@ -25,6 +25,7 @@ struct linux_vm {
   volatile sig_atomic_t stop;
   u64 fault_addr;            /* guest address at which the host faulted under the interpreter; ~0: none */
   int fault_signo;
+  bool followed;             /* at this entry the host's protections were behind PKRU */
 
   const struct rom_vdso *vdso;
   u64 vdso_base, landing_pad;

@@ -52,6 +52,14 @@ static u64 pick_mmap_base(u64 task_size, u64 stack_limit) {
   return page_up(task_size - gap);
 }
 
+void mm_lay_out(struct mm *mm, u64 task_size, u64 stack_limit) {
+  mm->task_size = mm->stack_top = task_size;
+  mm->mmap_base = pick_mmap_base(task_size, stack_limit);
+  mm->mmap_bottom = page_up(task_size / 3);
+  mm->mmap_base32 = pick_mmap_base(TASK_SIZE_I386, stack_limit);
+  if (mm->mmap_base32 > mm->mmap_base) mm->mmap_base32 = mm->mmap_base;
+}
+
 int mm_init(struct mm *mm, enum lx_abi abi, u64 max, u64 stack_limit) {
   memset(mm, 0, sizeof *mm);
   u64 size = mm_window_default(abi);
@@ -62,13 +70,9 @@ int mm_init(struct mm *mm, enum lx_abi abi, u64 max, u64 stack_limit) {
   }
   if (!mm->window) return -ENOMEM;
   mm->window_size = size + WINDOW_GUARD;
-  mm->task_size = size - PAGE_SIZE;
-  if (abi == LX_I386 && mm->task_size > TASK_SIZE_I386) mm->task_size = TASK_SIZE_I386;
-  mm->stack_top = mm->task_size;
-  mm->mmap_base = pick_mmap_base(mm->task_size, stack_limit);
-  mm->mmap_bottom = page_up(mm->task_size / 3);
-  mm->mmap_base32 = pick_mmap_base(TASK_SIZE_I386, stack_limit);
-  if (mm->mmap_base32 > mm->mmap_base) mm->mmap_base32 = mm->mmap_base;
+  mm_lay_out(mm, abi == LX_I386 && size > TASK_SIZE_I386 ? TASK_SIZE_I386 : size - PAGE_SIZE, stack_limit);
+  mm->keys = 1;
+  mm->exec_key = -1;
   return 0;
 }
 
@@ -102,16 +106,17 @@ static void start_tables_over(struct task *t) {
 static u64 entry_for(const struct task *t, const struct vma *v, u64 va) {
   u64 e = va | PTE_P | PTE_US;
   if (v->prot & PROT_WRITE) e |= PTE_RW;
-  if (!(v->prot & PROT_EXEC) && model_has(t->cpu->model, FEAT_NX)) e |= PTE_NX;
+  if (!(v->prot & PROT_EXEC) && kernel_has_nx(&t->lvm->kernel)) e |= PTE_NX;
   if (v->flags & VMA_SHARED) e |= PTE_ALIAS;
+  e |= (u64)v->key << PTE_KEY_SHIFT;
   return e;
 }
 
 /* Makes the entry of one page of v. False: out of table pages (nothing done). */
 static bool map_page(struct task *t, const struct vma *v, u64 va, u64 bits_) {
-  u64 *e = pt_make(&t->lvm->kernel.pt, va, true);
+  void *e = pt_make(&t->lvm->kernel.pt, va, true);
   if (!e) return false;
-  *e = entry_for(t, v, va) | bits_;
+  pt_set(&t->lvm->kernel.pt, e, entry_for(t, v, va) | bits_);
   t->lvm->stats.pages++;
   return true;
 }
@@ -128,8 +133,8 @@ static void map_around(struct task *t, const struct vma *v, u64 page) {
   if (start < v->start) start = v->start;
   if (end > v->end) end = v->end;
   for (u64 va = start; va < end; va += PAGE_SIZE) {
-    u64 *e = pt_find(&t->lvm->kernel.pt, va);
-    if (va == page || !e || *e & PTE_P) continue;
+    const void *e = pt_find(&t->lvm->kernel.pt, va);
+    if (va == page || !e || pt_entry(&t->lvm->kernel.pt, e) & PTE_P) continue;
     if (host_refuses(t->mm, v, va, false)) return;
     if (!map_page(t, v, va, 0)) return;
   }
@@ -139,8 +144,8 @@ static enum mm_fault fill(struct task *t, const struct vma *v, u64 page, enum ac
   bool write = acc == ACC_WRITE;
   if (host_refuses(t->mm, v, page, write)) return MM_BUS;
   u64 used = PTE_A | (write ? PTE_D : 0);
-  const u64 *old = pt_find(&t->lvm->kernel.pt, page);
-  bool stale = old && *old & PTE_P;
+  const void *old = pt_find(&t->lvm->kernel.pt, page);
+  bool stale = old && pt_entry(&t->lvm->kernel.pt, old) & PTE_P;
   if (!map_page(t, v, page, used)) {
     start_tables_over(t);
     if (!map_page(t, v, page, used)) return MM_BUS; /* cannot be: four pages suffice */
@@ -154,7 +159,7 @@ static enum mm_fault fill(struct task *t, const struct vma *v, u64 page, enum ac
 
 static bool may_access(const struct task *t, const struct vma *v, enum access acc) {
   if (acc == ACC_WRITE) return v->prot & PROT_WRITE;
-  if (acc == ACC_EXEC && model_has(t->cpu->model, FEAT_NX)) return v->prot & PROT_EXEC;
+  if (acc == ACC_EXEC && kernel_has_nx(&t->lvm->kernel)) return v->prot & PROT_EXEC;
   return v->prot & (PROT_READ | PROT_WRITE | PROT_EXEC);
 }
 
@@ -173,7 +178,7 @@ static struct vma *grow_stack(struct task *t, struct vma *v, u64 addr) {
   u64 start = page_down(addr), end = v->start;
   if (!may_grow(t, v, addr)) return NULL;
   /* The reservation is private zero pages already. */
-  if (mprotect(mm_host(mm, start), end - start, mm_host_prot(v->prot))) return NULL;
+  if (mprotect(mm_host(mm, start), end - start, mm_host_prot_keyed(mm, v->prot, v->key))) return NULL;
   v->start = start;
   if (v->flags & VMA_STACK) mm->stack_low = start;
   return v;
@@ -198,6 +203,7 @@ bool mm_present(struct mm *mm, u64 addr) {
 enum mm_fault mm_would_fault(const struct task *t, u64 addr, enum access acc) {
   const struct vma *v = addr < t->mm->task_size ? vma_find(&t->mm->vmas, addr) : NULL;
   if (!v || (addr < v->start && !may_grow(t, v, addr))) return MM_MAPERR;
+  if (!mm_key_allows(t, v, acc)) return MM_PKERR;
   if (!may_access(t, v, acc)) return MM_ACCERR;
   return addr >= v->start && host_refuses(t->mm, v, page_down(addr), acc == ACC_WRITE) ? MM_BUS : MM_OK;
 }
@@ -210,6 +216,7 @@ enum mm_fault mm_fault(struct task *t, u64 addr, enum access acc) {
   if (addr < v->start) {
     if (!grow_stack(t, v, addr)) return MM_MAPERR;
   }
+  if (!mm_key_allows(t, v, acc)) return MM_PKERR;
   if (!may_access(t, v, acc)) {
     /* A page that may not be executed is brought in before that is found: Linux access_error(). */
     return acc == ACC_EXEC && v->prot && host_touch(mm_host(mm, page_down(addr)), false) ? MM_BUS : MM_ACCERR;

@@ -7,8 +7,8 @@
 /* vm.mmap_min_addr: nothing is placed below, unless asked for by name and by root. */
 #define MM_MIN_ADDR UINT64_C(65536)
 
-/* Maps at exactly window + start. 0, or -errno with the reservation whole. */
-MUST_CHECK int mm_host_map(const struct mm *mm, u64 start, u64 len, u32 prot, int flags, int fd, u64 off);
+/* Maps at exactly window + start, with this protection of the host's. 0, or -errno with the reservation whole. */
+MUST_CHECK int mm_host_map(const struct mm *mm, u64 start, u64 len, int prot, int flags, int fd, u64 off);
 /* Turns a range back into reservation. */
 MUST_CHECK int mm_host_unmap(const struct mm *mm, u64 start, u64 len);
 /* Reserves a range if the host has nothing there. */

@@ -15,9 +15,9 @@
 
 /* --- The host's side --- */
 
-int mm_host_map(const struct mm *mm, u64 start, u64 len, u32 prot, int flags, int fd, u64 off) {
+int mm_host_map(const struct mm *mm, u64 start, u64 len, int prot, int flags, int fd, u64 off) {
   void *at = mm_host(mm, start);
-  if (mmap(at, len, mm_host_prot(prot), flags | MAP_FIXED, fd, (off_t)off) != MAP_FAILED) return 0;
+  if (mmap(at, len, prot, flags | MAP_FIXED, fd, (off_t)off) != MAP_FAILED) return 0;
   int err = errno;
   /* Linux may have unmapped what was there before it failed; a hole must not stay. */
   mm_host_refill(mm, start, len);
@@ -111,7 +111,8 @@ static int commit(struct task *t, struct mapping *m) {
   int r = vma_reserve(&mm->vmas);
   if (!r && m->fd >= 0) r = name_file(m);
   if (r) return r;
-  r = mm_host_map(mm, m->start, m->len, m->prot, m->host_flags, m->fd, m->off);
+  int prot = mm_host_prot_keyed(mm, m->prot, m->vma.key);
+  r = mm_host_map(mm, m->start, m->len, prot, m->host_flags, m->fd, m->off);
   if (r) {
     vma_file_drop(m->vma.file);
     return r;
@@ -189,7 +190,9 @@ s64 mm_mmap(struct task *t, u64 addr, u64 len, u64 prot, u64 flags, int fd, u64 
   int r = settle_address(t, &m, addr, flags);
   if (!r) r = judge_flags(t, &m, prot, flags);
   if (!r && !mm_within_limits(t, m.len, m.prot, m.vma.flags)) r = -ENOMEM;
-  if (!r) r = commit(t, &m);
+  if (r) return r;
+  m.vma.key = mm_key_for_map(t, m.prot);
+  r = commit(t, &m);
   return r ? r : (s64)m.start;
 }
 
@@ -209,7 +212,7 @@ s64 mm_munmap(struct task *t, u64 addr, u64 len) {
 }
 
 /* Applies to the part of [start, end) that is mapped without a hole. */
-static s64 protect_range(struct task *t, u64 start, u64 end, u32 prot) {
+static s64 protect_range(struct task *t, u64 start, u64 end, u32 prot, int key) {
   struct mm *mm = t->mm;
   while (start < end) {
     struct vma *v = vma_find(&mm->vmas, start);
@@ -217,20 +220,21 @@ static s64 protect_range(struct task *t, u64 start, u64 end, u32 prot) {
     u64 stop = v->end < end ? v->end : end;
     u32 p = prot;
     if ((t->personality & READ_IMPLIES_EXEC) && (p & PROT_READ)) p |= PROT_EXEC;
-    if (p != v->prot) {
+    u32 k = mm_key_for_protect(t, v->prot, v->key, p, key);
+    if (p != v->prot || k != v->key) {
       int r = vma_reserve(&mm->vmas);
       if (r) return r;
       v = vma_find(&mm->vmas, start);
-      if (mprotect(mm_host(mm, start), stop - start, mm_host_prot(p))) return -errno;
+      if (mprotect(mm_host(mm, start), stop - start, mm_host_prot_keyed(mm, p, k))) return -errno;
       mm_forget(t, start, stop);
-      vma_change(&mm->vmas, start, stop, p, account(p, v->flags));
+      vma_change(&mm->vmas, start, stop, p, account(p, v->flags), k);
     }
     start = stop;
   }
   return 0;
 }
 
-s64 mm_mprotect(struct task *t, u64 addr, u64 len, u64 prot) {
+s64 mm_pkey_mprotect(struct task *t, u64 addr, u64 len, u64 prot, int key) {
   enum { PROT_SEM_BIT = 8, ALL = PROT_READ | PROT_WRITE | PROT_EXEC };
   bool down = prot & PROT_GROWSDOWN, up = prot & PROT_GROWSUP;
   prot &= ~(u64)(PROT_GROWSDOWN | PROT_GROWSUP);
@@ -238,14 +242,16 @@ s64 mm_mprotect(struct task *t, u64 addr, u64 len, u64 prot) {
   if (!len) return 0;
   u64 end = addr + page_up(len);
   if (end <= addr) return -ENOMEM;
-  if (prot & ~(u64)(ALL | PROT_SEM_BIT)) return -EINVAL;
+  if (prot & ~(u64)(ALL | PROT_SEM_BIT) || !mm_key_usable(t, key)) return -EINVAL;
   struct vma *v = vma_find(&t->mm->vmas, addr);
   if (!v || v->start >= end) return -ENOMEM;
   if (!down && v->start > addr) return -ENOMEM;
   if (up || (down && !(v->flags & VMA_GROWSDOWN))) return -EINVAL;
   if (down) addr = v->start;
-  return protect_range(t, addr, end, prot & ALL);
+  return protect_range(t, addr, end, prot & ALL, key);
 }
+
+s64 mm_mprotect(struct task *t, u64 addr, u64 len, u64 prot) { return mm_pkey_mprotect(t, addr, len, prot, -1); }
 
 /* --- brk --- */
 

@@ -30,9 +30,9 @@ static int move_by_copy(struct task *t, const struct remap *r) {
   int flags = MAP_PRIVATE | MAP_ANONYMOUS;
   int e = mm_host_map(mm, r->to, r->new_len, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (e) return e;
-  if (!(r->vma.prot & (PROT_READ | PROT_WRITE | PROT_EXEC))) mprotect(mm_host(mm, r->old), n, PROT_READ);
+  if (!(mm_host_prot_keyed(mm, r->vma.prot, r->vma.key) & PROT_READ)) mprotect(mm_host(mm, r->old), n, PROT_READ);
   if (host_copy(mm_host(mm, r->to), mm_host(mm, r->old), n)) return -EFAULT;
-  if (mprotect(mm_host(mm, r->to), r->new_len, mm_host_prot(r->vma.prot))) return -errno;
+  if (mprotect(mm_host(mm, r->to), r->new_len, mm_host_prot_keyed(mm, r->vma.prot, r->vma.key))) return -errno;
   return r->flags & MREMAP_DONTUNMAP ? -EFAULT : mm_host_unmap(mm, r->old, r->old_len);
 }
 
@@ -87,7 +87,8 @@ static bool grow_in_place(struct task *t, const struct remap *r) {
   if (vma_reserve(&mm->vmas)) return false;
   if (anonymous(&r->vma)) {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | (r->vma.flags & VMA_NORESERVE ? MAP_NORESERVE : 0);
-    if (mm_host_map(mm, end, new_end - end, r->vma.prot, flags, -1, 0)) return false;
+    int prot = mm_host_prot_keyed(mm, r->vma.prot, r->vma.key);
+    if (mm_host_map(mm, end, new_end - end, prot, flags, -1, 0)) return false;
   } else if (grow_host(mm, r)) {
     return false;
   }

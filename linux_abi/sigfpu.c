@@ -10,6 +10,7 @@
 #include "cpu/simd_state.h"
 #include "cpu/x87.h"
 #include "cpu/xsave.h"
+#include "linux_abi/kernel.h"
 #include "linux_abi/sigframe.h"
 #include "linux_abi/uaccess.h"
 
@@ -17,14 +18,14 @@ enum { FX_MXCSR = 24, FX_ST = 32, FX_ST_STEP = 16, FX_SOFTWARE = 464, XMMS = 16 
 enum { MAGIC1 = 0x46505853, MAGIC2 = 0x46505845, MAGIC2_BYTES = 4, HEADER_BYTES = XAREA_EXTENDED - XAREA_HEADER };
 #define XFEATURE_FPSSE (XCR0_X87 | XCR0_SSE)
 
-static bool uses_xsave(const struct cpu *cpu) { return cpu->cr4 & CR4_OSXSAVE; }
-static u32 user_size(const struct cpu *cpu) {
-  return uses_xsave(cpu) ? xstate_size(cpu->model, cpu->xcr0, false) : SIGFPU_FX;
+static bool uses_xsave(const struct cpu_model *m) { return model_has(m, FEAT_XSAVE); }
+static u32 user_size(const struct cpu_model *m) {
+  return uses_xsave(m) ? xstate_size(m, kernel_xcr0(m), false) : SIGFPU_FX;
 }
-u32 sigfpu_bytes(const struct cpu *cpu) { return user_size(cpu) + (uses_xsave(cpu) ? MAGIC2_BYTES : 0); }
+u32 sigfpu_bytes(const struct cpu_model *m) { return user_size(m) + (uses_xsave(m) ? MAGIC2_BYTES : 0); }
 
 u64 sigfpu_place(const struct cpu *cpu, u64 sp, bool ia32, u64 *fx) {
-  *fx = (sp - sigfpu_bytes(cpu)) & ~UINT64_C(63);
+  *fx = (sp - sigfpu_bytes(cpu->model)) & ~UINT64_C(63);
   return ia32 ? *fx - sizeof(struct fsave32) : *fx;
 }
 
@@ -41,26 +42,30 @@ static int save_fsave(struct task *t, u64 at, const u8 *img) {
   return ua_write(t, at, &f, sizeof f);
 }
 
-/* A 64-bit kernel's XSAVE64; x87 and SSE are always said to be in use, for programs that change them there. */
+/* A 64-bit kernel's XSAVE64; x87, SSE and PKRU are always said to be in use, the first two for programs that
+ * change them there. From here on the kernel has access by all keys, so that a stack with one can take the
+ * frame: sig_prepare_pkru(), update_pkru_in_sigframe(). */
 static int save_xsave(struct task *t, u64 fx, struct xarea *a) {
   struct cpu *cpu = t->cpu;
-  xsave_image(cpu, a, cpu->xcr0, XFEATURE_FPSSE, (struct xsave_form){.wide = true, .code64 = true});
-  st64(a->b + XAREA_HEADER, ld64(a->b + XAREA_HEADER) | XFEATURE_FPSSE);
+  u64 in_use = XFEATURE_FPSSE | (cpu->xcr0 & XCR0_PKRU);
+  xsave_image(cpu, a, cpu->xcr0, (struct xsave_form){.wide = true, .code64 = true});
+  if (cpu->pkru) lx_set_pkru(t, 0);
+  st64(a->b + XAREA_HEADER, ld64(a->b + XAREA_HEADER) | in_use);
   memset(a->b + XAREA_XCOMP, 0, HEADER_BYTES - 8);
   int bad = ua_write(t, fx + XAREA_HEADER, a->b + XAREA_HEADER, HEADER_BYTES);
   for (unsigned k = 0; k < a->pieces && !bad; k++)
     bad = ua_write(t, fx + a->piece[k].at, a->b + a->piece[k].at, a->piece[k].n);
-  return bad || ua_write32(t, fx + user_size(cpu), MAGIC2) ? -EFAULT : 0;
+  return bad || ua_write32(t, fx + user_size(cpu->model), MAGIC2) ? -EFAULT : 0;
 }
 
 static int save_fxsave(struct task *t, u64 fx, u8 img[FXSAVE_WRITTEN]) {
   return ua_write(t, fx, img, fxsave_image(t->cpu, img, true, XMMS));
 }
 
-int sigfpu_save(struct task *t, u64 at, u64 fx) {
+static int save(struct task *t, u64 at, u64 fx) {
   struct xarea a;
-  bool ia32 = at != fx, xsave = uses_xsave(t->cpu);
-  struct fx_software sw = {.magic1 = MAGIC1, .xstate_size = user_size(t->cpu)};
+  bool ia32 = at != fx, xsave = uses_xsave(t->cpu->model);
+  struct fx_software sw = {.magic1 = MAGIC1, .xstate_size = user_size(t->cpu->model)};
   sw.extended_size = sw.xstate_size + MAGIC2_BYTES + (ia32 ? (u32)sizeof(struct fsave32) : 0);
   if (xsave) sw.xfeatures = t->cpu->xcr0;
   x87_leave(t->cpu);
@@ -69,24 +74,40 @@ int sigfpu_save(struct task *t, u64 at, u64 fx) {
   return ia32 ? save_fsave(t, at, a.b) : 0;
 }
 
-/* --- Taking back; after x87_leave() --- */
-
-/* The components `of` are loaded from the area by its header; the others that are enabled become as after reset. */
-static void load_components(struct cpu *cpu, struct xarea *a, u64 of) {
-  u32 no_keys; /* PKRU is not among them */
-  struct xarea initial = {.pieces = 0};
-  st32(initial.b + FX_MXCSR, MXCSR_RESET);
-  if (a) xrstor_image(cpu, a, of, true, true, &no_keys);
-  xrstor_image(cpu, &initial, cpu->xcr0 & ~of, true, true, &no_keys);
+int sigfpu_save(struct task *t, u64 at, u64 fx) {
+  u32 pkru = t->cpu->pkru;
+  int r = save(t, at, fx);
+  if (r && pkru) lx_set_pkru(t, pkru);
+  return r;
 }
 
-void sigfpu_reset(struct cpu *cpu) {
+/* --- Taking back; after x87_leave() --- */
+
+/* Linux keeps its own areas in the compacted form if it can, which has no MXCSR without SSE. */
+static bool compacts(const struct cpu *cpu) { return model_has(cpu->model, FEAT_XSAVEC); }
+
+/* The components `of` are loaded from the area by its header; the others that are enabled become as after reset. */
+static void load_components(struct task *t, struct xarea *a, u64 of) {
+  struct cpu *cpu = t->cpu;
+  u32 pkru = cpu->pkru;
+  struct xarea initial = {.pieces = 0};
+  st32(initial.b + FX_MXCSR, MXCSR_RESET);
+  if (compacts(cpu)) st64(initial.b + XAREA_XCOMP, XCOMP_COMPACT | cpu->xcr0);
+  if (a) xrstor_image(cpu, a, of, true, true, &pkru);
+  xrstor_image(cpu, &initial, cpu->xcr0 & ~of, true, true, &pkru);
+  if (pkru != cpu->pkru) lx_set_pkru(t, pkru);
+}
+
+/* PKRU, too, is not as after reset, but as Linux has it. */
+void sigfpu_reset(struct task *t) {
+  struct cpu *cpu = t->cpu;
   u8 img[FXSAVE_WRITTEN] = {0};
   st16(img, FCW_INIT);
   st32(img + FX_MXCSR, MXCSR_RESET);
   x87_leave(cpu);
-  if (uses_xsave(cpu)) load_components(cpu, NULL, 0);
+  if (uses_xsave(cpu->model)) load_components(t, NULL, 0);
   else (void)!fxrstor_image(cpu, img, true, XMMS);
+  if (lx_has_keys(t->cpu->model)) lx_set_pkru(t, PKRU_INITIAL);
 }
 
 /* Two bits a register become one: 11b is empty. */
@@ -123,7 +144,7 @@ static int frame_kind(struct task *t, u64 fx, bool *extended, u64 *features) {
   *extended = false;
   *features = XFEATURE_FPSSE;
   if (ua_read(t, &sw, fx + FX_SOFTWARE, sizeof sw)) return -1;
-  if (sw.magic1 != MAGIC1 || sw.xstate_size < least || sw.xstate_size > user_size(t->cpu) ||
+  if (sw.magic1 != MAGIC1 || sw.xstate_size < least || sw.xstate_size > user_size(t->cpu->model) ||
       sw.xstate_size > sw.extended_size)
     return 0;
   if (ua_read32(t, &magic2, fx + sw.xstate_size)) return -1;
@@ -150,14 +171,14 @@ static bool restore_direct(struct task *t, u64 fx, bool extended, u64 features) 
   if (!extended) {
     if (ua_read(t, a.b, fx, SIGFPU_FX) || !mxcsr_valid(t->cpu, a.b)) return false;
     st64(a.b + XAREA_HEADER, XFEATURE_FPSSE);
-    load_components(cpu, &a, XFEATURE_FPSSE);
+    load_components(t, &a, XFEATURE_FPSSE);
     return true;
   }
   if (ua_read(t, a.b, fx, XAREA_EXTENDED) || !header_valid(cpu, a.b + XAREA_HEADER)) return false;
   unsigned n = xrstor_area_end(cpu->model, rfbm, ld64(a.b + XAREA_XCOMP));
   if (ua_read(t, a.b + XAREA_EXTENDED, fx + XAREA_EXTENDED, n - XAREA_EXTENDED)) return false;
   if (xrstor_loads_mxcsr(&a, rfbm) && !mxcsr_valid(t->cpu, a.b)) return false;
-  load_components(cpu, &a, rfbm);
+  load_components(t, &a, rfbm);
   return true;
 }
 
@@ -190,9 +211,8 @@ static bool restore_ia32(struct task *t, u64 at, u64 fx, bool extended, u64 feat
   if (fold_fsave(t, at, a.b)) return false;
   u64 bv = ld64(a.b + XAREA_HEADER) & features;
   st64(a.b + XAREA_HEADER, bv);
-  /* Linux loads a compacted area if it can, which has no MXCSR without SSE. */
-  if (!(bv & XCR0_SSE) && model_has(t->cpu->model, FEAT_XSAVES)) st32(a.b + FX_MXCSR, MXCSR_RESET);
-  load_components(t->cpu, &a, t->cpu->xcr0);
+  if (!(bv & XCR0_SSE) && compacts(t->cpu)) st32(a.b + FX_MXCSR, MXCSR_RESET);
+  load_components(t, &a, t->cpu->xcr0);
   return true;
 }
 
@@ -208,13 +228,13 @@ int sigfpu_restore(struct task *t, u64 at, bool ia32) {
   bool extended, ok;
   x87_leave(t->cpu);
   if (!at) {
-    sigfpu_reset(t->cpu);
+    sigfpu_reset(t);
     return 0;
   }
-  if (!ua_ptr(t, fx, sigfpu_bytes(t->cpu))) ok = false;
-  else if (!uses_xsave(t->cpu)) ok = restore_fxsave(t, at, fx, ia32);
+  if (!ua_ptr(t, fx, sigfpu_bytes(t->cpu->model))) ok = false;
+  else if (!uses_xsave(t->cpu->model)) ok = restore_fxsave(t, at, fx, ia32);
   else if (frame_kind(t, fx, &extended, &features)) ok = false;
   else ok = ia32 ? restore_ia32(t, at, fx, extended, features) : restore_direct(t, fx, extended, features);
-  if (!ok) sigfpu_reset(t->cpu);
+  if (!ok) sigfpu_reset(t);
   return ok ? 0 : -1;
 }

@@ -18,7 +18,7 @@ u32 sigframe_max(u32 fpu_bytes) {
   u32 most = sizeof(struct frame32) + FRAME_ALIGN - 1 + sizeof(struct fsave32) + fpu_bytes + FX_ALIGN - 1;
   return (most + FRAME_ALIGN - 1) & ~(u32)(FRAME_ALIGN - 1);
 }
-u32 sig_frame_max(const struct task *t) { return sigframe_max(sigfpu_bytes(t->cpu)); }
+u32 sig_frame_max(const struct task *t) { return sigframe_max(sigfpu_bytes(t->cpu->model)); }
 
 /* --- The alternate stack --- */
 

@@ -123,10 +123,10 @@ MUST_CHECK int sigfpu_save(struct task *t, u64 at, u64 fx);
 /* at 0: the state is reset. -1: a bad frame, and the state is reset. */
 MUST_CHECK int sigfpu_restore(struct task *t, u64 at, bool ia32);
 /* The state that handlers begin with. */
-void sigfpu_reset(struct cpu *cpu);
+void sigfpu_reset(struct task *t);
 /* Bytes that the FXSAVE or XSAVE area takes, without alignment and without the FSAVE image. */
 enum { SIGFPU_FX = 512 };
-u32 sigfpu_bytes(const struct cpu *cpu);
+u32 sigfpu_bytes(const struct cpu_model *m);
 
 /* --- siginfo.c --- */
 

@@ -325,7 +325,7 @@ static void start_handler(struct task *t, const struct sig_handled *h) {
     return;
   }
   t->regs->flags &= ~(u64)(EF_DF | EF_RF | EF_TF);
-  sigfpu_reset(t->cpu);
+  sigfpu_reset(t);
   s->restore = false;
   if (s->alt_flags & LX_SS_AUTODISARM) {
     s->alt_sp = s->alt_size = 0;

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -112,9 +111,11 @@ static int map_stack(struct task *t, u64 used) {
 static void fill(struct building *b, const struct exec_stack *s, unsigned argc, unsigned envc) {
   struct task *t = b->t;
   struct mm *mm = t->mm;
-  const char *name = t->abi == LX_I386 ? "i686" : "x86_64";
+  /* a kernel of 64 bits says i686 to every program of 32 */
+  const struct kernel *k = &t->lvm->kernel;
+  const char *name = t->abi == LX_I386 && !k->legacy ? "i686" : kernel_machine(k, t->cpu->model);
   u8 seed[16];
-  if (getrandom(seed, sizeof seed, GRND_NONBLOCK) != sizeof seed) memset(seed, 0x5a, sizeof seed);
+  if (lx_random(t, seed, sizeof seed)) memset(seed, 0x5a, sizeof seed);
   b->p = mm->stack_top - 8;
   u64 execfn = push(b, s->path, strlen(s->path) + 1);
   mm->env_end = execfn;

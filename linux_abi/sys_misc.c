@@ -20,7 +20,8 @@ static s64 read_names(const struct task *t, struct lx_utsname *u) {
   s64 r = HOST(SYS_uname, u);
   if (r) return r;
   memset(u->machine, 0, sizeof u->machine);
-  strcpy(u->machine, (t->personality & PER_MASK) == PER_LINUX32 ? "i686" : "x86_64");
+  bool linux32 = (t->personality & PER_MASK) == PER_LINUX32;
+  strcpy(u->machine, linux32 ? "i686" : kernel_machine(&t->lvm->kernel, t->cpu->model));
   return 0;
 }
 
@@ -78,11 +79,23 @@ s64 sys_sysinfo(struct task *t, const u64 a[6]) {
 
 /* --- Random bytes, memory files, barriers --- */
 
+/* In place of the host's bytes, where a seed was given. */
+static s64 put_seeded(struct task *t, u64 at, s64 n) {
+  enum { CHUNK = 256 };
+  u8 chunk[CHUNK];
+  for (s64 done = 0; done < n; done += CHUNK) {
+    u64 part = n - done < CHUNK ? (u64)(n - done) : CHUNK;
+    if (lx_random(t, chunk, part) || ua_write(t, at + (u64)done, chunk, part)) return done ? done : -EFAULT;
+  }
+  return n;
+}
+
 s64 sys_getrandom(struct task *t, const u64 a[6]) {
   enum { MAX_RW_COUNT = 0x7ffff000 }; /* more is not looked at */
   u64 len = a[1] < MAX_RW_COUNT ? a[1] : MAX_RW_COUNT;
   void *buf = buf_arg(t, a[0], &len);
   s64 r = WAIT(t, SYS_getrandom, buf, len, (u32)a[2]);
+  if (r > 0 && t->lvm->options.seeded) return put_seeded(t, a[0], r);
   if (r > 0) ua_wrote(t, a[0], (u64)r);
   return r;
 }

@@ -1,4 +1,4 @@
-/* The memory system calls: man 2 brk, mmap, mprotect, mremap, madvise, mincore, msync, mlock, pkey_alloc.
+/* The memory system calls: man 2 brk, mmap, mprotect, mremap, madvise, mincore, msync, mlock.
  * Linux mm/mmap.c, mm/madvise.c, mm/mincore.c, mm/msync.c, mm/mlock.c. */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -158,21 +158,4 @@ s64 sys_munlockall(struct task *t, const u64 a[6]) {
   for (unsigned i = 0; i < l->n; i++)
     if (host_munlock(mm_host(t->mm, l->v[i].start), l->v[i].end - l->v[i].start, 0)) return -errno;
   return 0;
-}
-
-/* --- Protection keys, on a processor without them: arch/x86/mm/pkeys.c --- */
-
-s64 sys_pkey_mprotect(struct task *t, const u64 a[6]) {
-  return (int)a[3] == -1 ? mm_mprotect(t, a[0], a[1], a[2]) : -EINVAL;
-}
-
-s64 sys_pkey_alloc(struct task *t, const u64 a[6]) {
-  enum { KNOWN_RIGHTS = 3 };
-  (void)t;
-  return a[0] || a[1] & ~(u64)KNOWN_RIGHTS ? -EINVAL : -ENOSPC;
-}
-
-s64 sys_pkey_free(struct task *t, const u64 a[6]) {
-  (void)t, (void)a;
-  return -EINVAL;
 }

@@ -101,6 +101,16 @@ const struct vvar *lx_vvar(const struct task *t);
 /* The guest's TSC: CLOCK_MONOTONIC in nanoseconds. */
 u64 lx_tsc(const struct task *t);
 
+/* Random bytes: the host's, or those that follow from a seed. -1: the host has none yet. */
+MUST_CHECK int lx_random(struct task *t, void *buf, u64 n);
+
+/* Have programs protection keys? As on Linux of 64 bits, where the processor has them and their state can be saved. */
+bool lx_has_keys(const struct cpu_model *m);
+/* What it begins with, and each handler: key 0 alone gives access. Linux init_pkru_value */
+#define PKRU_INITIAL 0x55555554u
+/* PKRU, for the program and for what the kernel does from here on. */
+void lx_set_pkru(struct task *t, u32 pkru);
+
 /* What the signal code provides. */
 
 /* The state of a task that has just begun a program. 0, or -ENOMEM. sig_free(NULL state) is harmless. */

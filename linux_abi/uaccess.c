@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/hostfault.h"
-#include "linux_abi/mm.h"
+#include "linux_abi/lvm.h"
 
 /* A pointer that the host refuses: not canonical, and aligned like the program's. */
 static void *refused(u64 addr) { return (void *)(uintptr_t)(UINT64_C(1) << 62 | (addr & ~PAGE_MASK)); }
@@ -91,7 +91,7 @@ void ua_wrote(struct task *t, u64 addr, u64 len) {
   struct mm *mm = t->mm;
   if (!len || addr >= mm->task_size) return;
   u64 end = len > mm->task_size - addr ? mm->task_size : addr + len;
-  bool nx = model_has(t->cpu->model, FEAT_NX);
+  bool nx = kernel_has_nx(&t->lvm->kernel);
   while (addr < end) {
     const struct vma *v = vma_find(&mm->vmas, addr);
     if (!v || v->start >= end) return;

@@ -29,6 +29,7 @@ const struct vvar *lx_vvar(const struct task *t) { return t->lvm->vvar; }
 static const struct rom_vdso *choose(const struct task *t) {
   const struct cpu_model *m = t->cpu->model;
   if (t->abi == LX_X86_64) return &rom_vdso64;
+  if (t->lvm->kernel.legacy) return &rom_vdso32_int80; /* entry32.S has no other way in */
   if (model_does(m, RULE_SYSCALL_LEGACY) && model_has(m, FEAT_SYSCALL)) return &rom_vdso32_syscall;
   if (model_does(m, RULE_SYSENTER_LONG) && model_has(m, FEAT_SEP)) return &rom_vdso32_sysenter;
   return &rom_vdso32_int80;

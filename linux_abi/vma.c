@@ -91,7 +91,7 @@ static void close_range(struct vma_list *l, unsigned first, unsigned end) {
 }
 
 static bool alike(const struct vma *a, const struct vma *b) {
-  if (a->end != b->start || a->prot != b->prot || a->flags != b->flags) return false;
+  if (a->end != b->start || a->prot != b->prot || a->flags != b->flags || a->key != b->key) return false;
   if (a->flags & (VMA_GROWSDOWN | VMA_SPECIAL)) return false;
   if (!a->file && !b->file) return !(a->flags & VMA_SHARED);
   return a->file && b->file && a->file->dev == b->file->dev && a->file->ino == b->file->ino &&
@@ -133,12 +133,13 @@ void vma_remove(struct vma_list *l, u64 start, u64 end) {
   close_range(l, i, j);
 }
 
-void vma_change(struct vma_list *l, u64 start, u64 end, u32 prot, u32 flags) {
+void vma_change(struct vma_list *l, u64 start, u64 end, u32 prot, u32 flags, u32 key) {
   split(l, start);
   split(l, end);
   unsigned i = lower(l, start);
   l->v[i].prot = prot;
   l->v[i].flags = flags;
+  l->v[i].key = key;
   join(l, i);
   if (i) join(l, i - 1);
 }

@@ -29,6 +29,7 @@ struct vma {
   u64 off;        /* of start in the file */
   u32 prot;       /* PROT_* */
   u32 flags;
+  u32 key;        /* protection key */
   struct vma_file *file; /* NULL: anonymous */
 };
 
@@ -55,8 +56,8 @@ MUST_CHECK int vma_reserve(struct vma_list *l);
 void vma_insert(struct vma_list *l, const struct vma *v);
 /* Forgets [start, end), splitting what straddles its ends. */
 void vma_remove(struct vma_list *l, u64 start, u64 end);
-/* Gives [start, end), which must lie in one mapping, other protections and flags. */
-void vma_change(struct vma_list *l, u64 start, u64 end, u32 prot, u32 flags);
+/* Gives [start, end), which must lie in one mapping, other protections, flags and key. */
+void vma_change(struct vma_list *l, u64 start, u64 end, u32 prot, u32 flags, u32 key);
 
 /* Room for len bytes with guard free below each stack: the highest place in [low, high), or the lowest. 0: none. */
 u64 vma_gap_down(struct vma_list *l, u64 len, u64 low, u64 high, u64 guard);

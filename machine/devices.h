@@ -41,6 +41,7 @@ struct machine {
   struct machine_console console;
   u8 *ram;
   u64 mem, mapped;
+  u64 seed; /* of the random numbers that the processor gives */
   u8 *rom;             /* of 64 KiB, all ones where there is none */
   bool trap_bios;      /* the ROM is our table of HLTs: machine/boot.c */
   struct machine_device dev[MAX_DEVICES];

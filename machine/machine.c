@@ -156,6 +156,7 @@ void machine_clear(struct machine *m) {
   pit_reset(m);
   uart_reset(m);
   cpu_reset(m->cpu);
+  m->cpu->random = m->seed;
   cpu_tlb_flush(m->cpu);
   for (unsigned k = 0; k < m->vm->mem.count; k++)
     vm_code_changed(m->vm, m->vm->mem.region[k].base, m->vm->mem.region[k].size);
@@ -185,6 +186,7 @@ struct machine *machine_create(const struct machine_options *o, char *err, size_
   if (m) {
     m->console = o->console;
     m->mem = o->mem & ~UINT64_C(0xfff);
+    m->seed = o->seed;
     if (!assemble(m, o->model)) return m;
   }
   machine_destroy(m);

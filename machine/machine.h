@@ -31,6 +31,7 @@ struct machine_console {
 struct machine_options {
   const struct cpu_model *model; /* must outlive the machine */
   u64 mem;                       /* bytes; rounded down to a page */
+  u64 seed;                      /* RDRAND's and RDSEED's numbers follow from it */
   struct machine_console console; /* NULL functions: output vanishes, no input */
 };
 

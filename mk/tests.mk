@@ -38,11 +38,27 @@ ifneq ($(APP_SRCS),)
 CHECKS += linux
 CHECK_linux = tests/linux/compare $(if $(SAN),--timeout 300) --guests $(OBJ)/guest --debs $(DEBS) --four-ways $(RINGWALK) run
 CHECK_NEEDS += $(RINGWALK) $(GUESTS)
+# A kernel of 32 bits, on a processor that cannot have another. There is no NX in it, and no 64-bit code.
+CHECKS_LONG += linux-i686
+CHECK_linux-i686 = tests/linux/compare $(if $(SAN),--timeout 300) --guests $(OBJ)/guest --debs $(DEBS) --arch i386 \
+  --only '^(?!(musl-)?i386 (faults|memory|sigreturns|width)$$)' $(RINGWALK) run -cpu i686,+sse2
 # The variants of the C library for AVX2 and AVX-512. Where this machine rounds once, so must the emulated one.
 ifneq ($(shell grep -w avx2 /proc/cpuinfo 2>/dev/null | grep -cw fma),0)
 CHECKS += linux-avx
 CHECK_linux-avx = tests/linux/compare $(if $(SAN),--timeout 300) --guests $(OBJ)/guest --debs $(DEBS) --hwcaps $(RINGWALK) run -cpu icelake
 endif
+# The C library's variants and functions, and Debian's programs, on a model with as much as this machine.
+HOST_FLAGS := $(shell sed -n '/^flags/{p;q}' /proc/cpuinfo 2>/dev/null)
+SIMILAR := $(if $(filter avx512vl,$(HOST_FLAGS)),icelake,$(if $(and $(filter avx2,$(HOST_FLAGS)),\
+  $(filter fma,$(HOST_FLAGS))),haswell,x86-64))
+COMPARE = tests/linux/compare $(if $(SAN),--timeout 600) --guests $(OBJ)/guest --debs $(DEBS)
+CHECKS += libc programs
+CHECK_libc = $(COMPARE) --set libc --hwcaps $(RINGWALK) run -cpu $(SIMILAR)
+CHECK_programs = $(COMPARE) --set programs --hwcaps $(RINGWALK) run -cpu $(SIMILAR)
+CHECKS_LONG += libc-full programs-small programs-more
+CHECK_libc-full = $(COMPARE) --set libc --hwcaps --timeout 600 --count 20000 $(RINGWALK) run -cpu $(SIMILAR)
+CHECK_programs-small = $(COMPARE) --set programs $(RINGWALK) run -cpu core2
+CHECK_programs-more = $(COMPARE) --set more --hwcaps --timeout 600 $(RINGWALK) run -cpu $(SIMILAR)
 endif
 
 # Conformance vectors.
@@ -52,14 +68,16 @@ CHECKS += vectors
 CHECK_vectors = $(RINGWALK) check -q -j 2 --coverage --unreachable tests/vec/unreachable $(VECS)
 # The suite holds on every model of `ringwalk info cpus`: on the defaults above, on the others here; and on models
 # without a feature, where what needs it is skipped.
-VEC_MODELS := icelake zen4
+VEC_MODELS := pentium i686 core2 haswell zen3
+VEC_MODELS_LONG := x86-64 x86-64-amd nehalem skylake-server icelake zen4
 CHECKS += $(VEC_MODELS:%=vectors-%)
-$(foreach m,$(VEC_MODELS),$(eval CHECK_vectors-$m = $(RINGWALK) check -q -j 2 -cpu $m $(VECS)))
+CHECKS_LONG += $(VEC_MODELS_LONG:%=vectors-%)
+$(foreach m,$(VEC_MODELS) $(VEC_MODELS_LONG),$(eval CHECK_vectors-$m = $(RINGWALK) check -q -j 2 -cpu $m $(VECS)))
 CHECKS_LONG += vectors-no-vme vectors-no-syscall
 CHECK_vectors-no-vme = $(RINGWALK) check -q -j 2 -cpu intel,-vme $(VECS)
 CHECK_vectors-no-syscall = $(RINGWALK) check -q -j 2 -cpu amd,-syscall $(VECS)
 CHECKS_LONG += vectors-each-feature
-CHECK_vectors-each-feature = tests/vec/each_feature $(RINGWALK) intel amd -- $(VECS)
+CHECK_vectors-each-feature = tests/vec/each_feature $(RINGWALK) max amd -- $(VECS)
 # Each row of cpu/checks.def turned round: some vector must fail.
 CHECKS_LONG += inverted
 CHECK_inverted = $(RINGWALK) check --invert all $(VECS)
@@ -133,8 +151,8 @@ $(OBJ)/bench/modes: tests/bench/modes.c $(LIB) | $(READY)
 bench: $(BENCH) $(RINGWALK) $(OBJ)/bench/modes
 	BUSYBOX64=$(DEBS)/amd64/bin/busybox BUSYBOX32=$(DEBS)/i386/bin/busybox \
 	BASH64=$(DEBS)/amd64/bin/bash-static BASH32=$(DEBS)/i386/bin/bash-static \
-	tests/bench/compare --build $(OBJ)/bench --only '^(?!avx)' ringwalk="$(RINGWALK) run"
-	tests/bench/compare --build $(OBJ)/bench --only '^avx' ringwalk="$(RINGWALK) run -cpu icelake"
+	tests/bench/compare --build $(OBJ)/bench --only '^(?!avx|vec)' ringwalk="$(RINGWALK) run"
+	tests/bench/compare --build $(OBJ)/bench --only '^(avx|vec)' ringwalk="$(RINGWALK) run -cpu icelake"
 	$(OBJ)/bench/modes
 	tests/bench/debugger $(RINGWALK) $(OBJ)/bench/64
 

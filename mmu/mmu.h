@@ -26,6 +26,7 @@ enum { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16, PF_PK = 32, PF_SS =
 #define PTE_PS BIT(7)
 #define PTE_G BIT(8)
 #define PTE_ALIAS BIT(9) /* ignored by hardware: the emulated kernel marks a page other addresses also show */
+#define PTE_KEY_SHIFT 59 /* protection key, bits 62:59 */
 #define PTE_NX BIT(63)
 
 /* What an instruction raises: filled by whoever finds the fault, delivered by cpu/event.c. */

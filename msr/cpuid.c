@@ -10,22 +10,7 @@
 /* Control register bits that CPUID mirrors: SDM 3A 2.5 (Control Registers) */
 enum { CR4_OSXSAVE_BIT = 18, CR4_PKE_BIT = 22 };
 
-enum { CACHE_DATA = 1, CACHE_CODE = 2, CACHE_UNIFIED = 3, CACHE_LINE = 64 };
-
-struct cache {
-  u8 level, type; /* CACHE_* */
-  u8 ways;
-  bool inclusive;
-  u32 sets;
-};
-
-/* A cache holds ways * sets * CACHE_LINE bytes. These are those of the processors that models.c names. */
-static const struct cache caches[VENDOR_COUNT][4] = {
-  [VENDOR_INTEL] = {{1, CACHE_DATA, 8, false, 64}, {1, CACHE_CODE, 8, false, 64},
-                    {2, CACHE_UNIFIED, 16, false, 1024}, {3, CACHE_UNIFIED, 11, false, 2048}},
-  [VENDOR_AMD] = {{1, CACHE_DATA, 8, false, 64}, {1, CACHE_CODE, 4, false, 256},
-                  {2, CACHE_UNIFIED, 8, true, 1024}, {3, CACHE_UNIFIED, 16, false, 8192}},
-};
+enum { CLFLUSH_LINE = 64 };
 
 /* Leaf 0Dh (Processor Extended State Enumeration) */
 static void leaf_xsave(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 subleaf, u32 out[4]) {
@@ -61,55 +46,62 @@ static void leaf_vendor(const struct cpu_model *m, u32 out[4]) {
 
 static void leaf_1(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 out[4]) {
   out[CPUID_EAX] = signature(m);
-  /* initial APIC id, one logical processor, CLFLUSH line in 8-byte units */
-  out[CPUID_EBX] = dyn->apic_id << 24 | 1 << 16 | (m->has[FEAT_CLFSH] ? CACHE_LINE / 8 << 8 : 0);
+  /* initial APIC id, one logical processor, CLFLUSH line in 8-byte units; older processors have nothing there */
+  if (m->has[FEAT_CLFSH]) out[CPUID_EBX] = dyn->apic_id << 24 | 1 << 16 | CLFLUSH_LINE / 8 << 8;
   if (m->has[FEAT_XSAVE] && (dyn->cr4 >> CR4_OSXSAVE_BIT & 1)) out[CPUID_ECX] |= 1u << 27;
   if (!(dyn->apic_base & APIC_BASE_EN)) out[CPUID_EDX] &= ~(1u << 9);
   bool monitor = m->vendor == VENDOR_AMD || (dyn->misc_enable & MISC_ENABLE_MONITOR);
   if (!monitor) out[CPUID_ECX] &= ~(1u << 3);
 }
 
-/* Leaf 4 and leaf 8000001Dh have one layout (Deterministic Cache Parameters, Cache Properties). */
-static void leaf_cache(const struct cpu_model *m, u32 subleaf, u32 out[4]) {
-  if (subleaf >= ARRAY_SIZE(caches[0])) return; /* type 0: no more caches */
-  const struct cache *c = &caches[m->vendor][subleaf];
-  out[CPUID_EAX] = c->type | (u32)c->level << 5 | 1u << 8;
-  out[CPUID_EBX] = (CACHE_LINE - 1) | (u32)(c->ways - 1) << 22;
-  out[CPUID_ECX] = c->sets - 1;
-  out[CPUID_EDX] = c->inclusive ? 2 : 0;
+/* The cache of that number, or the end of the list. */
+static const struct cpuid_cache *cache_at(const struct cpu_model *m, u32 n) {
+  const struct cpuid_cache *c = m->caches;
+  while (n-- && c->type) c++;
+  return c;
 }
 
-/* Leaf 0Bh (Extended Topology Enumeration): a thread level, a core level, then none. */
-static void leaf_topology(const struct cpuid_dynamic *dyn, u32 subleaf, u32 out[4]) {
+/* Leaf 4 and leaf 8000001Dh have one layout (Deterministic Cache Parameters, Cache Properties). */
+static void leaf_cache(const struct cpu_model *m, u32 subleaf, u32 out[4]) {
+  const struct cpuid_cache *c = cache_at(m, subleaf);
+  if (!c->type) return; /* no more caches */
+  out[CPUID_EAX] = c->type | (u32)c->level << 5 | 1u << 8;
+  out[CPUID_EBX] = (u32)(c->line - 1) | (u32)(c->ways - 1) << 22;
+  out[CPUID_ECX] = c->sets - 1;
+  out[CPUID_EDX] = c->edx;
+}
+
+/* Leaf 0Bh (Extended Topology Enumeration): levels of one thread and of one core, then none; leaf 80000026h: core,
+ * complex, die and socket. */
+static void leaf_topology(const struct cpuid_dynamic *dyn, u32 levels, u32 subleaf, u32 out[4]) {
   out[CPUID_ECX] = subleaf & 0xff;
   out[CPUID_EDX] = dyn->apic_id;
-  if (subleaf > 1) return;
+  if (subleaf >= levels) return;
   out[CPUID_EBX] = 1;
   out[CPUID_ECX] |= (subleaf + 1) << 8;
 }
 
-/* How many KiB a cache holds, and APM 3 E.4.5's code for its ways. */
-static u32 cache_kib(const struct cache *c) { return c->sets * c->ways * CACHE_LINE / 1024; }
-static u32 ways_code(const struct cache *c) { return c->ways >= 16 ? 8 : c->ways >= 8 ? 6 : 4; }
+static u32 cache_kib(const struct cpuid_cache *c) { return c->sets * c->ways * c->line / 1024; }
 
-/* Fn8000_0005 (L1 Cache and TLB Information), Fn8000_0006 (L2 Cache and TLB and L3 Cache Information). On
- * intel the first is reserved, and the second has the L2 cache in ECX only. */
-static void leaf_amd_l1(const struct cpu_model *m, u32 out[4]) {
-  if (m->vendor != VENDOR_AMD) return;
-  const struct cache *c = caches[VENDOR_AMD];
-  out[CPUID_EAX] = out[CPUID_EBX] = 0xff40ff40; /* 64 fully associative entries each */
-  for (int i = 0; i < 2; i++)
-    out[CPUID_ECX + i] = cache_kib(&c[i]) << 24 | (u32)c[i].ways << 16 | 1 << 8 | CACHE_LINE;
+/* The code for a cache's ways; 7: as leaf 4 says. SDM 2A CPUID (leaf 80000006H), APM 3 E.4.5 */
+static u32 ways_code(const struct cpuid_cache *c) {
+  return c->ways == 16 ? 8 : c->ways == 8 ? 6 : c->ways <= 4 ? c->ways : 7;
 }
 
+/* Fn8000_0005 (L1 Cache and TLB Information): reserved on intel. */
+static void leaf_amd_l1(const struct cpu_model *m, u32 out[4]) {
+  for (unsigned i = 0; i < 2 && m->vendor == VENDOR_AMD; i++) {
+    const struct cpuid_cache *c = cache_at(m, i);
+    out[CPUID_ECX + i] |= cache_kib(c) << 24 | (u32)c->ways << 16 | 1 << 8 | c->line;
+  }
+}
+
+/* Fn8000_0006 (L2 Cache and TLB and L3 Cache Information): on intel L2 only. */
 static void leaf_l2(const struct cpu_model *m, u32 out[4]) {
-  const struct cache *c = caches[m->vendor];
-  out[CPUID_ECX] = cache_kib(&c[2]) << 16 | ways_code(&c[2]) << 12 | CACHE_LINE;
-  if (m->vendor != VENDOR_AMD) return;
-  out[CPUID_ECX] |= 1 << 8;
-  out[CPUID_EDX] = cache_kib(&c[3]) / 512 << 18 | ways_code(&c[3]) << 12 | 1 << 8 | CACHE_LINE;
-  out[CPUID_EAX] = 0x26006400; /* large pages: 1536 data entries, 2 ways; 1024 code entries, 8 ways */
-  out[CPUID_EBX] = 0x66006400; /* 4 KiB pages: likewise, 8 ways each */
+  const struct cpuid_cache *c = cache_at(m, 2);
+  bool amd = m->vendor == VENDOR_AMD;
+  out[CPUID_ECX] |= cache_kib(c) << 16 | ways_code(c) << 12 | (u32)amd << 8 | c->line;
+  if (amd) out[CPUID_EDX] |= cache_kib(cache_at(m, 3)) / 512 << 18;
 }
 
 static void leaf_ext_features(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 out[4]) {
@@ -127,8 +119,8 @@ static void leaf_ext_features(const struct cpu_model *m, const struct cpuid_dyna
 
 static void leaf_brand(const struct cpu_model *m, u32 leaf, u32 out[4]) {
   char text[48] = "";
-  size_t len = strlen(m->brand);
-  memcpy(text, m->brand, len < sizeof text ? len : sizeof text - 1);
+  size_t len = m->brand ? strlen(m->brand) : 0;
+  if (len) memcpy(text, m->brand, len < sizeof text ? len : sizeof text - 1);
   memcpy(out, text + 16 * (leaf - 0x80000002), 16);
 }
 
@@ -141,7 +133,7 @@ static u32 address_widths(const struct cpu_model *m) {
 static void feature_bits(const struct cpu_model *m, u32 leaf, u32 subleaf, u32 out[4]) {
   for (int f = 0; f < FEAT_COUNT; f++) {
     const struct feature_row *row = &feature_rows[f];
-    if (m->has[f] && row->leaf == leaf && row->subleaf == subleaf) out[row->reg] |= 1u << row->bit;
+    if (row->leaf == leaf && row->subleaf == subleaf && (m->has[f] | m->claims[f])) out[row->reg] |= 1u << row->bit;
   }
 }
 
@@ -153,17 +145,16 @@ static u32 last_subleaf_7(const struct cpu_model *m) {
   return last;
 }
 
+/* SDM 4 2.1 (Architectural MSRs: IA32_MISC_ENABLE[22]: Limit CPUID Maxval) */
 static u32 max_basic(const struct cpu_model *m, const struct cpuid_dynamic *dyn) {
-  if (m->vendor == VENDOR_AMD) return 0xd;
-  /* SDM 4 2.1 (Architectural MSRs: IA32_MISC_ENABLE[22]: Limit CPUID Maxval) */
-  return dyn->misc_enable & MISC_ENABLE_LIMIT_CPUID ? 2 : 0x16;
+  return dyn->misc_enable & MISC_ENABLE_LIMIT_CPUID && m->max_basic > 2 ? 2 : m->max_basic;
 }
 
-static u32 max_extended(const struct cpu_model *m) {
-  if (m->vendor != VENDOR_AMD) return 0x80000008;
-  for (int f = 0; f < FEAT_COUNT; f++)
-    if (m->has[f] && feature_rows[f].leaf == 0x80000021) return 0x80000021;
-  return 0x8000001e;
+/* What the model's table has of a leaf. */
+static void table_rows(const struct cpu_model *m, u32 leaf, u32 subleaf, u32 out[4]) {
+  for (const struct cpuid_row *row = m->rows; row->leaf; row++)
+    if (row->leaf == leaf && row->subleaf == subleaf && model_has(m, row->feature))
+      for (unsigned r = 0; r < 4; r++) out[r] |= row->out[r];
 }
 
 static void basic_leaf(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 leaf, u32 subleaf,
@@ -177,31 +168,18 @@ static void basic_leaf(const struct cpu_model *m, const struct cpuid_dynamic *dy
   case 1:
     leaf_1(m, dyn, out);
     break;
-  case 2: /* descriptors: leaf 4 has the caches (FFh), TLBs 03h and B5h, 64-byte prefetch F0h */
-    if (intel) out[CPUID_EAX] = 0xf0b50301, out[CPUID_EBX] = 0xff;
-    break;
   case 4:
     if (intel) leaf_cache(m, subleaf, out);
-    break;
-  case 5: /* MONITOR/MWAIT line sizes */
-    if (m->has[FEAT_MONITOR]) out[CPUID_EAX] = out[CPUID_EBX] = CACHE_LINE;
     break;
   case 7:
     if (subleaf == 0) out[CPUID_EAX] = last_subleaf_7(m);
     if (subleaf == 0 && m->has[FEAT_PKU] && (dyn->cr4 >> CR4_PKE_BIT & 1)) out[CPUID_ECX] |= 1u << 4;
     break;
   case 0xb:
-    if (intel) leaf_topology(dyn, subleaf, out);
+    if (m->topology) leaf_topology(dyn, 2, subleaf, out);
     break;
   case 0xd:
     leaf_xsave(m, dyn, subleaf, out);
-    break;
-  case 0x15: /* the TSC counts nanoseconds: a 25 MHz crystal times 40/1 */
-    if (m->has[FEAT_TSC]) out[CPUID_EAX] = 1, out[CPUID_EBX] = 40, out[CPUID_ECX] = 25000000;
-    break;
-  case 0x16: /* base, maximum and bus frequency in MHz */
-    out[CPUID_EAX] = out[CPUID_EBX] = 1000;
-    out[CPUID_ECX] = 100;
     break;
   }
 }
@@ -211,7 +189,7 @@ static void extended_leaf(const struct cpu_model *m, const struct cpuid_dynamic 
   switch (leaf) {
   case 0x80000000:
     if (m->vendor == VENDOR_AMD) leaf_vendor(m, out);
-    out[CPUID_EAX] = max_extended(m);
+    out[CPUID_EAX] = m->max_extended;
     break;
   case 0x80000001:
     leaf_ext_features(m, dyn, out);
@@ -236,6 +214,9 @@ static void extended_leaf(const struct cpu_model *m, const struct cpuid_dynamic 
   case 0x8000001e: /* APIC id; core 0 of one thread; node 0 of one */
     if (m->has[FEAT_TOPOEXT]) out[CPUID_EAX] = dyn->apic_id;
     break;
+  case 0x80000026:
+    if (m->has[FEAT_TOPOEXT]) leaf_topology(dyn, 4, subleaf, out);
+    break;
   }
 }
 
@@ -243,14 +224,16 @@ void cpuid_leaf(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u32 
                 u32 out[4]) {
   struct cpuid_dynamic d = *dyn;
   if (m->vendor != VENDOR_INTEL) d.misc_enable = 0;
-  u32 last = leaf >> 31 ? max_extended(m) : max_basic(m, &d);
+  u32 last = leaf >> 31 ? m->max_extended : max_basic(m, &d);
   memset(out, 0, 4 * sizeof out[0]);
   if (leaf > last) {
     if (!model_does(m, RULE_CPUID_LAST_LEAF)) return;
     leaf = max_basic(m, &d);
   }
   /* Leaves whose output does not depend on ECX have their bits under any subleaf. */
-  feature_bits(m, leaf, leaf == 7 || leaf == 0xd ? subleaf : 0, out);
+  u32 sub = leaf == 7 || leaf == 0xd || leaf == 0x18 ? subleaf : 0;
+  feature_bits(m, leaf, sub, out);
+  table_rows(m, leaf, sub, out);
   if (leaf >> 31) extended_leaf(m, &d, leaf, subleaf, out);
   else basic_leaf(m, &d, leaf, subleaf, out);
 }

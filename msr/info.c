@@ -69,12 +69,22 @@ static void print_wrapped(FILE *out, const char *word, int *column) {
   *column += len;
 }
 
-static void print_features(FILE *out, const struct cpu_model *m) {
+static void print_features(FILE *out, const char *title, const u8 has[FEAT_COUNT]) {
   int column = 0;
-  fputs("  features:\n   ", out);
-  for (int f = 0; f < FEAT_COUNT; f++)
-    if (m->has[f]) print_wrapped(out, feature_rows[f].name, &column);
-  fputc('\n', out);
+  for (int f = 0; f < FEAT_COUNT; f++) {
+    if (!has[f]) continue;
+    if (!column) fprintf(out, "  %s:\n   ", title);
+    print_wrapped(out, feature_rows[f].name, &column);
+  }
+  if (column) fputc('\n', out);
+}
+
+static void print_not_emulated(FILE *out) {
+  fputs("features that no model has:\n", out);
+  for (int f = 0; f < FEAT_COUNT; f++) {
+    const char *why = feature_not_emulated((enum feature)f);
+    if (why) fprintf(out, "  - %s: %s\n", feature_rows[f].name, why);
+  }
 }
 
 void info_cpus(FILE *out) {
@@ -85,10 +95,13 @@ void info_cpus(FILE *out) {
             vendor_name(m->vendor), m->family, m->model, m->stepping, m->maxphyaddr, model_canonical_bits(m));
     for (int r = 0; r < RULE_COUNT; r++)
       fprintf(out, "  - %s\n", model_does(m, (enum rule)r) ? rule_rows[r].with : rule_rows[r].without);
-    print_features(out, m);
+    print_features(out, "features", m->has);
+    print_features(out, "bits set without the feature, as on the real one", m->claims);
+    print_features(out, "the real one has, and this one not (why: below)", m->lacks);
     const char *lacks = model_host_lacks(m);
     if (lacks) fprintf(out, "  not on this machine, whose own processor has no '%s'\n", lacks);
   }
+  print_not_emulated(out);
   fputs("sources of the differences (SDM: " MANUAL_SDM ";\nAPM: " MANUAL_APM "):\n", out);
   for (int r = 0; r < RULE_COUNT; r++) fprintf(out, "  - %s: %s\n", rule_rows[r].with, rule_rows[r].cite);
 }
@@ -115,12 +128,16 @@ u32 info_subleaves(const struct cpu_model *m, const struct cpuid_dynamic *dyn, u
   u32 r[4];
   switch (leaf) {
   case 4:
-  case 0x8000001d: return 4;
+  case 0x8000001d:
+  case 0x80000026: return 4;
   case 7:
     cpuid_leaf(m, dyn, 7, 0, r);
     return r[CPUID_EAX] + 1;
-  case 0xb: return m->vendor == VENDOR_INTEL ? 2 : 1;
+  case 0xb: return m->topology ? 2 : 1;
   case 0xd: return m->has[FEAT_XSAVE] ? 10 : 1;
+  case 0x18:
+    cpuid_leaf(m, dyn, 0x18, 0, r);
+    return r[CPUID_EAX] + 1;
   default: return 1;
   }
 }
@@ -143,9 +160,9 @@ void info_cpuid(FILE *out, const struct cpu_model *m) {
   memcpy(text, &r[CPUID_EBX], 4);
   memcpy(text + 4, &r[CPUID_EDX], 4);
   memcpy(text + 8, &r[CPUID_ECX], 4);
-  fprintf(out, "%s: %s, \"%s\", family %xh, model %02xh, stepping %u\n", m->name, text, m->brand, m->family,
-          m->model, m->stepping);
+  fprintf(out, "%s: %s, \"%s\", family %xh, model %02xh, stepping %u\n", m->name, text,
+          m->brand ? m->brand : "", m->family, m->model, m->stepping);
   fprintf(out, "%-8s %-2s  %-8s %-8s %-8s %-8s\n", "leaf", "", "eax", "ebx", "ecx", "edx");
   print_range(out, m, &dyn, 0);
-  print_range(out, m, &dyn, 0x80000000);
+  if (m->max_extended) print_range(out, m, &dyn, 0x80000000);
 }

@@ -49,22 +49,48 @@ struct rule_row {
 };
 extern const struct rule_row rule_rows[RULE_COUNT];
 
+/* A cache, as leaves 4 and 8000001DH describe it; it holds ways * sets * line bytes. */
+enum { CACHE_NONE, CACHE_DATA, CACHE_CODE, CACHE_UNIFIED };
+struct cpuid_cache {
+  u8 level, type; /* CACHE_* */
+  u8 ways, line;
+  u32 sets;
+  u8 edx; /* inclusive, WBINVD and indexing: that register */
+};
+
+/* What a leaf holds beside feature bits, caches and what is computed; only with the feature. */
+struct cpuid_row {
+  u32 leaf, subleaf;
+  s16 feature;
+  u32 out[4];
+};
+
 struct cpu_model {
   const char *name, *description;
-  const char *brand;  /* CPUID brand string, at most 47 characters */
+  const char *brand;  /* CPUID brand string, at most 47 characters; NULL: the processor has none */
+  const struct cpu_model *instead; /* for hosts that cannot do all of it: model_host_lacks() */
   enum vendor vendor;
   u16 family;
   u8 model, stepping; /* as displayed: extended fields folded in */
   u8 maxphyaddr;
+  bool topology;      /* it has leaf 0BH */
+  u32 max_basic, max_extended; /* the last leaves; max_extended 0: no extended ones */
+  const struct cpuid_cache *caches; /* ends with CACHE_NONE; for leaves 4, 8000001DH, 80000005H, 80000006H */
+  const struct cpuid_row *rows;     /* ends with a row all zero */
   u8 unlike[RULE_COUNT]; /* rules in which it differs from its vendor's column, and no CPUID bit says so */
   u8 has[FEAT_COUNT];
+  u8 lacks[FEAT_COUNT];  /* the real processor has it, and ours not: feature_not_emulated() says why */
+  u8 claims[FEAT_COUNT]; /* the bit is set, but the feature is not there, as on the real one */
   u16 lost_with[FEAT_COUNT]; /* 1 + the feature whose removal by model_parse() took this one; 0: none did */
 };
 
-/* The models, by place (NULL past the end) and by name (NULL: none). */
+/* Why no model can have a feature; NULL: it is complete here, and the largest model of a vendor that has it has it. */
+const char *feature_not_emulated(enum feature f);
+
+/* The models, by place (NULL past the end) and by name (NULL: none); a vendor's name is its largest model's, too. */
 const struct cpu_model *model_at(unsigned i);
 const struct cpu_model *model_find(const char *name);
-/* The model that `-cpu` defaults to for a vendor. */
+/* The model that `-cpu` defaults to for a vendor: all that is complete and that this host can do. */
 const struct cpu_model *model_default(enum vendor vendor);
 
 /* "intel", "amd"; and the reverse, -1 for anything else. */
@@ -73,13 +99,14 @@ MUST_CHECK int vendor_parse(const char *s, enum vendor *out);
 
 /* Copies the model that `spec` describes: NAME[,+feature,-feature...], features as in /proc/cpuinfo or by
  * enumerator, case ignored. Adding a feature adds what it needs; removing one removes what needs it. Only
- * features that some model has can be added. Returns 0, or -1 with one line without newline in err[0..n). */
+ * features that are emulated can be added. Returns 0, or -1 with one line without newline in err[0..n). */
 MUST_CHECK int model_parse(const char *spec, struct cpu_model *out, char *err, size_t n);
 
 /* The feature by that name, as in /proc/cpuinfo or its enumerator, case ignored; FEAT_NONE: there is none. */
 int model_feature(const char *word);
 
-/* Makes *m a processor of the vendor named, with the identity and behaviour of that vendor's default model.
+/* Makes *m a processor of the vendor named, with the identity, caches and behaviour of that vendor's default model, or
+ * of its baseline where *m has no XSAVE.
  * Features that only one of the vendors has are dropped, or taken from that model; the others stay.
  * Returns 0, or -1 with one line in err[0..n) and *m unchanged. */
 MUST_CHECK int model_for_vendor(struct cpu_model *m, const char *vendor, char *err, size_t n);

@@ -4,15 +4,14 @@
 
 #include "base/bits.h"
 
-/* intel has them at fixed offsets in the standard format; amd packs what it has. None is aligned in the compacted
- * format. */
+/* Their offsets in the standard format are fixed, whatever else a model has; none is aligned in the compacted one. */
 static const struct {
-  u16 bit, size, intel_offset;
+  u16 bit, size, offset[VENDOR_COUNT];
   s16 feature;
 } components[] = {
-  {2, 256, 576, FEAT_AVX},     {3, 64, 960, FEAT_MPX},       {4, 64, 1024, FEAT_MPX},
-  {5, 64, 1088, FEAT_AVX512F}, {6, 512, 1152, FEAT_AVX512F}, {7, 1024, 1664, FEAT_AVX512F},
-  {9, 8, 2688, FEAT_PKU},
+  {2, 256, {576, 576}, FEAT_AVX},       {3, 64, {960, 0}, FEAT_MPX},          {4, 64, {1024, 0}, FEAT_MPX},
+  {5, 64, {1088, 832}, FEAT_AVX512F},   {6, 512, {1152, 896}, FEAT_AVX512F},  {7, 1024, {1664, 1408}, FEAT_AVX512F},
+  {9, 8, {2688, 2432}, FEAT_PKU},
 };
 
 u64 xstate_supported(const struct cpu_model *m) {
@@ -34,8 +33,8 @@ static void lay_out(const struct cpu_model *m, u64 mask, bool compacted, unsigne
   for (unsigned i = 0; i < ARRAY_SIZE(components); i++) {
     if (!m->has[components[i].feature]) continue;
     bool wanted = mask >> components[i].bit & 1;
-    u32 at = compacted || m->vendor == VENDOR_AMD ? packed : components[i].intel_offset;
-    if (wanted || !compacted) packed += components[i].size;
+    u32 at = compacted ? packed : components[i].offset[m->vendor];
+    if (wanted) packed += components[i].size;
     if (wanted && at + components[i].size > *size) *size = at + components[i].size;
     if (components[i].bit == of) *offset = at;
   }

@@ -68,9 +68,9 @@ struct rom_entry64_table {
   uint32_t exception[LINUX_EXCEPTIONS];
 };
 
-/* Position independent, within one page. */
-extern const uint8_t rom_entry64[];
-extern const uint32_t rom_entry64_size;
+/* Position independent, within one page. entry32: for processors without long mode, with no fast system calls. */
+extern const uint8_t rom_entry64[], rom_entry32[];
+extern const uint32_t rom_entry64_size, rom_entry32_size;
 
 /* A vDSO image: an ELF shared object to be mapped read and execute at a page boundary, with the vvar page
  * mapped read-only immediately below. The offsets are from the image's start, 0 where the image has none. */

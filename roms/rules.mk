@@ -5,12 +5,12 @@ ROM_CFLAGS := -std=gnu11 -O2 -Wall -Wextra -Wshadow -Werror -I. -ffreestanding -
   -mgeneral-regs-only -fno-stack-protector -fcf-protection=none -fomit-frame-pointer \
   -fasynchronous-unwind-tables -fno-tree-vectorize -fno-ident -g0 -U_FORTIFY_SOURCE
 ROM_ARCH64 := -m64 -march=x86-64 -mtune=generic
-ROM_ARCH32 := -m32 -march=i686 -mtune=generic -mpreferred-stack-boundary=2
+ROM_ARCH32 := -m32 -march=i586 -mtune=generic -mpreferred-stack-boundary=2
 ROM_LDFLAGS := -shared -Bsymbolic -z now -z max-page-size=4096 -z noexecstack --hash-style=both \
   --eh-frame-hdr --build-id=none --no-undefined --fatal-warnings -T roms/vdso.lds
 
 R := $(OBJ)/roms
-ROM_ENTRIES := entry64
+ROM_ENTRIES := entry64 entry32
 ROM_VDSOS := vdso64 vdso32_sysenter vdso32_syscall vdso32_int80
 .SECONDARY: $(ROM_VDSOS:vdso32_%=$(R)/enter32_%.o)
 ROM_OBJS += $(ROM_ENTRIES:%=$(R)/rom_%.o) $(ROM_VDSOS:%=$(R)/rom_%.o)
@@ -20,7 +20,12 @@ $(R)/%.o: roms/%.S roms/linux_entry.h roms/rules.mk | $(READY)
 	$(call SAY,ROM,$<)
 	$(Q)$(ROM_CC) $(ROM_ARCH64) -I. -c -o $@ $<
 
-$(R)/entry64.bin: $(R)/entry64.o
+$(R)/entry32.o: roms/entry32.S roms/linux_entry.h roms/rules.mk | $(READY)
+	@mkdir -p $(@D)
+	$(call SAY,ROM,$<)
+	$(Q)$(ROM_CC) $(ROM_ARCH32) -I. -c -o $@ $<
+
+$(ROM_ENTRIES:%=$(R)/%.bin): %.bin: %.o
 	$(Q)objcopy -O binary -j .text $< $@
 
 $(R)/vdso64.o: roms/vdso.c roms/linux_entry.h roms/rules.mk | $(READY)

@@ -11,9 +11,15 @@ $(CLI_PROGRAMS): tests/cli/calls.c | $(READY)
 	$(call SAY,CC,$@)
 	$(Q)$(CC) $(CLI_WIDTH) $(CLI_CFLAGS) $(CLI_LDFLAGS) -o $@ $<
 
+CLI_I586 := $(OBJ)/cli/i586
+$(CLI_I586): tests/cli/i586.c | $(READY)
+	@mkdir -p $(@D)
+	$(call SAY,CC,$@)
+	$(Q)$(CC) -m32 -march=i586 $(filter-out -ffreestanding,$(CLI_CFLAGS)) $(CLI_LDFLAGS) -o $@ $<
+
 CHECKS += cli
 CHECK_cli = tests/cli/check $(RINGWALK) $(OBJ) $(DEBS)
-CHECK_NEEDS += $(RINGWALK) $(CLI_PROGRAMS)
+CHECK_NEEDS += $(RINGWALK) $(CLI_PROGRAMS) $(CLI_I586)
 
 # The table in the documentation is the program's own.
 CHECKS += abidoc

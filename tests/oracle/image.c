@@ -105,7 +105,7 @@ struct oracle *oracle_image(const char *emulator, enum vendor vendor, const char
   for (unsigned m = 0; m < VM_MODES && ok; m++) {
     ok = !vstate_init(&im->base[m]);
     if (!ok) break;
-    vstate_default(&im->base[m], model_default(vendor), (enum vec_mode)m, 0);
+    vstate_default(&im->base[m], model_find(vendor == VENDOR_AMD ? "x86-64-amd" : "x86-64"), (enum vec_mode)m, 0);
     image_lead_handlers(&im->base[m], mode_long((enum vec_mode)m));
   }
   if (!ok) decline(why, "out of memory");

@@ -281,7 +281,7 @@ static int prepare(struct ask *a) {
       vstate_init(&a->answer.st))
     return -1;
   for (unsigned v = 0; v < VENDOR_COUNT; v++)
-    if (engine_init(&a->engine[v], model_default((enum vendor)v))) return -1;
+    if (engine_init(&a->engine[v], model_find(v == VENDOR_AMD ? "x86-64-amd" : "x86-64"))) return -1;
   return 0;
 }
 

@@ -400,7 +400,7 @@ START_TEST(fxsave_pointers_by_vendor) {
   static const char fx[] = "\xdb\xe3\xd9\xee\x0f\xae\x05\x00\x70\x00\x00"; /* fninit; fldz; fxsave [7000h] */
   for (int amd = 0; amd < 2; amd++) {
     destroy();
-    build_on(amd ? "amd" : "intel");
+    build_on(amd ? "x86-64-amd" : "x86-64");
     set("cr0", 0x31);
     code(fx, sizeof fx - 1);
     for (unsigned k = 0; k < 512; k += 8) put(0x7000 + k, UINT64_C(0x5555555555555555), 8);

@@ -3,6 +3,7 @@
 #include <check.h>
 
 #include "base/host_int.h"
+#include "tests/unit/random.h"
 
 enum { RANDOM_ROUNDS = 20000 };
 
@@ -144,13 +145,6 @@ static void compare(const struct op *op, u64 a, u64 b, unsigned count, u16 flags
                (unsigned long long)rc, c & mask);
 }
 
-static u64 next_random(u64 *s) { /* xorshift64 */
-  *s ^= *s << 13;
-  *s ^= *s >> 7;
-  *s ^= *s << 17;
-  return *s;
-}
-
 static u16 flags_of(u64 r) { return (u16)(r & HF_ALL); }
 
 START_TEST(edges) {
@@ -173,7 +167,7 @@ START_TEST(random_values) {
   const struct op *op = &ops[_i];
   u64 s = UINT64_C(0x9e3779b97f4a7c15);
   for (unsigned i = 0; i < RANDOM_ROUNDS; i++) {
-    u64 a = next_random(&s), b = next_random(&s), r = next_random(&s);
+    u64 a = random_next(&s), b = random_next(&s), r = random_next(&s);
     a >>= r & 63;
     b >>= r >> 6 & 63;
     compare(op, r >> 12 & 1 ? a : ~a, r >> 13 & 1 ? b : ~b, r >> 16 & 0xff, flags_of(r >> 24));

@@ -9,6 +9,7 @@
 
 #include "cpu/event.h"
 #include "cpu/seg.h"
+#include "tests/unit/baseline.h"
 
 enum machine_mode { LEGACY32, COMPAT32, LONG64 };
 
@@ -171,7 +172,7 @@ static inline struct machine m_new(enum vendor vendor, enum machine_mode mode, u
   ck_assert_ptr_nonnull(m.vm);
   ck_assert_ptr_nonnull(m.ram);
   ck_assert_int_eq(phys_add(&m.vm->mem, &(struct phys_region){.base = 0, .size = RAM, .host = m.ram}), 0);
-  struct cpu *cpu = m.cpu = cpu_create(m.vm, model_default(vendor));
+  struct cpu *cpu = m.cpu = cpu_create(m.vm, baseline(vendor));
   ck_assert_ptr_nonnull(cpu);
   m_tables(&m);
   cpu->gdtr = (struct dtable){.base = GDT, .limit = GDT_LIMIT};

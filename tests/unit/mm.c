@@ -12,14 +12,9 @@
 #include "linux_abi/mm_host.h"
 #include "linux_abi/uaccess.h"
 #include "tests/unit/lxtask.h"
+#include "tests/unit/random.h"
 
 enum { ANON = MAP_PRIVATE | MAP_ANONYMOUS, RW = PROT_READ | PROT_WRITE };
-
-static u32 seed = 1;
-static u32 rnd(u32 below) {
-  seed = seed * 1664525 + 1013904223;
-  return (u32)((u64)seed * below >> 32);
-}
 
 /* --- The list --- */
 
@@ -28,10 +23,10 @@ START_TEST(list_matches_a_map_of_pages) {
   struct vma_list l = {0};
   u8 prot[PAGES] = {0};
   for (unsigned n = 0; n < STEPS; n++) {
-    unsigned from = rnd(PAGES), to = from + 1 + rnd(PAGES - from), p = 1 + rnd(3);
+    unsigned from = below(PAGES), to = from + 1 + below(PAGES - from), p = 1 + below(3);
     ck_assert_int_eq(vma_reserve(&l), 0);
     vma_remove(&l, from * 4096, to * 4096);
-    if (rnd(3)) {
+    if (below(3)) {
       struct vma v = {.start = from * 4096, .end = to * 4096, .prot = p};
       vma_insert(&l, &v);
     } else {
@@ -62,15 +57,15 @@ START_TEST(gaps_are_the_highest_and_lowest) {
   for (unsigned n = 0; n < 2000; n++) {
     struct vma_list l = {0};
     u8 used[PAGES] = {0};
-    for (unsigned k = rnd(8); k--;) {
-      unsigned at = rnd(PAGES), len = 1 + rnd(6);
+    for (unsigned k = below(8); k--;) {
+      unsigned at = below(PAGES), len = 1 + below(6);
       if (!free_pages(used, at, len, PAGES)) continue;
-      struct vma v = {.start = at * 4096, .end = (at + len) * 4096, .prot = 1 + rnd(2)};
+      struct vma v = {.start = at * 4096, .end = (at + len) * 4096, .prot = 1 + below(2)};
       memset(used + at, 1, len);
       ck_assert_int_eq(vma_reserve(&l), 0);
       vma_insert(&l, &v);
     }
-    unsigned want = 1 + rnd(10), low = 1 + rnd(20), high = 40 + rnd(PAGES - 40), down = 0, up = 0;
+    unsigned want = 1 + below(10), low = 1 + below(20), high = 40 + below(PAGES - 40), down = 0, up = 0;
     for (unsigned i = low; i < high; i++) {
       if (!free_pages(used, i, want, high)) continue;
       if (!up) up = i;
@@ -122,10 +117,10 @@ static s64 guest_result(s64 r) { return r < 0 ? r : r - (s64)GUEST_ARENA; }
 static void one_call(unsigned from, unsigned len, unsigned what) {
   u8 *h = host_arena + from * 4096u;
   u64 g = GUEST_ARENA + from * 4096u, n = len * 4096u;
-  unsigned prot = rnd(4), to = rnd(ARENA_PAGES), len2 = 1 + rnd(ARENA_PAGES - to);
+  unsigned prot = below(4), to = below(ARENA_PAGES), len2 = 1 + below(ARENA_PAGES - to);
   s64 want = 0, got = 0;
   if (what == 0) {
-    int flags = ANON | MAP_FIXED | (rnd(4) ? 0 : MAP_FIXED_NOREPLACE);
+    int flags = ANON | MAP_FIXED | (below(4) ? 0 : MAP_FIXED_NOREPLACE);
     want = host_result(mmap(h, n, (int)prot, flags, -1, 0));
     got = guest_result(mm_mmap(t, g, n, prot, (u64)flags, -1, 0));
   } else if (what == 1) {
@@ -158,8 +153,8 @@ START_TEST(calls_answer_as_the_hosts) {
   ck_assert(mm_mmap(t, GUEST_ARENA - 4096, 4096, 0, ANON | MAP_FIXED, -1, 0) > 0);
   ck_assert(mm_mmap(t, GUEST_ARENA + ARENA_BYTES, 4096, 0, ANON | MAP_FIXED, -1, 0) > 0);
   for (unsigned n = 0; n < 3000; n++) {
-    unsigned from = rnd(ARENA_PAGES), len = 1 + rnd(ARENA_PAGES - from > 8 ? 8 : ARENA_PAGES - from);
-    one_call(from, len, rnd(5));
+    unsigned from = below(ARENA_PAGES), len = 1 + below(ARENA_PAGES - from > 8 ? 8 : ARENA_PAGES - from);
+    one_call(from, len, below(5));
     host_pages(host);
     guest_pages(guest);
     ck_assert_mem_eq(host, guest, ARENA_PAGES);

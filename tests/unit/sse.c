@@ -9,6 +9,7 @@
 #include "cpu/simd_state.h"
 #include "tests/unit/machine.h"
 #include "tests/unit/native64.h"
+#include "tests/unit/random.h"
 
 enum {
   ROUNDS = 120, /* per row */
@@ -18,15 +19,6 @@ enum {
 #define BUF_AT ((u64)WINDOW + BUF)
 
 /* ---- operand values ---- */
-
-static u64 seed = 88172645463325252;
-static u64 rnd(void) { /* xorshift64* */
-  seed ^= seed << 13;
-  seed ^= seed >> 7;
-  seed ^= seed << 17;
-  return seed * UINT64_C(0x2545f4914f6cdd1d);
-}
-static unsigned below(unsigned n) { return (unsigned)((rnd() >> 33) % n); }
 
 static u32 a_single(void) {
   static const u32 edge[] = {

@@ -141,7 +141,7 @@ START_TEST(no_case_is_left) {
       {"for x in 1 2\nskip if x < 3\n", "# f:6:11: vector v has no case: 'skip if' leaves out all\n", 1},
       {"let x = 2\nskip if !amd\nskip if x\n", "# f:6:9: vector v has no case", 1},
       {"skip if feature(fpu)\n", "ok 1 - f:v all cases # SKIP no case for this model\n", 0},
-      {"let x = canonical_bits\nskip if x == 48\n", "# SKIP no case for this model\n", 0},
+      {"let x = canonical_bits\nskip if x >= 48\n", "# SKIP no case for this model\n", 0},
   };
   for (unsigned k = 0; k < ARRAY_SIZE(t); k++) {
     char text[512], *tap, *junit;

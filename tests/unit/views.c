@@ -1,5 +1,6 @@
 /* What the debugger shows of a processor: lines and JSON members against the layouts of the manual, and every view over
  * garbage. SDM 3A 2, 3.4.5, 4.3-4.7, 6.11, 6.14.1, 7.2.1, 7.7; SDM 3B 17.2; SDM 2 (instruction encodings). */
+#include "tests/unit/random.h"
 #include "tests/unit/view_probe.h"
 
 /* ---- descriptor tables. Layouts: SDM 3A Figure 3-8 (Segment Descriptor), Table 3-1, Table 3-2 ---- */
@@ -631,51 +632,44 @@ START_TEST(views_change_nothing) {
 }
 END_TEST
 
-static u64 rnd(u64 *s) { /* xorshift64* */
-  *s ^= *s >> 12;
-  *s ^= *s << 25;
-  *s ^= *s >> 27;
-  return *s * UINT64_C(2685821657736338717);
+static struct seg random_segment(void) {
+  return (struct seg){.sel = (u16)rnd(), .attr = (u32)rnd() & (rnd() & 3 ? 0xf0ff : 0x1f0ff),
+                      .limit = (u32)rnd() >> (rnd() & 31), .base = rnd() & 1 ? rnd() & 0x3fffff : rnd()};
 }
 
-static struct seg random_segment(u64 *s) {
-  return (struct seg){.sel = (u16)rnd(s), .attr = (u32)rnd(s) & (rnd(s) & 3 ? 0xf0ff : 0x1f0ff),
-                      .limit = (u32)rnd(s) >> (rnd(s) & 31), .base = rnd(s) & 1 ? rnd(s) & 0x3fffff : rnd(s)};
-}
-
-static void scramble(struct cpu *cpu, u64 *s) {
-  for (unsigned k = 0; k < 16; k++) cpu->gpr[k] = rnd(s);
-  for (unsigned k = 0; k < SREG_COUNT; k++) cpu->seg[k] = random_segment(s);
-  cpu->ldtr = random_segment(s);
-  cpu->tr = random_segment(s);
-  if (rnd(s) & 1) cpu->tr.attr = SEG_P | (rnd(s) & 8) | 3;
-  if (rnd(s) & 1) cpu->ldtr.attr = SEG_P | SYS_LDT;
-  cpu->gdtr = (struct dtable){.base = rnd(s) & 1 ? rnd(s) & 0x3fffff : rnd(s), .limit = (u16)(rnd(s) >> (rnd(s) & 15))};
-  cpu->idtr = (struct dtable){.base = rnd(s) & 1 ? rnd(s) & 0x3fffff : rnd(s), .limit = (u16)(rnd(s) >> (rnd(s) & 15))};
-  cpu->rip = rnd(s);
-  cpu->cr0 = rnd(s);
-  cpu->cr2 = rnd(s);
-  cpu->cr3 = rnd(s) & 1 ? rnd(s) & 0x3fffff : rnd(s);
-  cpu->cr4 = rnd(s) & 0x1ffffff;
-  cpu->cr8 = rnd(s);
-  cpu->xcr0 = rnd(s);
-  for (unsigned k = 0; k < 4; k++) cpu->pdpte[k] = rnd(s);
-  for (unsigned k = 0; k < 8; k++) cpu->dr[k] = rnd(s);
-  cpu->pkru = (u32)rnd(s);
-  for (unsigned k = 0; k < MSR_SLOTS; k++) cpu->msr[k] = rnd(s);
-  cpu_set_eflags(cpu, (u32)rnd(s));
-  cpu->cpl = rnd(s) & 3;
-  cpu->mxcsr = (u32)rnd(s) & 0xffff;
+static void scramble(struct cpu *cpu) {
+  for (unsigned k = 0; k < 16; k++) cpu->gpr[k] = rnd();
+  for (unsigned k = 0; k < SREG_COUNT; k++) cpu->seg[k] = random_segment();
+  cpu->ldtr = random_segment();
+  cpu->tr = random_segment();
+  if (rnd() & 1) cpu->tr.attr = SEG_P | (rnd() & 8) | 3;
+  if (rnd() & 1) cpu->ldtr.attr = SEG_P | SYS_LDT;
+  cpu->gdtr = (struct dtable){.base = rnd() & 1 ? rnd() & 0x3fffff : rnd(), .limit = (u16)(rnd() >> (rnd() & 15))};
+  cpu->idtr = (struct dtable){.base = rnd() & 1 ? rnd() & 0x3fffff : rnd(), .limit = (u16)(rnd() >> (rnd() & 15))};
+  cpu->rip = rnd();
+  cpu->cr0 = rnd();
+  cpu->cr2 = rnd();
+  cpu->cr3 = rnd() & 1 ? rnd() & 0x3fffff : rnd();
+  cpu->cr4 = rnd() & 0x1ffffff;
+  cpu->cr8 = rnd();
+  cpu->xcr0 = rnd();
+  for (unsigned k = 0; k < 4; k++) cpu->pdpte[k] = rnd();
+  for (unsigned k = 0; k < 8; k++) cpu->dr[k] = rnd();
+  cpu->pkru = (u32)rnd();
+  for (unsigned k = 0; k < MSR_SLOTS; k++) cpu->msr[k] = rnd();
+  cpu_set_eflags(cpu, (u32)rnd());
+  cpu->cpl = rnd() & 3;
+  cpu->mxcsr = (u32)rnd() & 0xffff;
   for (unsigned k = 0; k < 8; k++) {
-    cpu->x87.st[k].m = rnd(s);
-    cpu->x87.st[k].se = (u16)(rnd(s) & 1 ? rnd(s) : rnd(s) & 0x8000 ? 0x7fff : 0);
+    cpu->x87.st[k].m = rnd();
+    cpu->x87.st[k].se = (u16)(rnd() & 1 ? rnd() : rnd() & 0x8000 ? 0x7fff : 0);
   }
-  cpu->x87.fcw = (u16)rnd(s);
-  cpu->x87.fsw = (u16)rnd(s) & 0xc7ff;
-  cpu->x87.top = rnd(s) & 7;
-  cpu->x87.empty = (u8)rnd(s);
+  cpu->x87.fcw = (u16)rnd();
+  cpu->x87.fsw = (u16)rnd() & 0xc7ff;
+  cpu->x87.top = rnd() & 7;
+  cpu->x87.empty = (u8)rnd();
   for (unsigned k = 0; k < 32; k++)
-    for (unsigned q = 0; q < 8; q++) cpu->vec[k].q[q] = rnd(s);
+    for (unsigned q = 0; q < 8; q++) cpu->vec[k].q[q] = rnd();
   cpu_update_mode(cpu);
 }
 
@@ -691,20 +685,19 @@ static void parse_lines(char *text) {
 
 START_TEST(garbage_in_every_mode) {
   static const char *const models[] = {"intel", "amd", "icelake", "zen4"};
-  u64 s = UINT64_C(0x9e3779b97f4a7c15);
   struct probe p = probe_new(VENDOR_INTEL, LONG64, 0);
   struct disasm *d = disasm_create();
   struct cpu *before = malloc(sizeof *before);
   ck_assert_ptr_nonnull(before);
-  for (unsigned k = 0; k < RAM / 8; k++) m_put(&p.m, k * 8u, rnd(&s), 8);
+  for (unsigned k = 0; k < RAM / 8; k++) m_put(&p.m, k * 8u, rnd(), 8);
   for (unsigned round = 0; round < 48; round++) {
     memcpy(before, p.m.cpu, sizeof *before);
     p.v.before = round & 1 ? before : NULL;
     p.m.cpu->model = model_find(models[round & 3]);
-    scramble(p.m.cpu, &s);
+    scramble(p.m.cpu);
     begin(&p, round >> 1 & 1);
     out_set_colour(p.v.out, round & 4);
-    everything(&p.v, d, rnd(&s));
+    everything(&p.v, d, rnd());
     end(&p);
     ck_assert_uint_gt(p.n, 1000);
     if (round >> 1 & 1) parse_lines(p.text);

@@ -10,6 +10,8 @@
 #include "cpu/opcodes.h"
 #include "cpu/vm.h"
 #include "cpu/x87.h"
+#include "tests/unit/random.h"
+#include "tests/unit/baseline.h"
 
 enum {
   RAM_BYTES = 1 << 18,
@@ -55,7 +57,7 @@ static void place_tables(struct rig *r) {
 
 static void rig_open(struct rig *r) {
   memset(r, 0, sizeof *r);
-  r->model = *model_default(VENDOR_INTEL);
+  r->model = *baseline(VENDOR_INTEL);
   r->model.has[FEAT_SSE3] = 1;
   r->ram = mmap(NULL, RAM_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   r->jit = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -84,14 +86,6 @@ static void rig_close(struct rig *r) {
 }
 
 /* ---- values ---- */
-
-static u64 random_state = 88172645463325252u;
-static u64 rnd(void) {
-  random_state ^= random_state << 13;
-  random_state ^= random_state >> 7;
-  random_state ^= random_state << 17;
-  return random_state;
-}
 
 static const struct {
   u16 se;
@@ -597,7 +591,7 @@ START_TEST(amd_records_every_opcode) {
   struct rig r;
   struct image in;
   rig_open(&r);
-  r.model = *model_default(VENDOR_AMD);
+  r.model = *baseline(VENDOR_AMD);
   empty_image(&in, 0x37f, 0);
   u32 at = CODE(&r, 0x26, 0xd9, 0x03, 0xd9, 0x33);
   run_guest(&r, at, 2, &in, 0);

@@ -13,20 +13,12 @@
 #include "cpu/simd_state.h"
 #include "cpu/xsave.h"
 #include "tests/unit/machine.h"
+#include "tests/unit/random.h"
 
 /* The areas, as offsets from the host's and the guest's memory alike; behind the last page is one without access. */
 enum { PRIOR = 0, IN = 0x1000, OUT = 0x2000, FULL = 0x3000, EDGE = 0x5000, KEEP = 0x6000, HOST_BYTES = 0xa000 };
 enum { GUEST = SUPERVISOR_PAGE - EDGE, CASES = 60000 };
 enum { ALL = 0xe7 };
-
-static u64 seed = 0x853c49e6748fea9b;
-static u64 rnd(void) { /* xorshift64* */
-  seed ^= seed << 13;
-  seed ^= seed >> 7;
-  seed ^= seed << 17;
-  return seed * UINT64_C(0x2545f4914f6cdd1d);
-}
-static unsigned below(unsigned n) { return (unsigned)((rnd() >> 33) % n); }
 
 /* ---- instructions ---- */
 
