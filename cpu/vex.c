@@ -3,10 +3,10 @@
 #include "cpu/seg.h"
 #include "cpu/vex.h"
 
-/* In 64-bit mode a part's address does not wrap at an address size of 32 bits: the operand is one (silicon). */
+/* The operand is one: it does not wrap at the address size, but at 4 GiB outside 64-bit mode (silicon). */
 static u64 vex_offset(const struct cpu *cpu, const struct insn *i, unsigned at) {
-  u64 off = cpu->gpr[i->base] + (cpu->gpr[i->index] << i->scale) + i->imm, m = insn_address_mask(i);
-  return cpu_code64(cpu) ? (off & m) + at : (off + at) & m;
+  u64 off = cpu->gpr[i->base] + (cpu->gpr[i->index] << i->scale) + i->imm, part = (off & insn_address_mask(i)) + at;
+  return cpu_code64(cpu) ? part : (u32)part;
 }
 
 u64 vex_span(struct cpu *cpu, const struct insn *i, unsigned bytes, enum access acc) {
@@ -29,11 +29,10 @@ static u64 operand_linear(const struct cpu *cpu, const struct insn *i) {
   return vex_offset(cpu, i, 0) + (based ? cpu->seg[i->seg].base : 0);
 }
 
-u64 vex_linear_aligned(struct cpu *cpu, const struct insn *i, unsigned bytes, enum access acc) {
+void vex_require_aligned(struct cpu *cpu, const struct insn *i, unsigned bytes) {
   u64 la = operand_linear(cpu, i);
   cpu->insn = i;
-  require_ab(cpu, CHK_ALIGNED_16, !(la & (bytes - 1)), 0, la, bytes);
-  return vex_linear(cpu, i, 0, bytes, acc);
+  require_ab(cpu, CHK_ALIGNED_OPERAND, !(la & (bytes - 1)), 0, la, bytes);
 }
 
 u64 vex_mask(const struct cpu *cpu, const struct insn *i, unsigned n) {
@@ -45,39 +44,54 @@ static void broadcast(union vec *v, unsigned n, unsigned size) {
   for (unsigned k = 1; k < n; k++) memcpy(&v->b[k * size], v->b, size);
 }
 
-/* Under an opmask, an element that leaves the canonical addresses is #GP before EFLAGS.AC counts (silicon). */
-static void masked_ends(struct cpu *cpu, const struct insn *i, unsigned n, unsigned size, u64 mask, enum access acc) {
-  if (likely(!(cpu->mode & MODE_ALIGN)) || !vex_aaa(i) || mask == VEX_WHOLE_OPERAND) return;
-  cpu->insn = i;
-  for (unsigned k = 0; k < n; k++)
-    if (n == 1 || (mask >> k & 1)) (void)mem_linear(cpu, i->seg, vex_offset(cpu, i, k * size + size - 1), 1, acc);
+/* One element, broadcast: where an opmask selects, that it leaves the canonical addresses is #GP before EFLAGS.AC counts
+ * (silicon). */
+static u64 broadcast_linear(struct cpu *cpu, const struct insn *i, unsigned size, bool whole) {
+  if (unlikely(cpu->mode & MODE_ALIGN) && cpu_code64(cpu) && vex_aaa(i) && !whole) {
+    cpu->insn = i;
+    (void)mem_linear(cpu, i->seg, vex_offset(cpu, i, size - 1), 1, ACC_READ);
+  }
+  return vex_linear(cpu, i, 0, size, ACC_READ);
 }
 
-/* The addresses of the elements that are selected: their segment checks come before any page is looked at.
- * EFLAGS.AC counts for whole operands of at most 8 bytes alone (silicon). */
+/* Does an expand-up segment of 4 GiB end in the element? */
+static bool spans_end(const struct cpu *cpu, const struct insn *i, u64 off, unsigned size) {
+  return !cpu_code64(cpu) && off + size > BIT(32) && !(cpu->seg[i->seg].attr & SEG_DOWN);
+}
+
+/* The addresses of the elements that are selected: their segment checks come before any page is looked at, but for one
+ * in which a 4-GiB segment ends (late_end()). EFLAGS.AC counts for whole operands of at most 8 bytes alone (silicon). */
 static void selected_linear(struct cpu *cpu, const struct insn *i, u64 la[64], unsigned n, unsigned size, u64 mask,
                             enum access acc) {
+  bool aligns = n * size <= 8 && unlikely(cpu->mode & MODE_ALIGN), late = n > 1;
   cpu->insn = i;
   for (unsigned k = 0; k < n; k++) {
     if (!(mask >> k & 1)) continue;
     /* mem_linear() has #AC first for what straddles the end of the canonical addresses */
-    if (unlikely(cpu->mode & MODE_ALIGN)) (void)mem_linear(cpu, i->seg, vex_offset(cpu, i, (k + 1) * size - 1), 1, acc);
-    la[k] = mem_linear(cpu, i->seg, vex_offset(cpu, i, k * size), size, acc);
+    u64 off = vex_offset(cpu, i, k * size);
+    if (unlikely(cpu->mode & MODE_ALIGN) && cpu_code64(cpu)) (void)mem_linear(cpu, i->seg, off + size - 1, 1, acc);
+    la[k] = mem_linear(cpu, i->seg, off, late && spans_end(cpu, i, off, size) ? 1 : size, acc);
   }
-  if (mask && n * size <= 8 && unlikely(cpu->mode & MODE_ALIGN)) {
+  if (mask && aligns) {
     u64 whole = operand_linear(cpu, i);
     require_ab(cpu, CHK_ALIGNMENT, !(whole & (n * size - 1)), 0, whole, n * size);
   }
 }
 
+/* For a load when the elements before it have been read; for a store when they have been written, and all found to be
+ * there. */
+static void late_end(struct cpu *cpu, const struct insn *i, unsigned at, unsigned size, enum access acc) {
+  u64 off = vex_offset(cpu, i, at);
+  if (unlikely(spans_end(cpu, i, off, size))) (void)mem_linear(cpu, i->seg, off, size, acc);
+}
+
 /* The whole operand in place where it is flat memory that the TLB has: then nothing of it can fault. */
 static u8 *in_place(struct cpu *cpu, const struct insn *i, unsigned bytes, enum access acc) {
-  bool flat = (cpu->mode & MODE_CODE_MASK) == MODE_CODE64 || ((cpu->mode & MODE_FLAT) && i->seg != CS);
-  if (!flat || i->seg >= FS || !(i->flags & IF_ASIZE) || (cpu->mode & MODE_ALIGN)) return NULL;
+  if (!vex_flat(cpu, i)) return NULL;
   return vex_hit(cpu, i, bytes, acc);
 }
 
-void vex_fetch(struct cpu *cpu, const struct insn *i, union vec *out, unsigned n, unsigned size, u64 mask) {
+static void fetch(struct cpu *cpu, const struct insn *i, union vec *out, unsigned n, unsigned size, u64 mask, bool whole) {
   const u8 *p;
   if (i->seg == SEG_REG) {
     *out = cpu->vec[i->src];
@@ -89,18 +103,29 @@ void vex_fetch(struct cpu *cpu, const struct insn *i, union vec *out, unsigned n
     else for (unsigned k = 0; k < n * size; k += 16) _mm_storeu_si128((void *)&out->b[k], _mm_loadu_si128((const void *)(p + k)));
   } else if (vex_b(i)) {
     if (!mask) return;
-    masked_ends(cpu, i, 1, size, mask, ACC_READ);
-    mem_read_bytes(cpu, vex_linear(cpu, i, 0, size, ACC_READ), out, size);
+    mem_read_bytes(cpu, broadcast_linear(cpu, i, size, whole), out, size);
     broadcast(out, n, size);
-  } else if (mask == low_bits(n) || mask == VEX_WHOLE_OPERAND) {
-    masked_ends(cpu, i, n, size, mask, ACC_READ);
+  } else if (whole) {
     mem_read_bytes(cpu, vex_linear(cpu, i, 0, n * size, ACC_READ), out, n * size);
   } else {
     u64 la[64];
     selected_linear(cpu, i, la, n, size, mask, ACC_READ);
-    for (unsigned k = 0; k < n; k++)
-      if (mask >> k & 1) mem_read_bytes(cpu, la[k], &out->b[k * size], size);
+    for (unsigned k = 0; k < n; k++) {
+      if (!(mask >> k & 1)) continue;
+      late_end(cpu, i, k * size, size, ACC_READ);
+      mem_read_bytes(cpu, la[k], &out->b[k * size], size);
+    }
   }
+}
+
+void vex_fetch(struct cpu *cpu, const struct insn *i, union vec *out, unsigned n, unsigned size, u64 mask) {
+  fetch(cpu, i, out, n, size, mask, mask == low_bits(n) && !vex_aaa(i));
+}
+void vex_fetch_selected(struct cpu *cpu, const struct insn *i, union vec *out, unsigned n, unsigned size, u64 mask) {
+  fetch(cpu, i, out, n, size, mask, false);
+}
+void vex_fetch_whole(struct cpu *cpu, const struct insn *i, union vec *out, unsigned n, unsigned size) {
+  fetch(cpu, i, out, n, size, low_bits(n), true);
 }
 
 /* What a masked store may write: from the first byte selected to the last. A fault on its second page tells the last
@@ -137,8 +162,11 @@ void vex_store_selected(struct cpu *cpu, const struct insn *i, const union vec *
   u64 la[64];
   selected_linear(cpu, i, la, n, size, mask, ACC_WRITE);
   probe_selected(cpu, la, size, mask);
-  for (unsigned k = 0; k < n; k++)
-    if (mask >> k & 1) mem_write_bytes(cpu, la[k], &v->b[k * size], size);
+  for (unsigned k = 0; k < n; k++) {
+    if (!(mask >> k & 1)) continue;
+    late_end(cpu, i, k * size, size, ACC_WRITE);
+    mem_write_bytes(cpu, la[k], &v->b[k * size], size);
+  }
 }
 
 void vex_store(struct cpu *cpu, const struct insn *i, const union vec *v, unsigned n, unsigned size, u64 mask) {
@@ -199,9 +227,10 @@ void vex_lanes_x(struct cpu *cpu, const struct insn *i, const struct vex_lanes *
   u64 mask = vex_mask(cpu, i, n);
   union vec a = cpu->vec[vex_vvvv(i)], b, r = {0};
   if (count) vex_fetch(cpu, i, &b, 1, 16, 1);
-  else if (o->flags & VF_WIDE_IN) vex_fetch(cpu, i, &b, n / 2, 2 * size, VEX_WHOLE_OPERAND);
-  else if (o->flags & VF_WIDE_IN8) vex_fetch(cpu, i, &b, n / 8, 8 * size, VEX_WHOLE_OPERAND);
-  else vex_fetch(cpu, i, &b, n, size, o->flags & VF_NO_FAULT_SPLIT ? VEX_WHOLE_OPERAND : mask);
+  else if (o->flags & VF_WIDE_IN) vex_fetch_whole(cpu, i, &b, n / 2, 2 * size);
+  else if (o->flags & VF_WIDE_IN8) vex_fetch_whole(cpu, i, &b, n / 8, 8 * size);
+  else if (o->flags & VF_NO_FAULT_SPLIT) vex_fetch_whole(cpu, i, &b, n, size);
+  else vex_fetch(cpu, i, &b, n, size, mask);
   if (fp) vex_put_ones(&a, n, size, mask), vex_put_ones(&b, n, size, mask);
   bool exact = fp && cpu->simd_exact && !vex_sae(i);
   u32 saved = fp && vex_sae(i) ? vex_sae_begin(cpu, i, true) : 0;
@@ -236,9 +265,9 @@ void vex_whole_x(struct cpu *cpu, const struct insn *i, const struct vex_whole *
   unsigned in = vex_source_element(flags, size), source = vex_memory_bytes(flags, vex_vl(i), size);
   u64 mask = vex_mask(cpu, i, n), accessed = mask;
   union vec a = cpu->vec[vex_vvvv(i)], b, c = cpu->vec[i->dst], r = {0};
-  if (flags & VF_NO_FAULT_SPLIT) accessed = VEX_WHOLE_OPERAND;
-  else if (source / in < n) accessed = folded(mask, source / in);
-  vex_fetch(cpu, i, &b, source / in, in, accessed);
+  if (source / in < n) accessed = folded(mask, source / in);
+  if (flags & VF_NO_FAULT_SPLIT) vex_fetch_whole(cpu, i, &b, source / in, in);
+  else vex_fetch(cpu, i, &b, source / in, in, accessed);
   if (fp) vex_put_ones(&a, n, size, mask), vex_put_ones(&b, n, in, mask), vex_put_ones(&c, n, size, mask);
   bool exact = fp && cpu->simd_exact && !vex_sae(i);
   u32 saved = fp && vex_sae(i) ? vex_sae_begin(cpu, i, true) : 0;

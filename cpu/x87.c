@@ -4,6 +4,7 @@
 #include "cpu/x87.h"
 
 #include "cpu/check.h"
+#include "cpu/rare.h"
 #include "cpu/x87_insn.h"
 
 /* What FNSAVE stores and FRSTOR loads in 64-bit mode. SDM 1 8.1.10 (Saving the x87 FPU's State with
@@ -53,8 +54,18 @@ static void unit_take(struct x87 *x) {
   for (unsigned n = 0; n < 8; n++) memcpy(&x->st[(x->top + n) & 7], img.st[n], 10);
 }
 
+/* FDP follows every operand in memory, or only those of instructions with an unmasked exception.
+ * SDM 1 8.1.8 (x87 FPU Instruction and Data (Operand) Pointers) */
+static void settle_fdp(struct cpu *cpu, bool raised) {
+  struct x87 *x = &cpu->x87;
+  if (!raised && model_has(cpu->model, FEAT_FDP_EXCPTN)) return;
+  x->fdp = x->last_dp;
+  x->fds = x->last_ds;
+}
+
 void x87_save(struct cpu *cpu) {
   unit_take(&cpu->x87);
+  settle_fdp(cpu, false);
   cpu->x87.live = false;
 }
 
@@ -116,6 +127,8 @@ void x87_begin(struct cpu *cpu) {
   /* Ignored for want of CR0.NE: the host must not report it either. */
   if (fsw & FSW_ES) fsw &= (u16)~((~x->fcw & FSW_FLAGS) | FSW_ES | FSW_B);
   unit_load(x, fsw);
+  x->last_dp = x->fdp;
+  x->last_ds = x->fds;
   x->live = (x->fcw & FCW_MASKS) == FCW_MASKS;
 }
 
@@ -141,6 +154,7 @@ bool x87_finish(struct cpu *cpu, const struct insn *i) {
    * Sub-mode) */
   int opcode = raised ? x87_opcode_at(cpu, insn_rip(i)) : -1;
   if (opcode >= 0) x->fop = (u16)opcode;
+  settle_fdp(cpu, raised);
   x->fsw |= held;
   x87_settle(x);
   return !(raised & ~FSW_PE);
@@ -156,33 +170,37 @@ void x87_align(struct cpu *cpu, u64 la, unsigned align) {
   if ((cpu->mode & MODE_ALIGN) && cpu->cpl == 3) require_ab(cpu, CHK_ALIGNMENT, !(la & (align - 1)), 0, la, align);
 }
 
-/* Where the operand is. One of 80 bits is accessed as 8 bytes and 2: the alignment of the first is judged
- * before the limit for the second (family 6 model 167). */
-static u64 operand(struct cpu *cpu, const struct insn *i, unsigned n, enum access acc) {
-  if (n > 8) x87_align(cpu, ea_linear(cpu, i, 8, acc), 8);
-  u64 la = ea_linear(cpu, i, n, acc);
-  x87_align(cpu, la, n < 8 ? n : 8);
-  return la;
+/* Where the operand is. One of 80 bits is accessed as 8 bytes and 2: all of the first is judged before the limit for
+ * the second, whose offset wraps at the address size (measured on Intel Xeon). */
+static void operand(struct cpu *cpu, const struct insn *i, struct x87_operand *o, unsigned n, enum access acc) {
+  unsigned first = n > 8 ? 8 : n;
+  o->la = o->second = ea_linear(cpu, i, first, acc);
+  x87_align(cpu, o->la, first);
+  if (n <= 8) return;
+  mem_probe(cpu, o->la, 8, acc);
+  o->second = ea_linear_part(cpu, i, 8, n - 8, acc);
 }
 
 void x87_fetch(struct cpu *cpu, const struct insn *i, u8 *buf, unsigned n) {
+  struct x87_operand o;
+  unsigned first = n > 8 ? 8 : n;
   x87_wait(cpu, i);
-  u64 la = operand(cpu, i, n, ACC_READ);
-  mem_read_bytes(cpu, la, buf, n);
+  operand(cpu, i, &o, n, ACC_READ);
+  mem_read_bytes(cpu, o.la, buf, first);
+  if (n > 8) mem_read_bytes(cpu, o.second, buf + 8, n - 8);
   x87_begin(cpu);
 }
 
-static u64 store_operand(struct cpu *cpu, const struct insn *i, unsigned n) {
-  u64 la = operand(cpu, i, n, ACC_WRITE);
-  mem_probe(cpu, la, n, ACC_WRITE);
-  return la;
+static void store_operand(struct cpu *cpu, const struct insn *i, struct x87_operand *o, unsigned n) {
+  operand(cpu, i, o, n, ACC_WRITE);
+  mem_probe(cpu, n > 8 ? o->second : o->la, n > 8 ? n - 8 : n, ACC_WRITE);
 }
 
 void x87_store_begin(struct cpu *cpu, const struct insn *i, struct x87_store *s, unsigned n) {
   x87_wait(cpu, i);
   s->last = (cpu->x87.fcw & FCW_MASKS) != FCW_MASKS;
   if (s->last) s->before = cpu->x87;
-  else s->la = store_operand(cpu, i, n);
+  else store_operand(cpu, i, &s->at, n);
   x87_begin(cpu);
 }
 
@@ -191,8 +209,9 @@ void x87_store_end(struct cpu *cpu, const struct insn *i, struct x87_store *s, c
   if (s->last) {
     struct x87 after = cpu->x87;
     cpu->x87 = s->before;
-    s->la = store_operand(cpu, i, n);
+    store_operand(cpu, i, &s->at, n);
     cpu->x87 = after;
   }
-  mem_write_bytes(cpu, s->la, buf, n);
+  mem_write_bytes(cpu, s->at.la, buf, n > 8 ? 8 : n);
+  if (n > 8) mem_write_bytes(cpu, s->at.second, buf + 8, n - 8);
 }

@@ -4,8 +4,8 @@
  * registers, tags, TOP, status and control word. A handler executes the very instruction that the guest has,
  * so results, condition codes, stack faults and sticky flags are the silicon's own, at no cost. What makes
  * that right:
- *   - cpu->x87.live says that the state is there. st, fsw, top and empty in struct x87 are then stale; fcw
- *     and the pointers (fip, fcs, fdp, fds, fop) are always in struct x87;
+ *   - cpu->x87.live says that the state is there. st, fsw, top, empty, fdp and fds in struct x87 are then stale;
+ *     fcw and the other pointers (fip, fcs, fop) are always in struct x87;
  *   - the first x87 instruction takes the state up. x87_leave() brings it back and leaves the host's x87 as
  *     the ABI wants it. Whoever reads or writes struct x87, or may run host code that uses long double,
  *     calls x87_leave() first: simd_leave() does it for hooks, host calls and the end of cpu_run(); FXSAVE,

@@ -21,8 +21,11 @@ void x87_fetch(struct cpu *cpu, const struct insn *i, u8 *buf, unsigned n);
 /* A store: begin waits, and with every exception masked checks that the operand can be written, then does x87_begin();
  * end does x87_finish() and writes. With an exception unmasked the operand is looked at last, because a store that is
  * suppressed does not touch it (measured on Intel Xeon); if it faults then, nothing has happened. */
+struct x87_operand {
+  u64 la, second; /* of the ninth byte on */
+};
 struct x87_store {
-  u64 la;
+  struct x87_operand at;
   bool last;         /* the operand is looked at last */
   struct x87 before; /* then: the state to go back to */
 };
@@ -44,8 +47,8 @@ ALWAYS_INLINE void x87_note(struct cpu *cpu, const struct insn *i, enum form for
 }
 ALWAYS_INLINE void x87_note_mem(struct cpu *cpu, const struct insn *i, enum form form, u64 offset) {
   x87_note(cpu, i, form);
-  cpu->x87.fdp = offset;
-  cpu->x87.fds = cpu->seg[i->seg].sel;
+  cpu->x87.last_dp = offset;
+  cpu->x87.last_ds = cpu->seg[i->seg].sel;
 }
 
 /* ---- no operand, or registers: the instruction is the bytes b0 b1 ---- */

@@ -29,13 +29,14 @@ struct xsave_form {
   bool init;    /* the init optimization: nothing of components that are not in use */
   bool compact; /* packed, with XCOMP_BV */
 };
-/* Writes the components of rfbm, after x87_leave(), and in the header XSTATE_BV, which the standard form merges with
- * old_bv. */
-void xsave_image(struct cpu *cpu, struct xarea *a, u64 rfbm, u64 old_bv, struct xsave_form f);
+/* Writes the components of rfbm, after x87_leave(), and in the header XSTATE_BV, which the standard form is to merge
+ * with what is in memory. The first piece is the lowest. */
+void xsave_image(struct cpu *cpu, struct xarea *a, u64 rfbm, struct xsave_form f);
 /* Loads the components of rfbm from an area in order, by its header. MXCSR has been looked at. Then PKRU may have
  * changed, which paging does not know yet: the value is in *pkru. */
 void xrstor_image(struct cpu *cpu, const struct xarea *a, u64 rfbm, bool wide, bool code64, u32 *pkru);
-/* Where what it reads of an area with that XCOMP_BV ends. */
+/* Where what it reads of an area with that header begins, and ends. */
+unsigned xrstor_area_first(const struct xarea *a, u64 rfbm);
 unsigned xrstor_area_end(const struct cpu_model *m, u64 rfbm, u64 comp);
 /* Does the restore read MXCSR? The standard form with SSE or AVX, whatever XSTATE_BV says. */
 bool xrstor_loads_mxcsr(const struct xarea *a, u64 rfbm);

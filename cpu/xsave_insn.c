@@ -70,10 +70,11 @@ static u64 area_operand(struct cpu *cpu, const struct insn *i, unsigned n, enum 
   return acc == ACC_WRITE ? ea_linear(cpu, i, n, acc) : la;
 }
 
-/* All of the area is looked at, at the last byte first (measured on Intel Xeon). */
-static void area_probe(struct cpu *cpu, u64 la, unsigned n, enum access acc) {
+/* What is accessed of the area, [first, n), is looked at, at the last byte first; below `first` pages may be absent
+ * (measured on Intel Xeon). */
+static void area_probe(struct cpu *cpu, u64 la, unsigned first, unsigned n, enum access acc) {
   mem_probe(cpu, (la + n - 1) & cpu->lamask, 1, acc);
-  mem_probe(cpu, la, n, acc);
+  mem_probe(cpu, (la + first) & cpu->lamask, n - first, acc);
 }
 
 static NOINLINE void save(struct cpu *cpu, const struct insn *i, bool init, bool compact, bool supervisor) {
@@ -82,11 +83,14 @@ static NOINLINE void save(struct cpu *cpu, const struct insn *i, bool init, bool
   u64 rfbm = edx_eax(cpu) & (supervisor ? cpu->xcr0 | cpu->msr[MSR_XSS] : cpu->xcr0);
   unsigned n = xstate_size(cpu->model, rfbm, compact);
   u64 la = area_operand(cpu, i, n, ACC_WRITE);
-  area_probe(cpu, la, n, ACC_WRITE);
   x87_leave(cpu);
-  u64 old_bv = compact ? 0 : mem_read64(cpu, (la + XAREA_HEADER) & cpu->lamask);
   struct xsave_form form = {.wide = insn_osize(i) == W64, .code64 = cpu_code64(cpu), .init = init, .compact = compact};
-  xsave_image(cpu, &a, rfbm, old_bv, form);
+  xsave_image(cpu, &a, rfbm, form);
+  area_probe(cpu, la, a.piece[0].at, n, ACC_WRITE);
+  if (!compact) { /* the bits of other components stay */
+    u64 old_bv = mem_read64(cpu, (la + XAREA_HEADER) & cpu->lamask);
+    st64(a.b + XAREA_HEADER, ld64(a.b + XAREA_HEADER) | (old_bv & ~rfbm));
+  }
   for (unsigned k = 0; k < a.pieces; k++)
     mem_write_bytes(cpu, (la + a.piece[k].at) & cpu->lamask, a.b + a.piece[k].at, a.piece[k].n);
 }
@@ -120,8 +124,9 @@ static NOINLINE void restore(struct cpu *cpu, const struct insn *i, bool supervi
   u64 comp = ld64(a.b + XAREA_XCOMP);
   check_size(cpu, comp, enabled);
   unsigned n = xrstor_area_end(cpu->model, rfbm, comp);
-  area_probe(cpu, area_operand(cpu, i, n, ACC_READ), n, ACC_READ);
-  mem_read_bytes(cpu, la, a.b, XAREA_HEADER);
+  unsigned first = xrstor_area_first(&a, rfbm);
+  area_probe(cpu, area_operand(cpu, i, n, ACC_READ), first, n, ACC_READ);
+  mem_read_bytes(cpu, (la + first) & cpu->lamask, a.b + first, XAREA_HEADER - first);
   mem_read_bytes(cpu, (la + XAREA_EXTENDED) & cpu->lamask, a.b + XAREA_EXTENDED, n - XAREA_EXTENDED);
   check_header(cpu, a.b + XAREA_HEADER, enabled, supervisor);
   if (xrstor_loads_mxcsr(&a, rfbm)) {

@@ -1,5 +1,5 @@
 /* What the differential tester speaks about: processor states, the memory both sides see, and one test case:
- * the bytes of one instruction, the state it starts from, and where it may be compared.
+ * the bytes of one instruction, or of a sequence of few, the state to start from, and where it may be compared.
  *
  * One case is run twice from the same state, by this machine's processor and by the emulated one. Both
  * execute the same bytes at the same linear addresses, in ring 3, and end at an exception: the INT3 that
@@ -117,6 +117,9 @@ struct encoding {
   unsigned n;
 };
 
+/* A sequence: up to eight instructions, some followed by one that makes all flags defined. */
+enum { SEQUENCE_MAX = 8, SEQUENCE_PARTS = 2 * SEQUENCE_MAX, SEQUENCE_BYTES = SEQUENCE_MAX * (15 + 2) };
+
 struct test_case {
   const struct oprow *row;
   const struct row_rule *rule; /* tests/native/rows.h */
@@ -126,8 +129,14 @@ struct test_case {
   struct state in;
   u64 start;       /* linear address of the first byte executed: enc.bytes, or what is put before them */
   u64 at;          /* of enc.bytes */
-  u8 before[4];    /* executed first */
+  u8 before[SEQUENCE_BYTES]; /* executed first: FNOP, or all of a sequence but its last instruction */
   u8 before_n;
+  struct {
+    u8 at;         /* from start on */
+    const struct row_rule *rule;
+  } part[SEQUENCE_PARTS]; /* where each instruction is; the last is enc */
+  u8 parts;
+  bool sequence;
   bool memory;     /* an explicit memory operand */
   u64 target;      /* its linear address, or that of an implicit one; 0: none */
   unsigned size;   /* bytes of the operand at target */

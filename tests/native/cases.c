@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "tests/native/encoder.h"
 #include "tests/native/segments.h"
+#include "tests/native/sequence.h"
 #include "tests/native/vex_cases.h"
 
 const struct arena_part arena_parts[ARENA_PARTS] = {
@@ -111,10 +112,10 @@ u64 case_data(struct test_case *c, struct rng *r, unsigned n) {
     case 2: return ARENA + DATA_AT - rn(r, n + 1);
     case 3: return ARENA + READONLY_AT + rn(r, READONLY_BYTES - 512);
     case 4: return ARENA + DATA_AT + DATA_BYTES + rn(r, 0x800);
-    case 5: { /* around the end of all addresses; wider than 8 bytes is accessed in parts, SSE apart */
+    case 5: { /* around the end of all addresses */
       u64 end = c->variant.mode == CODE64 ? UINT64_C(0x800000000000) : UINT64_C(0x100000000);
       if (c->variant.mode == CODE64 && one_in(r, 2)) return rnd(r) | UINT64_C(0x4000000000000000);
-      if (n <= 8 || n == 16) return end - rn(r, 2 * n + 1);
+      if (n <= 16) return end - rn(r, 2 * n + 1);
       break;
     }
     case 6: return rn(r, 4096);
@@ -126,6 +127,7 @@ u64 case_data(struct test_case *c, struct rng *r, unsigned n) {
 u64 case_base(const struct test_case *c, enum sreg seg) {
   if (seg == FS) return c->in.fs_base;
   if (seg == GS) return c->in.gs_base;
+  if (seg >= SREG_COUNT) return 0;
   return c->variant.mode == CODE64 ? 0 : segment_base(c->in.sel[seg]);
 }
 
@@ -179,7 +181,8 @@ static void choose_state(struct test_case *c, struct rng *r) {
   if (one_in(r, 48)) s->eflags |= EF_TF;
   if (one_in(r, 32)) s->eflags |= EF_NT;
   if (one_in(r, 8)) s->eflags |= EF_ID;
-  value_fx(r, row_kind(c->row, r), c->row->attrs & (A_X87 | A_MMX | A_WAIT), s->fx);
+  bool x87 = (c->row->attrs & (A_X87 | A_MMX | A_WAIT)) || (c->sequence && one_in(r, 2));
+  value_fx(r, row_kind(c->row, r), x87, s->fx);
   if (c->row->enc || one_in(r, 4)) value_vectors(r, row_kind(c->row, r), s);
   if ((c->row->attrs & A_STACK) || !one_in(r, 4)) choose_stack(c, r);
 }
@@ -238,7 +241,7 @@ static void choose_idle_prefixes(struct test_case *c, struct rng *r) {
   static const u8 segments[4] = {0x26, 0x2e, 0x36, 0x3e};
   const struct oprow *row = c->row;
   bool repeats = row->attrs & (A_STR | A_REPOK), counts = repeats || row->enc || row->map;
-  if (row->enc) vex_flaw(c, r);
+  if (row->enc && !c->sequence) vex_flaw(c, r);
   if (c->enc.mode == CODE64 && one_in(r, 12)) c->enc.idle[rn(r, 2)] = segments[rn(r, 4)];
   if (!counts && !c->enc.lock && row->prefix == P_ANY && !c->memory && one_in(r, 24))
     c->enc.idle[0] = one_in(r, 2) ? 0xf2 : 0xf3;
@@ -302,12 +305,10 @@ static void solve(struct test_case *c, struct rng *r, u64 off) {
   c->in.gpr[e->base] = with_noise(r, e->mode, off - (u64)(s64)e->disp - index, c->asize);
 }
 
-/* An access that wraps at the address size is made in parts when it is wider than 8 bytes, SSE apart: not
- * that. */
+/* An image that wraps at the address size is accessed in parts of its own: not that. */
 static u64 without_wrap(const struct test_case *c, u64 off) {
   u64 last = off + c->size - 1, mask = c->asize == 2 ? 0xffff : 0xffffffff;
-  bool parts = c->size > 8 && !(c->size == 16 && c->asize == 4 && (c->row->attrs & A_SSE));
-  if (c->row->enc == ENC_EVEX && c->size > 1) parts = true; /* opmasks and broadcasts */
+  bool parts = c->size > 8 && c->size != 10 && !c->row->enc && !(c->size == 16 && (c->row->attrs & A_SSE));
   return c->asize < 8 && parts && (last & mask) < (off & mask) ? off - c->size : off;
 }
 
@@ -334,7 +335,7 @@ static void choose_address(struct test_case *c, struct rng *r) {
   struct encoding *e = &c->enc;
   c->size = row->enc ? vex_access_size(row, e) : memory_size(row, c->osize);
   if (!c->target) c->target = case_data(c, r, c->size);
-  if (row->enc && c->target - ARENA < ARENA_BYTES) vex_choose_target(c, r);
+  if (row->enc && !c->sequence && c->target - ARENA < ARENA_BYTES) vex_choose_target(c, r);
   bool atomic = e->lock || !strcmp(row->name, "XCHG");
   if (atomic && (c->target & 63) + c->size > 64)
     c->target &= ~(u64)63; /* split locks are another machine's business */
@@ -347,8 +348,10 @@ static void choose_address(struct test_case *c, struct rng *r) {
   if ((row->attrs & A_STACK) && e->form < AT_INDEX && e->base == RSP && c->asize != 2)
     c->target = case_stack_top(c) + rn(r, 64) - 32;
   enum sreg seg = e->seg >= 0 && (e->mode != CODE64 || e->seg >= FS) ? (enum sreg)e->seg : default_segment(c);
-  if (e->mode == CODE32 && (seg == FS || seg == GS) && one_in(r, 16)) /* around offset 0, where it wraps */
-    c->target = (u32)(case_base(c, seg) - rn(r, 2 * c->size)) & (one_in(r, 2) ? ~UINT64_C(0) : ~UINT64_C(15));
+  if (e->mode != CODE64 && seg >= FS && one_in(r, row->enc ? 3 : 16)) { /* around the last offset */
+    u64 end = case_base(c, seg) + (c->asize == 2 ? 0x10000 : 0);
+    c->target = (u32)(end - rn(r, 2 * c->size)) & (one_in(r, 2) ? ~UINT64_C(0) : ~UINT64_C(15));
+  }
   u64 off;
   if (e->mode == CODE64 && seg >= FS) off = offset_by_base(c, r);
   else off = without_wrap(c, c->target - case_base(c, seg));
@@ -389,21 +392,30 @@ static void choose_distance(struct test_case *c, struct rng *r) {
   e->imm[0] = 0;
 }
 
-static bool place_code(struct test_case *c, struct rng *r) {
-  struct encoding *e = &c->enc;
-  if (!encode(c->row, e)) return false;
+static void choose_place(struct test_case *c, struct rng *r) {
   u64 room = CODE_BYTES - 0x200;
   c->start = ARENA + CODE_AT + 0x100 + rnd(r) % room;
-  if (one_in(r, 16)) c->start = ARENA + CODE_AT + 0x1000 - rn(r, e->n + 1u);
+  if (one_in(r, 16)) c->start = ARENA + CODE_AT + 0x1000 - rn(r, c->enc.n + 1u);
   if ((c->row->attrs & (A_X87 | A_MMX)) && one_in(r, 2) && !(c->in.eflags & EF_TF)) {
     static const u8 fnop[] = {0xd9, 0xd0};
     memcpy(c->before, fnop, sizeof fnop);
     c->before_n = sizeof fnop;
   }
+  c->in.rip = c->start - (c->variant.mode == CODE64 ? 0 : segment_base(c->in.sel[CS]));
+}
+
+static bool place_code(struct test_case *c, struct rng *r) {
+  struct encoding *e = &c->enc;
+  if (!encode(c->row, e)) return false;
+  if (!c->start) choose_place(c, r);
   c->at = c->start + c->before_n;
   if (e->form == AT_RIP && c->memory) e->disp = (s32)((u64)(s64)e->disp - (c->at + e->n));
-  if (operand_find(c->row, "J") >= 0) choose_distance(c, r);
-  c->in.rip = c->start - (c->variant.mode == CODE64 ? 0 : segment_base(c->in.sel[CS]));
+  if (operand_find(c->row, "J") >= 0) {
+    if (!c->sequence || one_in(r, 8)) choose_distance(c, r);
+    else e->imm[0] = 0;
+    /* not into the rest of a sequence either */
+    if (c->sequence && c->at + e->n + e->imm[0] - c->start < SEQUENCE_BYTES + 16) e->imm[0] = 0;
+  }
   return encode(c->row, e);
 }
 
@@ -416,35 +428,106 @@ void case_erase_code(const struct test_case *c) {
   memset(c->arena + (c->start - ARENA), ENDING, c->before_n + c->enc.n);
 }
 
-bool case_make(struct test_case *c, const struct oprow *row, const struct variant *v, u64 seed, u8 *arena) {
-  struct rng rng = {seed}, *r = &rng;
-  memset(c, 0, sizeof *c);
+/* In sequences registers have changed by the time that they would be used as addresses, and all share little
+ * memory. */
+static void tame(struct test_case *c, struct rng *r) {
+  struct encoding *e = &c->enc;
+  if (!c->memory || one_in(r, 6)) return;
+  c->target = ARENA + DATA_AT + 0x400 + 16 * rn(r, 24) + (one_in(r, 8) ? rn(r, 16) : 0);
+  if (!(c->row->attrs & A_VSIB)) e->form = e->mode == CODE64 && one_in(r, 2) ? AT_RIP : AT_ABSOLUTE;
+}
+
+static void set_instruction(struct test_case *c, const struct oprow *row, const struct variant *v,
+                            struct rng *r) {
   c->row = row;
   c->rule = rule_of(row);
   c->variant = *v;
-  c->arena = arena;
-  c->enc.mode = v->mode;
+  c->memory = false;
+  c->target = 0;
+  c->enc = (struct encoding){.mode = v->mode, .rexw = v->rexw};
   c->enc.p66 = v->p66 || (v->rexw && row->prefix == P_ANY && one_in(r, 4)); /* REX.W is stronger */
-  c->enc.rexw = v->rexw;
   c->osize = (u8)operand_size(row, v->mode, c->enc.p66, c->enc.rexw);
   choose_form(c, r);
-  segments_choose(c, r, one_in(r, 4) || (v->mode == CODE32 && c->asize == 2));
-  choose_state(c, r);
+  if (c->sequence) tame(c, r);
+}
+
+/* Operands, and the code itself. The state is there, and may change. */
+static bool choose_operands(struct test_case *c, struct rng *r) {
   choose_registers(c, r);
   if (c->rule->registers) c->rule->registers(c, r);
   if (c->memory) {
     choose_address(c, r);
     fill_operand(c, r);
   }
-  if (v->mode != CODE64)
+  if (c->variant.mode != CODE64)
     for (unsigned k = 0; k < 16; k++) c->in.gpr[k] = (u32)c->in.gpr[k];
   if (case_stack_size(c) == 2) c->in.gpr[RSP] = (c->in.gpr[RSP] & 0xffff) | (ENTRY_STACK_TOP & 0xffff0000);
   choose_idle_prefixes(c, r);
   if (!place_code(c, r)) return false;
   if (c->rule->contents) c->rule->contents(c, r);
+  c->part[c->parts].at = c->before_n;
+  c->part[c->parts++].rule = c->rule;
+  return true;
+}
+
+static void choose_ways(struct test_case *c, struct rng *r) {
   state_join(&c->in);
   c->step = one_in(r, 8);
   c->flush = one_in(r, 8);
   c->warm = one_in(r, 4);
+}
+
+bool case_make(struct test_case *c, const struct oprow *row, const struct variant *v, u64 seed, u8 *arena) {
+  struct rng rng = {seed}, *r = &rng;
+  memset(c, 0, sizeof *c);
+  c->arena = arena;
+  set_instruction(c, row, v, r);
+  segments_choose(c, r, one_in(r, 4) || (v->mode == CODE32 && c->asize == 2));
+  choose_state(c, r);
+  if (!choose_operands(c, r)) return false;
+  choose_ways(c, r);
+  return true;
+}
+
+/* ---- sequences ---- */
+
+/* What there is becomes what is executed before the next. */
+static void step_on(struct test_case *c) {
+  memcpy(c->before + c->before_n, c->enc.bytes, c->enc.n);
+  c->before_n = (u8)(c->before_n + c->enc.n);
+}
+
+/* CMP AL, AL, where flags are left undefined: the next may read them. */
+static void define_flags(struct test_case *c) {
+  static const u8 cmp[] = {0x38, 0xc0};
+  if (!*c->row->undefined && !c->rule->undefined) return;
+  step_on(c);
+  memcpy(c->enc.bytes, cmp, sizeof cmp);
+  c->enc.n = sizeof cmp;
+  c->at = c->start + c->before_n;
+  c->part[c->parts].at = c->before_n;
+  c->part[c->parts++].rule = rule_of(c->row);
+}
+
+bool case_make_sequence(struct test_case *c, const struct pool *pool, u64 seed, u8 *arena) {
+  struct rng rng = {seed}, *r = &rng;
+  struct variant v;
+  unsigned n = 2 + rn(r, SEQUENCE_MAX - 1);
+  memset(c, 0, sizeof *c);
+  c->arena = arena;
+  c->sequence = true;
+  for (unsigned k = 0; k < n; k++) {
+    const struct oprow *row = pool_draw(pool, r, &v);
+    if (k) step_on(c);
+    set_instruction(c, row, &v, r);
+    if (!k) {
+      segments_choose(c, r, one_in(r, 8) || (v.mode == CODE32 && c->asize == 2));
+      choose_state(c, r);
+      c->in.eflags &= ~(u64)EF_TF;
+    }
+    if (!choose_operands(c, r)) return false;
+    define_flags(c);
+  }
+  choose_ways(c, r);
   return true;
 }

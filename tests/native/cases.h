@@ -15,6 +15,9 @@ unsigned variant_group(const struct oprow *row, const struct variant *v);
 /* Makes a case. False: this draw has no encoding. */
 MUST_CHECK bool case_make(struct test_case *c, const struct oprow *row, const struct variant *v, u64 seed,
                           u8 *arena);
+/* Makes a sequence of two to eight instructions of a pool (tests/native/sequence.h), in one state. */
+struct pool;
+MUST_CHECK bool case_make_sequence(struct test_case *c, const struct pool *pool, u64 seed, u8 *arena);
 /* Writes the code, or removes it. */
 void case_write_code(const struct test_case *c);
 void case_erase_code(const struct test_case *c);

@@ -24,17 +24,20 @@ static u32 letters_to_flags(const char *s) {
   return m;
 }
 
-/* A fault at the instruction itself: it has not happened, and no flag may have changed, even to undefined. */
-static bool refused(const struct comparison *k) {
+/* A fault at an instruction itself: it has not happened, and no flag may have changed, even to undefined. The
+ * rule of that instruction, or NULL. */
+static const struct row_rule *refused(const struct comparison *k) {
   const struct outcome *o = k->native;
-  return o->st.rip == k->c->in.rip + k->c->before_n && o->st.sel[CS] == k->c->in.sel[CS] &&
-         o->vector != VEC_DE;
+  if (o->st.sel[CS] != k->c->in.sel[CS] || o->vector == VEC_DE) return NULL;
+  for (unsigned n = 0; n < k->c->parts; n++)
+    if (o->st.rip == k->c->in.rip + k->c->part[n].at) return k->c->part[n].rule;
+  return NULL;
 }
 
 static u32 flags_compared(const struct comparison *k) {
   u32 undefined = letters_to_flags(k->c->row->undefined);
   const struct row_rule *rule = k->c->rule;
-  if (k->strict || refused(k)) undefined = 0;
+  if (k->strict || k->c->sequence || refused(k)) undefined = 0;
   else if (rule->undefined) undefined = rule->undefined(k->c, undefined);
   return EF_VALID & ~undefined;
 }
@@ -124,7 +127,7 @@ static void fx(const struct comparison *k, struct diff *d) {
   if (k->pointers) {
     field(d, "fop", a, b, FX_FOP, 2);
     field(d, "fip", a, b, FX_FIP, 8);
-    if (k->data_pointer || memcmp(a + FX_FDP, k->c->in.fx + FX_FDP, 8)) field(d, "fdp", a, b, FX_FDP, 8);
+    field(d, "fdp", a, b, FX_FDP, 8);
   }
   field(d, "mxcsr", a, b, FX_MXCSR, 4);
   for (unsigned n = 0; n < 8; n++) {
@@ -162,13 +165,14 @@ static void memory(const struct comparison *k, struct diff *d) {
 
 static unsigned differences(const struct comparison *k, FILE *f) {
   struct diff d = {f, 0};
+  const struct row_rule *rule = refused(k);
   control(k, &d);
-  if (!k->c->rule->partial || !refused(k)) {
+  if (!rule || !rule->partial) {
     gprs(k, &d);
     memory(k, &d);
     vectors(k, &d);
   }
-  if (!k->c->rule->partial_fx || !refused(k)) fx(k, &d);
+  if (!rule || !rule->partial_fx) fx(k, &d);
   return d.n;
 }
 
@@ -180,12 +184,22 @@ static void disassemble(FILE *f, const struct test_case *c) {
   static const cs_mode modes[CODE_MODES] = {CS_MODE_64, CS_MODE_32, CS_MODE_16};
   csh h;
   cs_insn *insn = NULL;
+  u8 code[SEQUENCE_BYTES + 15];
+  unsigned from = c->part[0].at, n = c->before_n - from;
+  memcpy(code, c->before + from, n);
+  memcpy(code + n, c->enc.bytes, c->enc.n);
   if (cs_open(CS_ARCH_X86, modes[c->variant.mode], &h) != CS_ERR_OK) return;
-  u64 rip = c->in.rip + c->before_n;
-  if (cs_disasm(h, c->enc.bytes, c->enc.n, rip, 1, &insn))
-    fprintf(f, "%s %s", insn[0].mnemonic, insn[0].op_str);
-  else fprintf(f, "(no disassembly)");
-  if (insn) cs_free(insn, 1);
+  for (unsigned k = 0; k < c->parts; k++) {
+    unsigned at = c->part[k].at - from;
+    u64 rip = c->in.rip + c->part[k].at;
+    if (k) fprintf(f, "; ");
+    if (cs_disasm(h, code + at, n + c->enc.n - at, rip, 1, &insn)) {
+      fprintf(f, "%s %s", insn[0].mnemonic, insn[0].op_str);
+      cs_free(insn, 1);
+    } else {
+      fprintf(f, "(no disassembly)");
+    }
+  }
   cs_close(&h);
 }
 
@@ -220,6 +234,16 @@ static void report_vectors(FILE *f, const struct test_case *c) {
   fprintf(f, "    mxcsr %04x\n", ld32(c->in.fx + FX_MXCSR));
 }
 
+static void report_words(FILE *f, const char *name, const struct test_case *c, unsigned from, unsigned n) {
+  fprintf(f, "    %s", name);
+  for (unsigned k = 0; k < n; k += 8) {
+    u64 at = c->target + from + k - ARENA;
+    if (readable(at)) fprintf(f, " %016" PRIx64, ld64(c->arena + at));
+    else fprintf(f, " -");
+  }
+  fputc('\n', f);
+}
+
 static void report_state(FILE *f, const struct test_case *c) {
   const struct state *s = &c->in;
   for (unsigned n = 0; n < (c->variant.mode == CODE64 ? 16u : 8u); n++)
@@ -228,11 +252,12 @@ static void report_state(FILE *f, const struct test_case *c) {
   for (unsigned n = 0; n < SREG_COUNT; n++) fprintf(f, "  %s %04x", sreg_names[n], s->sel[n]);
   fprintf(f, "  fs base %" PRIx64 "  gs base %" PRIx64 "\n", s->fs_base, s->gs_base);
   if (c->target) fprintf(f, "    operand at %" PRIx64 ", %u bytes\n", c->target, c->size);
-  if (c->row->attrs & (A_X87 | A_MMX | A_WAIT))
+  if (c->row->name[0] == 'X' && c->size > 576) report_words(f, "header", c, 512, 64);
+  if (c->sequence || c->row->attrs & (A_X87 | A_MMX | A_WAIT))
     fprintf(f, "    fcw %04x  fsw %04x  tags %02x\n", ld16(s->fx + FX_FCW), ld16(s->fx + FX_FSW),
             s->fx[FX_TAGS]);
   if (c->row->enc) report_vectors(f, c);
-  if (!(c->row->attrs & (A_X87 | A_MMX | A_SSE))) return;
+  if (!c->sequence && !(c->row->attrs & (A_X87 | A_MMX | A_SSE))) return;
   for (unsigned n = 0; n < 8; n++)
     fprintf(f, "    st%u %04x:%016" PRIx64 "  xmm%u %016" PRIx64 "%016" PRIx64 "\n", n,
             ld16(s->fx + FX_ST + 16 * n + 8), ld64(s->fx + FX_ST + 16 * n), n,
@@ -241,12 +266,14 @@ static void report_state(FILE *f, const struct test_case *c) {
 }
 
 void compare_show(FILE *f, const struct test_case *c, u64 seed, unsigned long index) {
-  fprintf(f, "%s %s, %s code, %s: ", c->row->name, c->row->operands, mode_names[c->variant.mode],
-          c->row->enc ? vex_variant_name(&c->variant, c->row) : form_names[c->variant.form]);
+  if (c->sequence) fprintf(f, "sequence, %s code: ", mode_names[c->variant.mode]);
+  else
+    fprintf(f, "%s %s, %s code, %s: ", c->row->name, c->row->operands, mode_names[c->variant.mode],
+            c->row->enc ? vex_variant_name(&c->variant, c->row) : form_names[c->variant.form]);
   disassemble(f, c);
   fprintf(f, "\n    bytes");
+  for (unsigned n = 0; n < c->before_n; n++) fprintf(f, " %02x", c->before[n]);
   for (unsigned n = 0; n < c->enc.n; n++) fprintf(f, " %02x", c->enc.bytes[n]);
-  if (c->before_n) fprintf(f, ", after FNOP");
   fprintf(f, "; %s blocks%s%s; --seed %" PRIu64 " --case %lu", c->step ? "stepped" : "whole",
           c->warm ? ", warm" : "", c->flush ? ", flushed" : "", seed, index);
   report_state(f, c);

@@ -11,9 +11,7 @@ struct comparison {
   const struct outcome *native, *emulated;
   const u8 *native_arena, *emulated_arena;
   bool strict; /* undefined flags too */
-  /* Does this machine write the x87's pointers with every instruction; FDP too, or with an unmasked exception
-   * only (CPUID.7.EBX.FDP_EXCPTN_ONLY)? The emulated models do. */
-  bool pointers, data_pointer;
+  bool pointers; /* does this machine save the x87's pointers always? The emulated models do */
 };
 
 /* True: the same in all that is defined. */

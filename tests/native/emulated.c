@@ -34,15 +34,17 @@ struct emulated {
   u8 *arena, *entry_stack, *tables;
 };
 
-/* What rows need beyond the default model, and this machine has; and what shows in the x87's pointers. */
+/* What rows need beyond SSE2, and this machine has; and what shows in the x87's pointers. */
 static void choose_model(struct cpu_model *m) {
-  *m = *model_default(native_vendor());
+  *m = *model_find(native_vendor() == VENDOR_AMD ? "x86-64-amd" : "x86-64");
   for (unsigned k = 0; k < opcode_row_count; k++) {
     int f = opcode_rows[k].feature;
     if (f >= 0 && native_has((enum feature)f)) m->has[f] = 1;
     if (opcode_rows[k].attrs & A_AVX512) m->has[FEAT_AVX512VL] = native_has(FEAT_AVX512VL);
   }
   m->has[FEAT_XGETBV1] = native_has(FEAT_XGETBV1);
+  m->has[FEAT_LA57] = native_has(FEAT_LA57); /* FIP's width */
+  m->has[FEAT_FDP_EXCPTN] = native_has(FEAT_FDP_EXCPTN);
   m->has[FEAT_ZERO_FCS_FDS] = native_has(FEAT_ZERO_FCS_FDS);
 }
 

@@ -75,6 +75,7 @@ native_enter:
         push    %r14
         push    %r15
         mov     %rsp, saved_rsp(%rip)
+        movb    $1, native_inside(%rip) /* from here on a signal has a way back */
         mov     %rdi, %rbx
         movzwl  STATE_SEL + 0(%rbx), %eax
         mov     %eax, %es

@@ -147,8 +147,7 @@ void native_on_signal(int sig, siginfo_t *info, void *context) {
 void native_run(const struct state *in, struct outcome *out) {
   result = out;
   __atomic_signal_fence(__ATOMIC_SEQ_CST);
-  native_inside = 1;
-  native_enter(in);
+  native_enter(in); /* sets native_inside */
 }
 
 u8 *native_arena(void) { return (u8 *)ARENA; } /* NOLINT: the address is the point */

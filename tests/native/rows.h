@@ -10,6 +10,7 @@ struct row_rule {
   const char *names;    /* the rows' names, separated by spaces */
   const char *operands; /* and their operands; NULL: any */
   const char *skip;     /* why they cannot be compared; NULL: they can */
+  enum feature skip_with; /* only where the processor has this, if it is not 0 */
   bool anyway;          /* also where CPUID says that this machine does not have them: refused all the same */
   bool intel;           /* outside 64-bit code, only where the processor is Intel's */
   /* Called in this order; any may be NULL. */

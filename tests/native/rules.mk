@@ -15,6 +15,9 @@ $(NATIVE): $(NATIVE_OBJS) $(LIB)
 
 CHECKS += native
 CHECK_native = $(NATIVE) --short --uncompared tests/native/uncompared
+# The same on a host without AVX-512: cpu/wide.h.
+CHECKS += native-lanes
+CHECK_native-lanes = RINGWALK_HOST=baseline $(NATIVE) --short --row 'V*'
 CHECKS_LONG += native-full
 CHECK_native-full = $(NATIVE) --uncompared tests/native/uncompared
 CHECK_NEEDS += $(NATIVE)

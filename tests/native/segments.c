@@ -30,6 +30,8 @@ static const struct {
   [LDT_READONLY] = {.base = 0, .limit = 0xfffff, .wide = 1, .pages = 1, .readonly = 1},
   [LDT_EXECONLY] = {.base = 0, .limit = 0xfffff, .contents = CODE, .wide = 1, .pages = 1, .readonly = 1},
   [LDT_ABSENT] = {.base = 0, .limit = 0xfffff, .wide = 1, .pages = 1, .absent = 1},
+  /* 64 KiB on is the middle of the data */
+  [LDT_BACK] = {.base = ARENA + DATA_AT + 0x1000 - 0x10000, .limit = 0xfffff, .wide = 1, .pages = 1},
 };
 
 bool segments_install(void) {
@@ -99,7 +101,7 @@ static void choose64(struct test_case *c, struct rng *r) {
 static void choose32(struct test_case *c, struct rng *r, bool based) {
   static const u8 data[] = {LDT_DATA32, LDT_EXTRA32, LDT_STACK32, LDT_SMALL, LDT_DOWN};
   static const u8 open[] = {LDT_OPEN,     LDT_DATA32, LDT_EXTRA32, LDT_SMALL, LDT_DOWN,
-                            LDT_READONLY, LDT_DATA16, LDT_OPEN,    LDT_ODD,   LDT_ODD};
+                            LDT_READONLY, LDT_DATA16, LDT_OPEN,    LDT_ODD,   LDT_ODD,  LDT_BACK};
   struct state *s = &c->in;
   s->sel[CS] = based && one_in(r, 2) ? LDT_SEL(LDT_CODE32) : USER32_CS;
   s->sel[SS] = s->sel[DS] = s->sel[ES] = USER_DS;
@@ -114,13 +116,14 @@ static void choose32(struct test_case *c, struct rng *r, bool based) {
 
 static void choose16(struct test_case *c, struct rng *r) {
   static const u8 data[] = {LDT_DATA16, LDT_EXTRA16, LDT_STACK16, LDT_DOWN16, LDT_DATA16};
+  static const u8 open[] = {LDT_DATA16, LDT_EXTRA16, LDT_STACK16, LDT_DOWN16, LDT_ODD, LDT_BACK};
   struct state *s = &c->in;
   s->sel[CS] = LDT_SEL(LDT_CODE16);
   s->sel[SS] = one_in(r, 6) ? LDT_SEL(LDT_STACK32) : LDT_SEL(LDT_STACK16);
   s->sel[DS] = pick(r, data, ARRAY_SIZE(data));
   s->sel[ES] = pick(r, data, ARRAY_SIZE(data));
-  s->sel[FS] = pick(r, data, ARRAY_SIZE(data));
-  s->sel[GS] = one_in(r, 12) ? 0 : pick(r, data, ARRAY_SIZE(data));
+  s->sel[FS] = pick(r, open, ARRAY_SIZE(open));
+  s->sel[GS] = one_in(r, 12) ? 0 : pick(r, open, ARRAY_SIZE(open));
 }
 
 void segments_choose(struct test_case *c, struct rng *r, bool based) {

@@ -159,6 +159,8 @@ static void x87_state(struct rng *r, u8 fx[512]) {
   st16(fx + FX_FSW, fsw);
   fx[FX_TAGS] = (u8)(k & BIT(40) ? rnd(r) : one_in(r, 4) ? 0 : rnd(r) | rnd(r) | rnd(r));
   st16(fx + FX_FOP, (u16)(rnd(r) & 0x7ff));
+  st64(fx + FX_FIP, rnd(r) >> (rnd(r) & 63));
+  st64(fx + FX_FDP, rnd(r) >> (rnd(r) & 63));
   for (unsigned n = 0; n < 8; n++) value_f80(r, fx + FX_ST + 16 * n);
   if (one_in(r, 3)) /* as MMX code leaves it */
     for (unsigned n = 0; n < 8; n++) {

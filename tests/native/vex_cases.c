@@ -101,7 +101,7 @@ static void choose_fields(struct test_case *c, struct rng *r) {
 static void choose_form(struct test_case *c, struct rng *r) {
   struct encoding *e = &c->enc;
   bool wide = e->mode == CODE64, memory = c->variant.form != AT_REGISTER;
-  e->seg = (s8)(one_in(r, 6) ? (int)rn(r, SREG_COUNT) : -1);
+  e->seg = (s8)(one_in(r, 6) ? (int)rn(r, SREG_COUNT) : !wide && one_in(r, 12) ? FS + (int)rn(r, 2) : -1);
   e->p67 = one_in(r, 8);
   e->form = memory ? (enum form_kind)(AT_BASE + rn(r, wide ? 7 : 6)) : AT_REGISTER;
   if (memory && (c->row->attrs & A_VSIB) && !one_in(r, 32)) e->form = one_in(r, 4) ? AT_INDEX : AT_SIB;
@@ -178,17 +178,17 @@ static void choose_indices(struct test_case *c, struct rng *r) {
   u8 *v = c->in.vec[c->enc.index & 31];
   bool tame = !one_in(r, 6);
   for (unsigned k = 0; k < 64; k += quad ? 8 : 4) {
-    s64 far = (s64)(rn(r, 0xe00) - 0x700) >> c->enc.scale;
+    s64 far = ((s64)rn(r, 0xe00) - 0x700) >> c->enc.scale;
     u64 x = !tame && one_in(r, 12) ? rnd(r) : one_in(r, 4) ? (u64)rn(r, 4) : (u64)far;
     if (quad) st64(v + k, x);
     else st32(v + k, (u32)x);
   }
-  if (c->row->enc == ENC_EVEX) return;
-  bool all = one_in(r, 4); /* the mask is the sign bits */
-  for (unsigned k = 0; k < 32; k++) {
+  bool all = one_in(r, 4); /* VEX: the mask is the sign bits */
+  for (unsigned k = 0; k < 32 && c->row->enc == ENC_VEX; k++) {
     u8 *m = &c->in.vec[c->enc.vvvv & 15][k];
     *m = (u8)(all ? *m | 0x80 : rnd(r));
   }
+  for (unsigned n = 0; n < 16; n++) memcpy(c->in.fx + FX_XMM + 16 * n, c->in.vec[n], 16);
 }
 
 bool vex_address(struct test_case *c, struct rng *r, u64 off) {
