@@ -57,7 +57,7 @@ static const char *const not_emulated[FEAT_COUNT] = {
   HAS(FSGSBASE), HAS(TSC_ADJUST), HAS(BMI1), NO(HLE), HAS(AVX2), HAS(SMEP), HAS(BMI2), HAS(ERMS),          \
   HAS(INVPCID), NO(RTM), HAS(ZERO_FCS_FDS), HAS(XSAVEOPT), HAS(LZCNT), HAS(PDPE1GB)
 #define SKYLAKE_SERVER                                                                                     \
-  HASWELL, NO(SMX), NO(DCA), NO(FDP_EXCPTN), NO(PQM), NO(PQE), HAS(AVX512F), HAS(AVX512DQ),                \
+  HASWELL, NO(SMX), NO(DCA), HAS(FDP_EXCPTN), NO(PQM), NO(PQE), HAS(AVX512F), HAS(AVX512DQ),                \
   HAS(RDSEED), HAS(ADX), HAS(SMAP), HAS(CLFLUSHOPT), HAS(CLWB), NO(INTEL_PT), HAS(AVX512CD), HAS(AVX512BW), \
   HAS(AVX512VL), HAS(PKU), HAS(XSAVEC), HAS(XGETBV1), HAS(XSAVES), HAS(PREFETCHW)
 #define ICELAKE                                                                                            \
