@@ -83,6 +83,10 @@ READY := $(if $(filter $(SELF_INSTALLING) check-%,$(MAKECMDGOALS)),deps,have-pac
 .DELETE_ON_ERROR:
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
+# All processors, unless -j says otherwise.
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 
 LIB := $(OBJ)/libringwalk.a
 RINGWALK := $(OBJ)/ringwalk

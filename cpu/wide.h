@@ -91,8 +91,8 @@ ALWAYS_INLINE unsigned wide_source(struct wide_shape s, unsigned vl) {
   return s.flags & WF_COUNT ? 16 : s.flags & WF_ONE ? s.bsize : (16u << vl) >> s.in;
 }
 
-ALWAYS_INLINE u8 *wide_hit(struct cpu *cpu, const struct insn *i, unsigned bytes, struct wide_shape s, enum
-    access acc) {
+ALWAYS_INLINE u8 *wide_hit(struct cpu *cpu, const struct insn *i, unsigned bytes, struct wide_shape s,
+                           enum access acc) {
   return s.flags & WF_ALIGNED ? vex_hit_aligned(cpu, i, bytes, acc) : vex_hit(cpu, i, bytes, acc);
 }
 
@@ -149,9 +149,9 @@ ALWAYS_INLINE void wide_old(struct cpu *cpu, const struct insn *i, struct wide_s
   WIDE_ASM("vmovdqu8 %0, %%zmm17%{%%k2%}%{z%}", "m"(WIDE_PART(vec_bytes(cpu, i->dst), 64)));
 }
 /* Any length, opmask or none; by registers of 512 bits, of which K1 has the length's elements at most. */
-ALWAYS_INLINE const struct insn *wide_k(struct cpu *restrict cpu, const struct insn *restrict i, enum
-    wide_form form,
-                                        struct wide_shape s, wide_core *core, const struct body *body) {
+ALWAYS_INLINE const struct insn *wide_k(struct cpu *restrict cpu, const struct insn *restrict i,
+                                        enum wide_form form, struct wide_shape s, wide_core *core,
+                                        const struct body *body) {
   unsigned vl = vex_vl(i), each = s.bsize > s.esize && !(s.flags & WF_ALL) ? s.bsize : s.esize;
   u64 k = wide_selected(cpu, i, each);
   const u8 *p = NULL;
@@ -174,22 +174,25 @@ ALWAYS_INLINE const struct insn *wide_k(struct cpu *restrict cpu, const struct i
 }
 
 /* ---- instances ---- */
-#define WIDE_H(name, form) static const struct insn *h_wide_##name##_##form(struct cpu *restrict cpu, const \
-    struct insn *restrict i)
+#define WIDE_H(name, form) \
+  static const struct insn *h_wide_##name##_##form(struct cpu *restrict cpu, const struct insn *restrict i)
 #define WIDE_CORE(name, how, ...) \
   ALWAYS_INLINE void wide_core_##name##_##how(__attribute__((unused)) struct cpu *cpu, \
       __attribute__((unused)) const struct insn *i) { __VA_ARGS__; }
 #define WIDE_SHAPE(name, ...)                                          \
   extern const struct body body_##name;                                \
   ALWAYS_INLINE struct wide_shape wide_shape_of_##name(void) { return (struct wide_shape){__VA_ARGS__}; }
-#define WIDE_FAST(name, vl) \
-  WIDE_H(name, R##vl) { return wide_r(cpu, i, vl, wide_shape_of_##name(), wide_core_##name##_##vl, \
-      &body_##name); } \
-  WIDE_H(name, M##vl) { return wide_m(cpu, i, vl, wide_shape_of_##name(), wide_core_##name##_##vl, \
-      &body_##name); }
-#define WIDE_ANY(name, form, FORM) \
-  WIDE_H(name, form) { return wide_k(cpu, i, FORM, wide_shape_of_##name(), wide_core_##name##_K, \
-      &body_##name); }
+#define WIDE_FAST(name, vl)                                                                              \
+  WIDE_H(name, R##vl) {                                                                                  \
+    return wide_r(cpu, i, vl, wide_shape_of_##name(), wide_core_##name##_##vl, &body_##name);            \
+  }                                                                                                      \
+  WIDE_H(name, M##vl) {                                                                                  \
+    return wide_m(cpu, i, vl, wide_shape_of_##name(), wide_core_##name##_##vl, &body_##name);            \
+  }
+#define WIDE_ANY(name, form, FORM)                                                                       \
+  WIDE_H(name, form) {                                                                                   \
+    return wide_k(cpu, i, FORM, wide_shape_of_##name(), wide_core_##name##_K, &body_##name);             \
+  }
 #define WIDE_FAST_ROW(name)                                                                                \
   h_wide_##name##_R0, h_wide_##name##_R1, h_wide_##name##_R2, h_wide_##name##_M0, h_wide_##name##_M1,      \
   h_wide_##name##_M2
@@ -199,17 +202,17 @@ ALWAYS_INLINE const struct insn *wide_k(struct cpu *restrict cpu, const struct i
 /* With handlers for each length; for any; with broadcast, too. */
 #define WIDE_3(name) WIDE_FAST(name, 0) WIDE_FAST(name, 1) WIDE_FAST(name, 2)
 #define WIDE_K2(name) WIDE_ANY(name, RK, WIDE_RK) WIDE_ANY(name, MK, WIDE_MK)
-#define WIDE_BODY_3(name) \
-  WIDE_3(name) WIDE_K2(name) const struct wide wide_##name = {{WIDE_FAST_ROW(name), h_wide_##name##_RK, \
-      h_wide_##name##_MK}};
-#define WIDE_BODY_3B(name)                                                                                 \
-  WIDE_3(name) WIDE_K2(name) WIDE_ANY(name, B, WIDE_B)                                                     \
-  const struct wide wide_##name = {{WIDE_FAST_ROW(name), h_wide_##name##_RK, h_wide_##name##_MK, \
-      h_wide_##name##_B}};
+#define WIDE_MASKED_ROW(name) h_wide_##name##_RK, h_wide_##name##_MK
+#define WIDE_BODY_3(name)    \
+  WIDE_3(name) WIDE_K2(name) \
+  const struct wide wide_##name = {{WIDE_FAST_ROW(name), WIDE_MASKED_ROW(name)}};
+#define WIDE_BODY_3B(name)                             \
+  WIDE_3(name) WIDE_K2(name) WIDE_ANY(name, B, WIDE_B) \
+  const struct wide wide_##name = {{WIDE_FAST_ROW(name), WIDE_MASKED_ROW(name), h_wide_##name##_B}};
 #define WIDE_BODY_K(name) WIDE_K2(name) const struct wide wide_##name = {{WIDE_ANY_ROW(name)}};
-#define WIDE_BODY_KB(name) \
-  WIDE_K2(name) WIDE_ANY(name, B, WIDE_B) const struct wide wide_##name = {{WIDE_ANY_ROW(name), \
-      h_wide_##name##_B}};
+#define WIDE_BODY_KB(name)                \
+  WIDE_K2(name) WIDE_ANY(name, B, WIDE_B) \
+  const struct wide wide_##name = {{WIDE_ANY_ROW(name), h_wide_##name##_B}};
 
 /* ---- what an instruction is, in the assembler's words ---- */
 #define WIDE_INSN3(insn, s) insn " %%" s "mm18, %%" s "mm16, %%" s "mm17"
@@ -219,12 +222,13 @@ ALWAYS_INLINE const struct insn *wide_k(struct cpu *restrict cpu, const struct i
 #define WIDE_MASKED "%{%%k1%}"
 #define WIDE_CORES(name, insn, WORDS)                                                               \
   WIDE_CORE(name, 0, WIDE_ASM(WORDS(insn, "x"), )) WIDE_CORE(name, 1, WIDE_ASM(WORDS(insn, "y"), )) \
-  WIDE_CORE(name, 2, WIDE_ASM(WORDS(insn, "z"), )) WIDE_CORE(name, K, WIDE_ASM(WORDS(insn, "z") \
-      WIDE_MASKED, ))
+  WIDE_CORE(name, 2, WIDE_ASM(WORDS(insn, "z"), ))                                                  \
+  WIDE_CORE(name, K, WIDE_ASM(WORDS(insn, "z") WIDE_MASKED, ))
 
 /* An instruction with an immediate. */
-#define WIDE_TABLE(name, words) LANE_TABLE(wide_table_##name, words); LANE_TABLE_HERE lane_table \
-    wide_table_##name;
+#define WIDE_TABLE(name, words)        \
+  LANE_TABLE(wide_table_##name, words); \
+  LANE_TABLE_HERE lane_table wide_table_##name;
 ALWAYS_INLINE void wide_call(const u8 *insn) { WIDE_ASM(LANE_CALL, [insn] "r"(insn)); }
 #define WIDE_BY_IMM(name, words, imm)  \
   WIDE_TABLE(name, words)              \

@@ -14,9 +14,8 @@ const bool wide_linked_fp = true;
     s.flags &= ~(u32)WF_FP;                                                                               \
     return wide_k(cpu, i, WIDE_RC, s, wide_core_##name##_RC, &body_##name);                               \
   }                                                                                                       \
-  const struct wide wide_##name = {{WIDE_FAST_ROW(name), h_wide_##name##_RK, h_wide_##name##_MK, \
-      h_wide_##name##_B, \
-    h_wide_##name##_RC}};
+  const struct wide wide_##name =                                                                         \
+    {{WIDE_FAST_ROW(name), WIDE_MASKED_ROW(name), h_wide_##name##_B, h_wide_##name##_RC}};
 
 #define ARITH_ONE(name, esize, insn, flags)                                                               \
   WIDE_SHAPE(name, WF_FP | WF_A | (flags), esize, esize, 0, 0) WIDE_CORES(name, insn, WIDE_INSN3)         \

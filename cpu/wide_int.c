@@ -7,8 +7,8 @@ const bool wide_linked_int = true;
 /* name, which is the mnemonic without its v, and bytes of an element. */
 #define I3(esize, name) \
   WIDE_SHAPE(vec_##name, WF_A, esize, esize, 0, 0) WIDE_CORES(vec_##name, "v" #name, WIDE_INSN3)
-#define I2(esize, name) WIDE_SHAPE(vec_##name, 0, esize, esize, 0, 0) WIDE_CORES(vec_##name, "v" #name, \
-    WIDE_INSN2)
+#define I2(esize, name) \
+  WIDE_SHAPE(vec_##name, 0, esize, esize, 0, 0) WIDE_CORES(vec_##name, "v" #name, WIDE_INSN2)
 #define ALU(esize, name) I3(esize, name) WIDE_BODY_3(vec_##name)
 #define ALU_B(esize, name) I3(esize, name) WIDE_BODY_3B(vec_##name)
 #define ALU2(esize, name) I2(esize, name) WIDE_BODY_3(vec_##name)
@@ -22,16 +22,16 @@ const bool wide_linked_int = true;
 ALU(1, paddb) ALU(2, paddw) ALU_B(4, paddd) ALU_B(8, paddq)
 ALU(1, psubb) ALU(2, psubw) ALU_B(4, psubd) ALU_B(8, psubq)
 ALU(1, paddsb) ALU(2, paddsw) ALU(1, paddusb) ALU(2, paddusw) ALU(1, psubsb) ALU(2, psubsw) ALU(1, psubusb)
-    ALU(2, psubusw)
+ALU(2, psubusw)
 ALU(1, pavgb) ALU(2, pavgw) ALU(2, pmulhuw) ALU(2, pmulhw) ALU(2, pmullw) ALU(2, pmulhrsw)
 ALU_B(8, pmuludq) ALU_B(8, pmuldq) ALU_B(4, pmulld) ALU_B(8, pmullq) ALU_NF(4, pmaddwd) ALU_NF(2, pmaddubsw)
 ALU(1, pminub) ALU(1, pmaxub) ALU(1, pminsb) ALU(1, pmaxsb) ALU(2, pminsw) ALU(2, pmaxsw) ALU(2, pminuw)
-    ALU(2, pmaxuw)
+ALU(2, pmaxuw)
 ALU_B(4, pminsd) ALU_B(4, pmaxsd) ALU_B(4, pminud) ALU_B(4, pmaxud)
 ALU_B(8, pminsq) ALU_B(8, pmaxsq) ALU_B(8, pminuq) ALU_B(8, pmaxuq)
 ALU2(1, pabsb) ALU2(2, pabsw) ALU2_B(4, pabsd) ALU2_B(8, pabsq)
-ALU_B(4, pandd) ALU_B(8, pandq) ALU_B(4, pandnd) ALU_B(8, pandnq) ALU_B(4, pord) ALU_B(8, porq) ALU_B(4,
-    pxord) ALU_B(8, pxorq)
+ALU_B(4, pandd) ALU_B(8, pandq) ALU_B(4, pandnd) ALU_B(8, pandnq) ALU_B(4, pord) ALU_B(8, porq)
+ALU_B(4, pxord) ALU_B(8, pxorq)
 ALU_NF(1, packsswb) ALU_NF(1, packuswb) ALU_NFB(2, 4, packssdw) ALU_NFB(2, 4, packusdw)
 ALU_NF(1, pshufb) ALU_NF(1, punpcklbw) ALU_NF(2, punpcklwd) ALU_NFB(4, 4, punpckldq) ALU_NFB(8, 8, punpcklqdq)
 ALU_NF(1, punpckhbw) ALU_NF(2, punpckhwd) ALU_NFB(4, 4, punpckhdq) ALU_NFB(8, 8, punpckhqdq)
@@ -48,11 +48,11 @@ COUNT(2, psraw) COUNT(4, psrad) COUNT(8, psraq)
 #define IMM2(esize, name, insn) \
   WIDE_SHAPE(vec_##name, 0, esize, esize, 0, 0) WIDE_BY_IMM(vec_##name, IMM_WORDS(insn, "lane_n"), vex_imm(i))
 #define IMM2_NF(esize, name, insn) \
-  WIDE_SHAPE(vec_##name, WF_ALL, esize, esize, 0, 0) WIDE_BY_IMM(vec_##name, IMM_WORDS(insn, "lane_n"), \
-      vex_imm(i))
+  WIDE_SHAPE(vec_##name, WF_ALL, esize, esize, 0, 0)   \
+  WIDE_BY_IMM(vec_##name, IMM_WORDS(insn, "lane_n"), vex_imm(i))
 #define IMM3(flags, esize, bsize, name, insn) \
-  WIDE_SHAPE(vec_##name, flags, esize, bsize, 0, 0) WIDE_BY_IMM(vec_##name, IMM_WORDS3(insn, "lane_n"), \
-      vex_imm(i))
+  WIDE_SHAPE(vec_##name, flags, esize, bsize, 0, 0)   \
+  WIDE_BY_IMM(vec_##name, IMM_WORDS3(insn, "lane_n"), vex_imm(i))
 /* Shifts without a call: by a count in a register, which all of the immediate is. */
 #define SHIFT_CORE(name, how, insn, s, masked) \
   WIDE_CORE(name, how, WIDE_ASM("vmovd %0, %%xmm19\n\t" insn " %%xmm19, %%" s "mm18, %%" s "mm17" masked, \
@@ -82,8 +82,8 @@ IMM2(4, prord, "vprord") WIDE_BODY_KB(vec_prord) IMM2(8, prorq, "vprorq") WIDE_B
       WIDE_INSN3)
 #define OLD_3(esize, name) OLD(esize, esize, 0, name) WIDE_BODY_3(vec_##name)
 #define OLD_3B(esize, name) OLD(esize, esize, 0, name) WIDE_BODY_3B(vec_##name)
-OLD_3(2, pshldvw) OLD_3B(4, pshldvd) OLD_3B(8, pshldvq) OLD_3(2, pshrdvw) OLD_3B(4, pshrdvd) OLD_3B(8,
-    pshrdvq)
+OLD_3(2, pshldvw) OLD_3B(4, pshldvd) OLD_3B(8, pshldvq)
+OLD_3(2, pshrdvw) OLD_3B(4, pshrdvd) OLD_3B(8, pshrdvq)
 IMM3(WF_A, 2, 2, pshldw, "vpshldw") WIDE_BODY_K(vec_pshldw)
 IMM3(WF_A, 4, 4, pshldd, "vpshldd") WIDE_BODY_KB(vec_pshldd)
 IMM3(WF_A, 8, 8, pshldq, "vpshldq") WIDE_BODY_KB(vec_pshldq)
