@@ -123,9 +123,9 @@ $(OBJ)/fuzz/obj/%.o: %.c | $(READY) $(GEN_HEADERS)
 	$(call SAY,CLANG,$<)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(FUZZERS): $(OBJ)/fuzz/%: $(OBJ)/fuzz/obj/tests/fuzz/%.o $(LIB_SRCS:%.c=$(OBJ)/fuzz/obj/%.o)
+$(FUZZERS): $(OBJ)/fuzz/%: $(OBJ)/fuzz/obj/tests/fuzz/%.o $(LIB_SRCS:%.c=$(OBJ)/fuzz/obj/%.o) $(ROM_OBJS)
 	$(call SAY,LD,$@)
-	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(ROM_OBJS) $(LIB_LIBS)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIB_LIBS)
 -include $(LIB_SRCS:%.c=$(OBJ)/fuzz/obj/%.d) $(FUZZ_SRCS:%.c=$(OBJ)/fuzz/obj/%.d)
 
 CHECKS += fuzz
