@@ -347,6 +347,7 @@ static const struct {
     {FEAT_ERMS, ""},
     {FEAT_FSRM, ""},
     {FEAT_ZERO_FCS_FDS, ""},
+    {FEAT_FDP_EXCPTN, ""},
     {FEAT_TCE, ""},
     {FEAT_INT_WBINVD, ""},
     {FEAT_LFENCE_SERIALIZING, ""},
