@@ -75,7 +75,7 @@ enum opc_attrs {
   A_RC = 1 << 24,    /* EVEX.b with registers: embedded rounding */
   A_SAE = 1 << 25,   /* or only no exceptions */
   A_VSIB = 1 << 26,  /* the index is a vector register */
-  A_P6 = 1 << 27,    /* not on every processor, and no CPUID bit says so: RULE_P6_OPCODES */
+  A_P6 = 1 << 27,    /* from the P6 on: RULE_P6_OPCODES */
   A_CRN = 1 << 17,   /* MOV CRn: with FEAT_CR8_LEGACY, LOCK makes CR0 CR8 */
 };
 

@@ -148,10 +148,11 @@ u64 kernel_xcr0(const struct cpu_model *m) {
   return xstate_supported(m) & ~(lx_has_keys(m) ? 0 : XCR0_PKRU);
 }
 
+/* UMIP stays clear, as in a Linux without CONFIG_X86_UMIP: SGDT, SIDT, SLDT, SMSW and STR tell of this kernel. */
 static void set_control_registers(struct kernel *k, struct cpu *cpu) {
   const struct cpu_model *m = cpu->model;
   static const struct { enum feature feature; u64 bit; } optional[] = {
-    {FEAT_DE, CR4_DE}, {FEAT_MCE, CR4_MCE}, {FEAT_PGE, CR4_PGE}, {FEAT_UMIP, CR4_UMIP}, {FEAT_FSGSBASE, CR4_FSGSBASE},
+    {FEAT_DE, CR4_DE}, {FEAT_MCE, CR4_MCE}, {FEAT_PGE, CR4_PGE}, {FEAT_FSGSBASE, CR4_FSGSBASE},
     {FEAT_SMEP, CR4_SMEP}, {FEAT_SMAP, CR4_SMAP}, {FEAT_XSAVE, CR4_OSXSAVE}, {FEAT_FXSR, CR4_OSFXSR},
     {FEAT_SSE, CR4_OSXMMEXCPT},
   };

@@ -177,7 +177,7 @@ static const struct cpu_model models[] = {
    IDENTITY(AMD, 0x17, 1, 1, 48), LEAVES(0xd, 0x8000001e, zen, zen),
    BASELINE_64, HAS(CR8_LEGACY), HAS(TOPOEXT), HAS(MMXEXT), HAS(NO_LMSLE)},
   {.name = "pentium", .description = "Pentium, 1994 (P54C)", IDENTITY(INTEL, 5, 2, 12, 32),
-   LEAVES(1, 0, pentium, pentium), PENTIUM, .unlike[RULE_FOP_ALWAYS] = 1, .unlike[RULE_P6_OPCODES] = 1},
+   LEAVES(1, 0, pentium, pentium), PENTIUM, .unlike[RULE_FOP_ALWAYS] = 1},
   /* SDM 2B SYSENTER: the Pentium Pro's SEP bit is set, and it has no SYSENTER. */
   {.name = "i686", .description = "Pentium Pro, 1995", IDENTITY(INTEL, 6, 1, 9, 36),
    LEAVES(2, 0, i686, i686), I686, .claims[FEAT_SEP] = 1, .unlike[RULE_FOP_ALWAYS] = 1},
@@ -259,6 +259,8 @@ static void gain(struct cpu_model *m, enum feature f) {
   if (f == FEAT_XSAVE) reach(m, 0xd);
   if (f == FEAT_MONITOR) reach(m, 5);
   if (f == FEAT_LM) reach(m, 0x80000008);
+  /* SDM 3A 4.1.4 (Enumeration of Paging Features by CPUID): with PAE the width is 36 bits at least. */
+  if (f == FEAT_PAE && m->maxphyaddr < 36) m->maxphyaddr = 36;
   if (f == FEAT_TOPOEXT) reach(m, 0x8000001e);
 }
 
